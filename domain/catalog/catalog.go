@@ -1,0 +1,25 @@
+// Package catalog lists every event type of the domain.
+package catalog
+
+import (
+	"customercenter/domain"
+	"customercenter/domain/association"
+	"customercenter/domain/customer"
+	"customercenter/domain/session"
+	"customercenter/domain/settings"
+	"customercenter/domain/tag"
+)
+
+// Events returns one zero value of every event type.
+func Events() []domain.Event {
+	return []domain.Event{
+		settings.TimeZoneSet{}, settings.WeekStartSet{}, settings.AgentAccessSet{}, settings.OrderLinkSet{},
+		settings.EntitlementGranted{}, settings.EntitlementRevoked{},
+		association.Registered{}, association.Renamed{}, association.Removed{},
+		tag.Created{}, tag.Renamed{}, tag.Deleted{},
+		customer.Created{}, customer.ProfileChanged{}, customer.Tagged{}, customer.Untagged{},
+		customer.SessionOpened{}, customer.SessionClosed{},
+		session.Started{}, session.Accepted{}, session.Transferred{}, session.MessageRecorded{},
+		session.WebAttributesRecorded{}, session.Rated{}, session.Closed{}, session.Aborted{},
+	}
+}

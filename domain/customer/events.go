@@ -1,0 +1,88 @@
+package customer
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"customercenter/domain"
+)
+
+// Event is one of the facts below: the closed set of what can happen on a customer's stream.
+type Event interface {
+	domain.Event
+	customerEvent()
+}
+
+// Created begins a customer. Identity never changes afterwards.
+type Created struct {
+	Association int         `json:"association"`
+	Channel     string      `json:"channel"`
+	ExternalID  string      `json:"external_id" personal:"true"`
+	Profile     Profile     `json:"profile" personal:"true"`
+	Tags        []uuid.UUID `json:"tags,omitempty"`
+	Via         string      `json:"via"` // inbound, import, api
+	Generation  int         `json:"generation"`
+}
+
+// ProfileChanged says which profile fields changed, each with its old and its new value.
+type ProfileChanged struct {
+	Fields map[string]Change `json:"fields" personal:"true"`
+}
+
+// Change is the old and the new value of a profile field; nil means "not set".
+type Change struct {
+	Old any `json:"old"`
+	New any `json:"new"`
+}
+
+// Tagged puts a tag on the customer.
+type Tagged struct {
+	Tag uuid.UUID `json:"tag"`
+}
+
+// Untagged takes a tag off the customer.
+type Untagged struct {
+	Tag uuid.UUID `json:"tag"`
+}
+
+// SessionOpened marks that the customer has an unfinished session.
+type SessionOpened struct {
+	Session   uuid.UUID `json:"session"`
+	Initiator string    `json:"initiator"` // customer, agent
+}
+
+// SessionClosed marks that the session has ended, closed or aborted.
+type SessionClosed struct {
+	Session uuid.UUID `json:"session"`
+	Aborted bool      `json:"aborted,omitempty"`
+	// LastCustomerMessageAt is when the customer last wrote in it; nil if never.
+	LastCustomerMessageAt *time.Time `json:"last_customer_message_at,omitempty"`
+}
+
+func (Created) EventType() string        { return "customer.created" }
+func (ProfileChanged) EventType() string { return "customer.profile_changed" }
+func (Tagged) EventType() string         { return "customer.tagged" }
+func (Untagged) EventType() string       { return "customer.untagged" }
+func (SessionOpened) EventType() string  { return "customer.session_opened" }
+func (SessionClosed) EventType() string  { return "customer.session_closed" }
+
+func (Created) customerEvent()        {}
+func (ProfileChanged) customerEvent() {}
+func (Tagged) customerEvent()         {}
+func (Untagged) customerEvent()       {}
+func (SessionOpened) customerEvent()  {}
+func (SessionClosed) customerEvent()  {}
+
+// Profile is what is known about the person besides the identity. Empty strings are "not set".
+type Profile struct {
+	Nickname    string         `json:"nickname,omitempty"`
+	Name        string         `json:"name,omitempty"`
+	Phone       string         `json:"phone,omitempty"`
+	QQ          string         `json:"qq,omitempty"`
+	WechatID    string         `json:"wechat_id,omitempty"`
+	Email       string         `json:"email,omitempty"`
+	Company     string         `json:"company,omitempty"`
+	Description string         `json:"description,omitempty"`
+	Custom      map[string]any `json:"custom,omitempty"`
+}
