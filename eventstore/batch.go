@@ -1,0 +1,412 @@
+package eventstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"customercenter/eventstore/keyring"
+)
+
+// Group commit. Appends of one tenant that arrive while a call is under way go out together as the next call, with no timer:
+// a lone append goes at once.
+
+// Bounds of one call; the next takes what is left.
+const (
+	batchAppends = 512
+	batchEvents  = 4000
+	batchBytes   = 24 << 20
+)
+
+// prepared is an append ready to be sent: payloads encoded and sealed.
+type prepared struct {
+	*Append
+	events   []preparedEvent
+	bytes    int
+	keys     []keyring.Wrapped
+	fresh    map[uuid.UUID]keyring.Key // keys of NewCustomers, valid once committed
+	done     chan struct{}             // closed when result and err are set
+	result   Result
+	err      error
+	recorded bool // in the log, by this call or an earlier one
+}
+
+type preparedEvent struct {
+	stream      string
+	version     int64
+	name        string
+	typeVersion int
+	customer    *uuid.UUID
+	data, meta  string
+}
+
+// queue holds the appends of one tenant that wait for the next call.
+type queue struct {
+	waiting []*prepared
+	busy    bool
+}
+
+// Append writes one append and returns what it wrote.
+//
+// Errors: *ConflictError, *RepeatedError, ErrClocks, ErrUnknownTenant, ErrTooLarge, ErrUnknownType and keyring.ErrNoKey mean that
+// nothing was written. ErrUnavailable and a context error mean that it is not known; appending again with the same ID is safe.
+func (s *Store) Append(ctx context.Context, a Append) (Result, error) {
+	p, err := s.prepare(ctx, &a)
+	if err != nil {
+		return Result{}, err
+	}
+	s.mu.Lock()
+	q := s.queues[a.Tenant]
+	if q == nil {
+		q = &queue{}
+		s.queues[a.Tenant] = q
+	}
+	q.waiting = append(q.waiting, p)
+	lead := !q.busy
+	q.busy = true
+	s.mu.Unlock()
+	if lead {
+		// The first call goes out from here, which saves a lone append a goroutine; whoever queued meanwhile is not our caller's business.
+		if s.next(a.Tenant, q) {
+			go func() {
+				for s.next(a.Tenant, q) {
+				}
+			}()
+		}
+	}
+	select {
+	case <-p.done:
+		return p.result, p.err
+	case <-ctx.Done():
+		return Result{}, fmt.Errorf("eventstore: append: outcome unknown: %w", context.Cause(ctx))
+	}
+}
+
+// next sends one batch and reports whether more are waiting.
+func (s *Store) next(tenant string, q *queue) bool {
+	s.mu.Lock()
+	batch := takeBatch(q)
+	s.mu.Unlock()
+	s.send(tenant, batch)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q.busy = len(q.waiting) > 0
+	if !q.busy {
+		delete(s.queues, tenant)
+	}
+	return q.busy
+}
+
+// takeBatch takes, in order, the waiting appends that do not touch what an earlier one of the batch or of those left waiting touches.
+// So every check under the lock sees the state that each append will find.
+func takeBatch(q *queue) []*prepared {
+	if len(q.waiting) == 1 {
+		batch := q.waiting
+		q.waiting = nil
+		return batch
+	}
+	var batch, rest []*prepared
+	written, guarded, receipts := map[string]bool{}, map[string]bool{}, map[[3]string]bool{}
+	events, bytes := 0, 0
+	for _, p := range q.waiting {
+		full := len(batch) > 0 && (len(batch) == batchAppends || events+len(p.events) > batchEvents || bytes+p.bytes > batchBytes)
+		clash := full
+		for _, st := range p.Streams {
+			clash = clash || written[st.Stream] || guarded[st.Stream]
+		}
+		for _, g := range p.Guards {
+			clash = clash || written[g.Stream]
+		}
+		if r := p.Receipt; r != nil {
+			clash = clash || receipts[[3]string{r.Actor, r.Route, r.Key}]
+			receipts[[3]string{r.Actor, r.Route, r.Key}] = true
+		}
+		for _, st := range p.Streams {
+			written[st.Stream] = true
+		}
+		for _, g := range p.Guards {
+			guarded[g.Stream] = true
+		}
+		if clash {
+			rest = append(rest, p)
+			continue
+		}
+		batch = append(batch, p)
+		events += len(p.events)
+		bytes += p.bytes
+	}
+	q.waiting = rest
+	return batch
+}
+
+// prepare encodes and seals outside of any lock, in the caller's goroutine.
+func (s *Store) prepare(ctx context.Context, a *Append) (*prepared, error) {
+	p := &prepared{Append: a, done: make(chan struct{})}
+	if a.ID == uuid.Nil || a.Tenant == "" || a.Now.IsZero() {
+		return nil, errors.New("eventstore: an append needs a tenant, an id and the caller's time")
+	}
+	for _, c := range a.NewCustomers {
+		k, wrapped := s.keys.Create(a.Tenant, c.ID, c.Generation)
+		p.keys = append(p.keys, wrapped)
+		if p.fresh == nil {
+			p.fresh = make(map[uuid.UUID]keyring.Key, len(a.NewCustomers))
+		}
+		p.fresh[c.ID] = k
+	}
+	seen := make(map[string]bool, len(a.Streams))
+	meta := Meta{Append: a.ID, Actor: a.Actor, Cause: a.Cause, Correlation: a.Correlation}
+	plain, err := json.Marshal(meta) // shared by all events that did not happen outside
+	if err != nil {
+		return nil, fmt.Errorf("eventstore: envelope: %w", err)
+	}
+	for _, st := range a.Streams {
+		if seen[st.Stream] || st.Stream == "" || len(st.Events) == 0 || st.Version < 0 {
+			return nil, fmt.Errorf("eventstore: append names stream %q twice, without events or without a version", st.Stream)
+		}
+		seen[st.Stream] = true
+		for i, e := range st.Events {
+			pe := preparedEvent{stream: st.Stream, version: st.Version + int64(i) + 1, meta: string(plain)}
+			if e.Customer != uuid.Nil {
+				pe.customer = &e.Customer
+			}
+			if !e.OccurredAt.IsZero() {
+				at := e.OccurredAt.UTC()
+				meta.OccurredAt = &at
+				b, err := json.Marshal(meta)
+				if err != nil {
+					return nil, fmt.Errorf("eventstore: envelope: %w", err)
+				}
+				pe.meta = string(b)
+			}
+			data, name, version, err := s.codec.encode(e.Payload, place(a.Tenant, st.Stream, pe.version), func() (keyring.Key, error) {
+				if k, ok := p.fresh[e.Customer]; ok {
+					return k, nil
+				}
+				return s.keys.Current(ctx, a.Tenant, e.Customer)
+			})
+			if err != nil {
+				return nil, fmt.Errorf("eventstore: encode: %w", unavailable(err))
+			}
+			pe.data, pe.name, pe.typeVersion = string(data), name, version
+			p.bytes += len(pe.data) + len(pe.meta)
+			p.events = append(p.events, pe)
+		}
+	}
+	if len(p.events) > MaxEvents || p.bytes > MaxBytes {
+		return nil, ErrTooLarge
+	}
+	return p, nil
+}
+
+// send carries out one batch and settles every append in it. A batch that fails as a statement is halved and tried again, so that
+// one impossible append does not take others with it.
+func (s *Store) send(tenant string, batch []*prepared) {
+	last, err := s.call(tenant, batch)
+	switch {
+	case err == nil:
+		if last > 0 {
+			s.ring(tenant, last)
+		}
+	case len(batch) > 1 && !errors.Is(err, ErrUnavailable):
+		s.send(tenant, batch[:len(batch)/2])
+		s.send(tenant, batch[len(batch)/2:])
+		return
+	default:
+		for _, p := range batch {
+			p.err = err
+		}
+	}
+	for _, p := range batch {
+		close(p.done)
+	}
+}
+
+// call runs append_events, again while the connection is lost: append ids and expected versions make that safe.
+func (s *Store) call(tenant string, batch []*prepared) (last int64, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.patient)
+	defer cancel()
+	args := arguments(tenant, batch)
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		var v verdicts
+		args[1] = time.Now() // of this try: the clocks are compared when it arrives
+		err = s.pool.QueryRow(ctx, appendCall, args...).Scan(&v.base, &v.at,
+			&v.conflictAppend, &v.conflictStream, &v.conflictActual, &v.conflictDone,
+			&v.receiptAppend, &v.receiptID, &v.receiptBody, &v.receiptAnswer, &v.receiptPosition)
+		if err == nil {
+			return s.settle(tenant, batch, v), nil
+		}
+		if !lost(err) {
+			return 0, translate(err)
+		}
+		select {
+		case <-ctx.Done():
+			return 0, fmt.Errorf("eventstore: append: %w", unavailable(err))
+		case <-time.After(pause):
+		}
+	}
+}
+
+func translate(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch pg.Code {
+		case "CC001":
+			return ErrClocks
+		case "CC002":
+			return ErrUnknownTenant
+		}
+		// The message of the database may quote a payload; code and constraint do not.
+		return fmt.Errorf("eventstore: append: database error %s %s", pg.Code, pg.ConstraintName)
+	}
+	return fmt.Errorf("eventstore: append: %w", err)
+}
+
+const appendCall = `select base, at, conflict_append, conflict_stream, conflict_actual, conflict_done,
+	receipt_append, receipt_id, receipt_body, receipt_answer, receipt_position
+	from append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)`
+
+type verdicts struct {
+	base            int64
+	at              time.Time
+	conflictAppend  []int32
+	conflictStream  []string
+	conflictActual  []int64
+	conflictDone    []*int64
+	receiptAppend   []int32
+	receiptID       []uuid.UUID
+	receiptBody     [][]byte
+	receiptAnswer   []string
+	receiptPosition []int64
+}
+
+// settle sets the result of every append of a batch that the database has answered, and returns the new last position, 0 if none.
+func (s *Store) settle(tenant string, batch []*prepared, v verdicts) (last int64) {
+	refused := make([]bool, len(batch))
+	for i, a := range v.conflictAppend {
+		p := batch[a-1]
+		refused[a-1] = true
+		if done := v.conflictDone[i]; done != nil { // an earlier call of this append was committed
+			p.err, p.result = nil, p.written(*done, v.at)
+			p.recorded = true
+		} else if !p.recorded {
+			p.err = &ConflictError{Stream: v.conflictStream[i], Actual: v.conflictActual[i], Expected: p.expected(v.conflictStream[i])}
+		}
+	}
+	for i, a := range v.receiptAppend {
+		p := batch[a-1]
+		refused[a-1] = true
+		switch {
+		case v.receiptID[i] != p.ID:
+			p.err = &RepeatedError{Body: v.receiptBody[i], Answer: v.receiptAnswer[i], Position: v.receiptPosition[i]}
+		case !p.recorded:
+			first := v.receiptPosition[i] - int64(max(len(p.events)-1, 0))
+			p.err, p.result, p.recorded = nil, Result{First: first, Last: v.receiptPosition[i], RecordedAt: v.at}, true
+		}
+	}
+	next := v.base
+	for i, p := range batch {
+		if !refused[i] {
+			p.result = p.written(next+1, v.at)
+			next += int64(len(p.events))
+			p.recorded = true
+		}
+		if p.recorded {
+			for customer, key := range p.fresh {
+				s.keys.Keep(tenant, customer, key)
+			}
+		}
+	}
+	if next == v.base {
+		return 0
+	}
+	return next
+}
+
+func (p *prepared) written(first int64, at time.Time) Result {
+	if len(p.events) == 0 {
+		return Result{First: first - 1, Last: first - 1, RecordedAt: at.UTC()}
+	}
+	return Result{First: first, Last: first + int64(len(p.events)) - 1, RecordedAt: at.UTC()}
+}
+
+func (p *prepared) expected(stream string) int64 {
+	for _, st := range p.Streams {
+		if st.Stream == stream {
+			return st.Version
+		}
+	}
+	for _, g := range p.Guards {
+		if g.Stream == stream {
+			return g.Version
+		}
+	}
+	return 0
+}
+
+// arguments lays a batch out as the parallel arrays of append_events.
+func arguments(tenant string, batch []*prepared) []any {
+	n := 0
+	for _, p := range batch {
+		n += len(p.events)
+	}
+	ids := make([]uuid.UUID, len(batch))
+	var x struct {
+		append  []int32
+		stream  []string
+		version []int64
+	}
+	e := struct {
+		append, typeVersion      []int32
+		stream, name, data, meta []string
+		version                  []int64
+		customer                 []*uuid.UUID
+	}{make([]int32, 0, n), make([]int32, 0, n), make([]string, 0, n), make([]string, 0, n), make([]string, 0, n), make([]string, 0, n), make([]int64, 0, n), make([]*uuid.UUID, 0, n)}
+	var r struct {
+		append, last               []int32
+		actor, route, key, answers []string
+		body                       [][]byte
+		expires                    []time.Time
+	}
+	var k struct {
+		append, generation []int32
+		customer           []uuid.UUID
+		master             []string
+		wrapped            [][]byte
+	}
+	for i, p := range batch {
+		a := int32(i + 1)
+		ids[i] = p.ID
+		for _, st := range p.Streams {
+			x.append, x.stream, x.version = append(x.append, a), append(x.stream, st.Stream), append(x.version, st.Version)
+		}
+		for _, g := range p.Guards {
+			x.append, x.stream, x.version = append(x.append, a), append(x.stream, g.Stream), append(x.version, g.Version)
+		}
+		for _, pe := range p.events {
+			e.append, e.stream, e.version = append(e.append, a), append(e.stream, pe.stream), append(e.version, pe.version)
+			e.name, e.typeVersion, e.customer = append(e.name, pe.name), append(e.typeVersion, int32(pe.typeVersion)), append(e.customer, pe.customer)
+			e.data, e.meta = append(e.data, pe.data), append(e.meta, pe.meta)
+		}
+		if rc := p.Receipt; rc != nil {
+			last := int32(0)
+			if len(p.events) > 0 {
+				last = int32(len(e.append))
+			}
+			r.append, r.last, r.actor, r.route, r.key = append(r.append, a), append(r.last, last), append(r.actor, rc.Actor), append(r.route, rc.Route), append(r.key, rc.Key)
+			r.answers, r.body, r.expires = append(r.answers, rc.Answer), append(r.body, rc.Body), append(r.expires, rc.Expires)
+		}
+		for _, w := range p.keys {
+			k.append, k.generation, k.customer = append(k.append, a), append(k.generation, int32(w.Generation)), append(k.customer, w.Customer)
+			k.master, k.wrapped = append(k.master, w.Master), append(k.wrapped, w.Bytes)
+		}
+	}
+	return []any{tenant, time.Time{}, ids, x.append, x.stream, x.version,
+		e.append, e.stream, e.version, e.name, e.typeVersion, e.customer, e.data, e.meta,
+		r.append, r.actor, r.route, r.key, r.body, r.answers, r.last, r.expires,
+		k.append, k.customer, k.generation, k.master, k.wrapped}
+}

@@ -1,0 +1,228 @@
+// Package keyring seals personal data with a key per customer, and keeps those keys wrapped by a master key.
+//
+// A customer's key is inserted in the append that creates the customer. Deleting its row makes everything sealed with it
+// unreadable, in the log, on the bus and in every copy of them. Losing the master key does so for everybody: back it up.
+package keyring
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// cached is how many customer keys a process keeps unwrapped, some 150 bytes each.
+const cached = 300_000
+
+// Key seals and opens the personal data of one customer and generation.
+type Key struct {
+	generation int
+	secret     [32]byte
+}
+
+// Wrapped is a customer's key as the database keeps it.
+type Wrapped struct {
+	Customer   uuid.UUID
+	Generation int
+	Master     string
+	Bytes      []byte
+}
+
+var (
+	// ErrNoKey says that a customer has no key: never created, or erased.
+	ErrNoKey = errors.New("keyring: the customer has no key")
+	// ErrBroken says that sealed bytes were changed, moved to another event, or sealed with another key.
+	ErrBroken = errors.New("keyring: sealed data cannot be opened")
+	// ErrMaster says that a key was wrapped with a master key that this process does not have.
+	ErrMaster = errors.New("keyring: wrapped with a master key that was not given")
+)
+
+const format = 1 // first byte of everything sealed
+
+// Seal encrypts and authenticates text together with the place it belongs to (AES-256-GCM, random nonce).
+// The result begins with a format byte and the generation of the key.
+func (k Key) Seal(text, place []byte) []byte {
+	aead := newAEAD(k.secret[:])
+	out := make([]byte, 0, 2+binary.MaxVarintLen16+aead.NonceSize()+len(text)+aead.Overhead())
+	out = binary.AppendUvarint(append(out, format), uint64(k.generation))
+	n := len(out)
+	out = out[:n+aead.NonceSize()]
+	rand.Read(out[n:]) // never fails, see crypto/rand
+	return aead.Seal(out, out[n:], text, place)
+}
+
+// Open reverses Seal. It returns ErrBroken when the bytes or the place are not what was sealed.
+func (k Key) Open(sealed, place []byte) ([]byte, error) {
+	generation, rest, err := header(sealed)
+	if err != nil {
+		return nil, err
+	}
+	aead := newAEAD(k.secret[:])
+	if generation != k.generation || len(rest) < aead.NonceSize() {
+		return nil, ErrBroken
+	}
+	text, err := aead.Open(nil, rest[:aead.NonceSize()], rest[aead.NonceSize():], place)
+	if err != nil {
+		return nil, ErrBroken
+	}
+	return text, nil
+}
+
+// Generation tells which generation of the customer's key sealed these bytes.
+func Generation(sealed []byte) (int, error) {
+	g, _, err := header(sealed)
+	return g, err
+}
+
+func header(sealed []byte) (generation int, rest []byte, err error) {
+	if len(sealed) < 2 || sealed[0] != format {
+		return 0, nil, ErrBroken
+	}
+	g, n := binary.Uvarint(sealed[1:])
+	if n <= 0 || g > 1<<31 {
+		return 0, nil, ErrBroken
+	}
+	return int(g), sealed[1+n:], nil
+}
+
+func newAEAD(key []byte) cipher.AEAD {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		panic(err) // only a wrong key length
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err)
+	}
+	return aead
+}
+
+// Keyring hands out customer keys. It is safe for concurrent use.
+type Keyring struct {
+	pool   *pgxpool.Pool
+	master *Master
+	keys   *lru.Cache[name, []Key] // all generations of a customer, ascending
+}
+
+type name struct {
+	tenant   string
+	customer uuid.UUID
+}
+
+// New returns a keyring over the table customer_keys.
+func New(pool *pgxpool.Pool, master *Master) *Keyring {
+	keys, err := lru.New[name, []Key](cached)
+	if err != nil {
+		panic(err) // only a size below 1
+	}
+	return &Keyring{pool: pool, master: master, keys: keys}
+}
+
+// Create makes a new key. It becomes valid when its wrapped form is inserted; call Keep then.
+func (r *Keyring) Create(tenant string, customer uuid.UUID, generation int) (Key, Wrapped) {
+	k := Key{generation: generation}
+	rand.Read(k.secret[:])
+	return k, Wrapped{Customer: customer, Generation: generation, Master: r.master.current,
+		Bytes: r.master.wrap(k.secret[:], place(tenant, customer, generation))}
+}
+
+// Keep remembers a key whose insertion was committed.
+func (r *Keyring) Keep(tenant string, customer uuid.UUID, k Key) {
+	n := name{tenant, customer}
+	old, _ := r.keys.Peek(n)
+	if k.generation > 1 && len(old) == 0 {
+		return // earlier generations may exist: let the next use load them all
+	}
+	r.keys.Add(n, append(append([]Key{}, old...), k))
+}
+
+// Current returns the key of the customer's latest generation, or ErrNoKey.
+func (r *Keyring) Current(ctx context.Context, tenant string, customer uuid.UUID) (Key, error) {
+	n := name{tenant, customer}
+	keys, ok := r.keys.Get(n)
+	if !ok {
+		loaded, err := r.load(ctx, tenant, []uuid.UUID{customer})
+		if err != nil {
+			return Key{}, err
+		}
+		keys = loaded[customer]
+	}
+	if len(keys) == 0 {
+		return Key{}, ErrNoKey
+	}
+	return keys[len(keys)-1], nil
+}
+
+// Keys are the keys of some customers of one tenant.
+type Keys map[uuid.UUID][]Key
+
+// Of returns a customer's key of one generation; false if it is gone.
+func (k Keys) Of(customer uuid.UUID, generation int) (Key, bool) {
+	for _, key := range k[customer] {
+		if key.generation == generation {
+			return key, true
+		}
+	}
+	return Key{}, false
+}
+
+// Of returns the keys of these customers, asking the database once for those not cached. Customers without a key are absent.
+func (r *Keyring) Of(ctx context.Context, tenant string, customers []uuid.UUID) (Keys, error) {
+	found := make(Keys, len(customers))
+	var missing []uuid.UUID
+	for _, c := range customers {
+		if _, seen := found[c]; seen {
+			continue
+		}
+		keys, ok := r.keys.Get(name{tenant, c})
+		found[c] = keys
+		if !ok {
+			missing = append(missing, c)
+		}
+	}
+	if len(missing) == 0 {
+		return found, nil
+	}
+	loaded, err := r.load(ctx, tenant, missing)
+	for c, keys := range loaded {
+		found[c] = keys
+	}
+	return found, err
+}
+
+func (r *Keyring) load(ctx context.Context, tenant string, customers []uuid.UUID) (Keys, error) {
+	rows, err := r.pool.Query(ctx, `select customer, generation, master, wrapped from customer_keys
+		where tenant = $1 and customer = any($2) order by customer, generation`, tenant, customers)
+	if err != nil {
+		return nil, fmt.Errorf("keyring: load: %w", err)
+	}
+	loaded := make(Keys, len(customers))
+	var w Wrapped
+	_, err = pgx.ForEachRow(rows, []any{&w.Customer, &w.Generation, &w.Master, &w.Bytes}, func() error {
+		secret, err := r.master.unwrap(w.Master, w.Bytes, place(tenant, w.Customer, w.Generation))
+		if err != nil {
+			return err
+		}
+		loaded[w.Customer] = append(loaded[w.Customer], Key{generation: w.Generation, secret: [32]byte(secret)})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("keyring: load: %w", err)
+	}
+	for c, keys := range loaded { // a customer without a key is not remembered: it may be created the next moment
+		r.keys.Add(name{tenant, c}, keys)
+	}
+	return loaded, nil
+}
+
+func place(tenant string, customer uuid.UUID, generation int) []byte {
+	return fmt.Appendf(nil, "%s\x00%s\x00%d", tenant, customer, generation)
+}

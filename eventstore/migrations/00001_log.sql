@@ -1,0 +1,192 @@
+-- +goose Up
+
+-- A tenant is one company. Its secret (wrapped by the master key) makes customer ids unguessable.
+create table tenants (
+  slug        text collate "C" primary key check (slug ~ '^[a-z0-9-]{1,32}$'),
+  name        text        not null,
+  secret      bytea       not null,
+  master      text        not null,
+  created_at  timestamptz not null default now()
+);
+
+-- The log: per tenant dense, commit-ordered positions. Insert-only.
+-- json, not jsonb: payloads are written and read whole, about 1.5x faster.
+create table events (
+  tenant       text collate "C" not null,
+  position     bigint           not null,
+  stream       text collate "C" not null,
+  version      bigint           not null,
+  type         text collate "C" not null,
+  type_version int              not null,
+  customer     uuid,
+  data         json             not null,
+  meta         json             not null,
+  recorded_at  timestamptz      not null,
+  primary key (tenant, position),
+  unique (tenant, stream, version)
+);
+-- An event is never updated, so pages may be full; statistics on payloads help nobody.
+alter table events alter data set statistics 0, alter meta set statistics 0;
+-- Insert-only tables are vacuumed for the visibility map and against wrap-around, in small steps.
+alter table events set (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
+
+-- For analysts: payload and envelope as jsonb.
+create view events_v as
+select tenant, position, stream, version, type, type_version, customer, data::jsonb as data, meta::jsonb as meta, recorded_at
+from events;
+
+-- The answer to a request that was already carried out (or refused). Ids and codes only, never personal data.
+create table receipts (
+  tenant     text collate "C" not null,
+  actor      text collate "C" not null,
+  route      text collate "C" not null,
+  key        text collate "C" not null,
+  body       bytea            not null,
+  answer     text             not null,
+  append     uuid             not null,
+  position   bigint           not null,
+  expires_at timestamptz      not null,
+  primary key (tenant, actor, route, key)
+);
+create index receipts_expire on receipts (expires_at);
+
+-- One key per customer and generation, wrapped by the master key. Erasing a person deletes the row.
+create table customer_keys (
+  tenant     text collate "C" not null,
+  customer   uuid             not null,
+  generation int              not null,
+  master     text             not null,
+  wrapped    bytea            not null,
+  created_at timestamptz      not null default now(),
+  primary key (tenant, customer, generation)
+);
+
+-- The epoch of the log changes when the log is restored from a backup; the bus is then refilled under the new one.
+create table log_epoch (
+  only_row boolean primary key default true check (only_row),
+  epoch    uuid    not null default gen_random_uuid()
+);
+insert into log_epoch default values;
+
+-- How far each tenant's log has been carried to the bus. Lazy: the stream itself knows better.
+create table relay_cursors (
+  tenant          text collate "C" primary key references tenants (slug),
+  epoch           uuid             not null,
+  position        bigint           not null,
+  stream_created  timestamptz      not null,
+  stream_sequence bigint           not null,
+  updated_at      timestamptz      not null default now()
+);
+
+-- append_events appends a batch of independent appends of one tenant in one call and gives each its own verdict.
+--
+-- It must run as the only statement of its transaction at READ COMMITTED: each statement inside then sees everything
+-- that was committed before the lock was granted, and the lock is released only after the commit is visible.
+-- So positions are dense, in commit order, and whoever sees position p has seen 1..p.
+--
+--   x_*  what each append expects: streams it writes to and streams it guards, with the version each must have
+--   e_*  the events, in order; e_append is the index (1-based) of the append it belongs to
+--   r_*  receipts; r_last is the ordinal (1-based) of the append's last event, 0 if it has none
+--   k_*  new customer keys
+--
+-- base is the position before the first inserted event. Appends not named in conflict_append, receipt_append were accepted;
+-- their events follow base in order. conflict_done is the position of the first event of the append if it is in the log already
+-- (an earlier call whose answer was lost), else null.
+-- +goose StatementBegin
+create function append_events(
+  p_tenant text, p_now timestamptz, p_append uuid[],
+  x_append int[], x_stream text[], x_version bigint[],
+  e_append int[], e_stream text[], e_version bigint[], e_type text[], e_type_version int[], e_customer uuid[], e_data text[], e_meta text[],
+  r_append int[], r_actor text[], r_route text[], r_key text[], r_body bytea[], r_answer text[], r_last int[], r_expires timestamptz[],
+  k_append int[], k_customer uuid[], k_generation int[], k_master text[], k_wrapped bytea[],
+  out base bigint, out at timestamptz,
+  out conflict_append int[], out conflict_stream text[], out conflict_actual bigint[], out conflict_done bigint[],
+  out receipt_append int[], out receipt_id uuid[], out receipt_body bytea[], out receipt_answer text[], out receipt_position bigint[]
+) language plpgsql volatile as $$
+declare
+  refused int[];
+  kept    bigint[];
+begin
+  if abs(extract(epoch from clock_timestamp() - p_now)) > 60 then
+    raise exception 'the clocks of the caller and the database differ by more than a minute' using errcode = 'CC001';
+  end if;
+  perform pg_advisory_xact_lock(hashtextextended('append/' || p_tenant, 0));
+
+  select e.position, e.recorded_at into base, at from events e where e.tenant = p_tenant order by e.position desc limit 1;
+  if not found then
+    if not exists (select from tenants where slug = p_tenant) then
+      raise exception 'unknown tenant' using errcode = 'CC002';
+    end if;
+    base := 0;
+  end if;
+  at := greatest(clock_timestamp(), at);
+
+  select array_agg(x.a), array_agg(x.s), array_agg(y.actual),
+         array_agg((select e.position from events e where e.tenant = p_tenant and e.stream = x.s and e.version = x.v + 1
+                    and (e.meta ->> 'append')::uuid = p_append[x.a]))
+    into conflict_append, conflict_stream, conflict_actual, conflict_done
+  from unnest(x_append, x_stream, x_version) x(a, s, v)
+  cross join lateral (select coalesce((select e.version from events e where e.tenant = p_tenant and e.stream = x.s
+                                       order by e.version desc limit 1), 0) actual) y
+  where y.actual <> x.v;
+
+  if cardinality(r_append) > 0 then
+    select array_agg(r.a), array_agg(s.append), array_agg(s.body), array_agg(s.answer), array_agg(s.position)
+      into receipt_append, receipt_id, receipt_body, receipt_answer, receipt_position
+    from unnest(r_append, r_actor, r_route, r_key) r(a, actor, route, key)
+    cross join lateral (select * from receipts c where c.tenant = p_tenant and c.actor = r.actor and c.route = r.route and c.key = r.key
+                        offset 0) s;
+  end if;
+
+  refused := coalesce(conflict_append, '{}') || coalesce(receipt_append, '{}');
+  if cardinality(refused) = 0 then
+    insert into events (tenant, position, stream, version, type, type_version, customer, data, meta, recorded_at)
+    select p_tenant, base + e.o, e.stream, e.version, e.type, e.type_version, e.customer, e.data::json, e.meta::json, at
+    from unnest(e_stream, e_version, e_type, e_type_version, e_customer, e_data, e_meta)
+      with ordinality e(stream, version, type, type_version, customer, data, meta, o);
+  else
+    insert into events (tenant, position, stream, version, type, type_version, customer, data, meta, recorded_at)
+    select p_tenant, base + row_number() over (order by e.o), e.stream, e.version, e.type, e.type_version, e.customer,
+           e.data::json, e.meta::json, at
+    from unnest(e_append, e_stream, e_version, e_type, e_type_version, e_customer, e_data, e_meta)
+      with ordinality e(a, stream, version, type, type_version, customer, data, meta, o)
+    where e.a <> all (refused);
+    -- how many of the first o events were kept
+    select array_agg(n order by o) into kept
+    from (select o, count(*) filter (where a <> all (refused)) over (order by o) n from unnest(e_append) with ordinality t(a, o)) s;
+  end if;
+  if cardinality(r_append) > 0 then
+    insert into receipts (tenant, actor, route, key, body, answer, append, position, expires_at)
+    select p_tenant, r.actor, r.route, r.key, r.body, r.answer, p_append[r.a],
+           case when r.last = 0 then base when kept is null then base + r.last else base + kept[r.last] end, r.expires
+    from unnest(r_append, r_actor, r_route, r_key, r_body, r_answer, r_last, r_expires) r(a, actor, route, key, body, answer, last, expires)
+    where r.a <> all (refused);
+  end if;
+  if cardinality(k_append) > 0 then
+    insert into customer_keys (tenant, customer, generation, master, wrapped, created_at)
+    select p_tenant, k.customer, k.generation, k.master, k.wrapped, at
+    from unnest(k_append, k_customer, k_generation, k_master, k_wrapped) k(a, customer, generation, master, wrapped)
+    where k.a <> all (refused);
+  end if;
+end
+$$;
+-- +goose StatementEnd
+
+-- log_head reads the last position and the database's clock under the append lock: every event recorded up to that
+-- instant is at or below that position, and every later one is recorded after it.
+-- +goose StatementBegin
+create function log_head(p_tenant text, out head bigint, out at timestamptz) language plpgsql volatile as $$
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended('append/' || p_tenant, 0));
+  select coalesce(max(e.position), 0), greatest(clock_timestamp(), max(e.recorded_at)) into head, at
+  from (select position, recorded_at from events where tenant = p_tenant order by position desc limit 1) e;
+end
+$$;
+-- +goose StatementEnd
+
+-- +goose Down
+drop function log_head;
+drop function append_events;
+drop table relay_cursors, log_epoch, customer_keys, receipts;
+drop view events_v;
+drop table events, tenants;

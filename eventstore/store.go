@@ -1,0 +1,278 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"customercenter/eventstore/keyring"
+)
+
+// Store appends to and reads from the logs of all tenants. It is safe for concurrent use.
+type Store struct {
+	pool    *pgxpool.Pool
+	codec   *Codec
+	keys    *keyring.Keyring
+	ring    func(tenant string, position int64)
+	patient time.Duration
+
+	mu     sync.Mutex
+	queues map[string]*queue // appends of one tenant that wait for the next call
+
+	secrets sync.Map // tenant -> []byte
+}
+
+// Option changes how a store works.
+type Option func(*Store)
+
+// WithBell calls ring after every commit that this process made, with the tenant's new last position. It must not block.
+func WithBell(ring func(tenant string, position int64)) Option {
+	return func(s *Store) { s.ring = ring }
+}
+
+// WithPatience sets how long an append keeps trying while the database cannot be reached; default 10 s.
+func WithPatience(d time.Duration) Option { return func(s *Store) { s.patient = d } }
+
+// New returns a store on a migrated database.
+func New(pool *pgxpool.Pool, codec *Codec, keys *keyring.Keyring, options ...Option) *Store {
+	s := &Store{pool: pool, codec: codec, keys: keys, ring: func(string, int64) {}, patient: 10 * time.Second, queues: map[string]*queue{}}
+	for _, o := range options {
+		o(s)
+	}
+	return s
+}
+
+// Connect opens a pool as the store wants it: UTC, no JIT (its compilation costs more than any of our statements).
+func Connect(ctx context.Context, url string, conns int32) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("eventstore: the database URL cannot be parsed") // the cause may quote the password
+	}
+	config.ConnConfig.RuntimeParams["jit"] = "off"
+	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	config.ConnConfig.RuntimeParams["application_name"] = "customercenter"
+	if conns > 0 {
+		config.MaxConns = conns
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("eventstore: connect: %w", err)
+	}
+	return pool, nil
+}
+
+// Pool is the database the store works on.
+func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+
+// Codec is what the store encodes payloads with.
+func (s *Store) Codec() *Codec { return s.codec }
+
+const eventColumns = `tenant, position, stream, version, type, type_version, customer, data, meta, recorded_at`
+
+// ReadLog returns up to limit events of a tenant's log after a position, in order. A short answer means the end of the log,
+// as it was when the statement began.
+func (s *Store) ReadLog(ctx context.Context, tenant string, after int64, limit int) ([]Event, error) {
+	return s.read(ctx, "read log", `select `+eventColumns+` from events
+		where tenant = $1 and position > $2 order by position limit $3`, limit, tenant, after, limit)
+}
+
+// ReadStream returns up to limit events of a stream after a version, in order; empty for a stream that does not exist.
+func (s *Store) ReadStream(ctx context.Context, tenant, stream string, after int64, limit int) ([]Event, error) {
+	return s.read(ctx, "read stream", `select `+eventColumns+` from events
+		where tenant = $1 and stream = $2 and version > $3 order by version limit $4`, 0, tenant, stream, after, limit)
+}
+
+// ReadStreams returns all events of these streams after the versions given, in the order of the log, in one round trip.
+func (s *Store) ReadStreams(ctx context.Context, tenant string, streams []string, after []int64) ([]Event, error) {
+	return s.read(ctx, "read streams", `select e.tenant, e.position, e.stream, e.version, e.type, e.type_version, e.customer, e.data, e.meta, e.recorded_at
+		from unnest($2::text[], $3::bigint[]) s(stream, version)
+		cross join lateral (select `+eventColumns+` from events where tenant = $1 and stream = s.stream and version > s.version
+			order by version offset 0) e
+		order by e.position`, 0, tenant, streams, after)
+}
+
+func (s *Store) read(ctx context.Context, what, sql string, expect int, args ...any) ([]Event, error) {
+	rows, err := s.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("eventstore: %s: %w", what, unavailable(err))
+	}
+	events, err := scan(rows, min(expect, 1000))
+	if err != nil {
+		return nil, fmt.Errorf("eventstore: %s: %w", what, unavailable(err))
+	}
+	return events, nil
+}
+
+func scan(rows pgx.Rows, expect int) ([]Event, error) {
+	defer rows.Close()
+	events := make([]Event, 0, expect)
+	var customer *uuid.UUID
+	for rows.Next() {
+		var e Event
+		var data, meta []byte
+		if err := rows.Scan(&e.Tenant, &e.Position, &e.Stream, &e.Version, &e.Type, &e.TypeVersion, &customer, &data, &meta, &e.RecordedAt); err != nil {
+			return nil, err
+		}
+		if customer != nil {
+			e.Customer = *customer
+		}
+		e.Data, e.Meta, e.RecordedAt = data, meta, e.RecordedAt.UTC()
+		events = append(events, e)
+	}
+	return events, rows.Err()
+}
+
+// Head returns the last position of a tenant's log (0 for an empty one), as this moment shows it.
+func (s *Store) Head(ctx context.Context, tenant string) (int64, error) {
+	var head int64
+	err := s.pool.QueryRow(ctx, `select coalesce((select position from events where tenant = $1 order by position desc limit 1), 0)`, tenant).Scan(&head)
+	if err != nil {
+		return 0, fmt.Errorf("eventstore: head: %w", unavailable(err))
+	}
+	return head, nil
+}
+
+// Watermark reads the last position and the database's clock under the append lock: every event recorded up to that instant
+// is at or below that position, and every later one is recorded after it.
+func (s *Store) Watermark(ctx context.Context, tenant string) (position int64, at time.Time, err error) {
+	if err := s.pool.QueryRow(ctx, `select head, at from log_head($1)`, tenant).Scan(&position, &at); err != nil {
+		return 0, time.Time{}, fmt.Errorf("eventstore: watermark: %w", unavailable(err))
+	}
+	return position, at.UTC(), nil
+}
+
+// PositionAt returns the last position recorded at or before an instant; 0 if there is none.
+// recorded_at never runs backwards inside a tenant, so a search by halves over the dense positions finds it.
+func (s *Store) PositionAt(ctx context.Context, tenant string, at time.Time) (int64, error) {
+	low, high := int64(0), int64(0)
+	high, _, err := s.Watermark(ctx, tenant)
+	if err != nil {
+		return 0, err
+	}
+	for low < high {
+		middle := low + (high-low+1)/2
+		var recorded time.Time
+		if err := s.pool.QueryRow(ctx, `select recorded_at from events where tenant = $1 and position = $2`, tenant, middle).Scan(&recorded); err != nil {
+			return 0, fmt.Errorf("eventstore: position at: %w", unavailable(err))
+		}
+		if recorded.After(at) {
+			high = middle - 1
+		} else {
+			low = middle
+		}
+	}
+	return low, nil
+}
+
+// Open decodes events of one tenant and opens their personal fields, asking for missing keys once. The order is kept.
+func (s *Store) Open(ctx context.Context, events []Event) ([]Decoded, error) {
+	decoded, failed, err := s.OpenEach(ctx, events)
+	if err != nil {
+		return nil, err
+	}
+	for _, err := range failed {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return decoded, nil
+}
+
+// OpenEach is Open for a reader that goes on after an event that cannot be decoded: failed[i] says why events[i] could not.
+func (s *Store) OpenEach(ctx context.Context, events []Event) (decoded []Decoded, failed []error, err error) {
+	if len(events) == 0 {
+		return nil, nil, nil
+	}
+	keys, err := s.keysOf(ctx, events)
+	if err != nil {
+		return nil, nil, err
+	}
+	decoded, failed = make([]Decoded, len(events)), make([]error, len(events))
+	for i, e := range events {
+		decoded[i], failed[i] = s.codec.decode(e, func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) })
+	}
+	return decoded, failed, nil
+}
+
+func (s *Store) keysOf(ctx context.Context, events []Event) (keyring.Keys, error) {
+	customers := make([]uuid.UUID, 0, len(events))
+	for _, e := range events {
+		if e.Customer != uuid.Nil {
+			customers = append(customers, e.Customer)
+		}
+	}
+	if len(customers) == 0 {
+		return nil, nil
+	}
+	keys, err := s.keys.Of(ctx, events[0].Tenant, customers)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return keys, nil
+}
+
+// Reveal returns an event's payload as JSON with its personal fields opened, unknown fields and older versions as stored.
+// With masked, or when the customer was erased, the personal fields are absent.
+func (s *Store) Reveal(ctx context.Context, events []Event, masked bool) ([]Event, error) {
+	var keys keyring.Keys
+	if !masked {
+		var err error
+		if keys, err = s.keysOf(ctx, events); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]Event, len(events))
+	for i, e := range events {
+		open, secret, _, err := s.codec.unseal(e.Type, e, func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) })
+		if err != nil {
+			return nil, err
+		}
+		e.Data = joinObjects(open, secret)
+		out[i] = e
+	}
+	return out, nil
+}
+
+// joinObjects puts the members of two JSON objects into one.
+func joinObjects(a, b []byte) []byte {
+	if len(b) <= 2 {
+		return a
+	}
+	if len(a) <= 2 {
+		return b
+	}
+	return append(append(append(make([]byte, 0, len(a)+len(b)), a[:len(a)-1]...), ','), b[1:]...)
+}
+
+// unavailable marks an error as ErrUnavailable if it says that the database cannot be reached or is going down.
+func unavailable(err error) error {
+	if err == nil || errors.Is(err, ErrUnavailable) || !lost(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// lost reports whether the connection is gone or the server is ending, so that the outcome of a statement is not known.
+func lost(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch pg.Code {
+		case "57P01", "57P02", "57P03", "53300": // shutdown, crash, starting up, too many connections
+			return true
+		}
+		return len(pg.Code) == 5 && pg.Code[:2] == "08"
+	}
+	var network net.Error // timeouts too
+	var connect *pgconn.ConnectError
+	return errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err)
+}
