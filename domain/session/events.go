@@ -12,7 +12,7 @@ type Event interface {
 	sessionEvent()
 }
 
-// Started begins a session. It waits for an agent unless it is a callback.
+// Started begins a session. It waits for an agent; a callback has one at once, and its Accepted is in the same append.
 type Started struct {
 	Customer    uuid.UUID `json:"customer"`
 	Association int       `json:"association"`
@@ -64,7 +64,7 @@ type Rated struct {
 	Comment string   `json:"comment,omitempty" personal:"true"`
 }
 
-// Closed ends a session that was processed, or one that waited and was closed by the customer or the system.
+// Closed ends a session that an agent had accepted. One that waited is aborted, whoever ends it.
 type Closed struct {
 	By    string `json:"by"`              // customer, agent, system
 	Cause string `json:"cause,omitempty"` // a short code

@@ -1,0 +1,55 @@
+package domain
+
+import "time"
+
+// Codes of refusals that the aggregates answer with. Besides these there is <FIELD>_TOO_LONG for each profile field.
+const (
+	CodeValidation         = "VALIDATION"           // the value at Location breaks the rule named by the argument "rule"
+	CodeNotFound           = "NOT_FOUND"            // what the command is about does not exist
+	CodeConflict           = "CONFLICT"             // what the command would begin exists already
+	CodeCustomerExists     = "CUSTOMER_EXISTS"      // the identity belongs to a customer already
+	CodeIDInvalid          = "ID_INVALID"           // the external id is not what its channel hands out
+	CodeTagExists          = "TAG_EXISTS"           // another tag has that name
+	CodeTagUnknown         = "TAG_UNKNOWN"          // the tag is not in the catalogue
+	CodeAssociationExists  = "ASSOCIATION_EXISTS"   // the account is connected already
+	CodeAssociationGone    = "ASSOCIATION_GONE"     // the association was removed
+	CodeSessionOpen        = "SESSION_OPEN"         // the customer has an unfinished session
+	CodeSessionEnded       = "SESSION_ENDED"        // the session is closed or aborted
+	CodeSessionTaken       = "SESSION_TAKEN"        // an agent accepted the session already
+	CodeSessionNotAccepted = "SESSION_NOT_ACCEPTED" // the session waits, or was aborted waiting
+	CodeAlreadyRated       = "ALREADY_RATED"        // the session has its rating
+	CodeOccurredInFuture   = "OCCURRED_IN_FUTURE"   // the event says it happens over MaxClockLead from now
+)
+
+// Rules that a refusal with CodeValidation names in its argument "rule".
+const (
+	RuleRequired   = "required"   // a value must be given
+	RuleTooLong    = "too_long"   // longer than the argument "max", in characters
+	RuleTooMany    = "too_many"   // more values than the argument "max"
+	RuleCharacters = "characters" // control characters, NUL or broken UTF-8, or a character that is not allowed here
+	RuleFormat     = "format"     // not of the form that is expected
+	RuleOneOf      = "one_of"     // not one of the values that exist
+	RuleRange      = "range"      // outside the arguments "min" to "max"
+	RuleReadOnly   = "read_only"  // never changes
+)
+
+// Invalid returns a refusal with CodeValidation: the value at location breaks the rule.
+func Invalid(location, rule string) *Refusal {
+	return Refuse(CodeValidation).At(location).With("rule", rule)
+}
+
+// TooLong returns a refusal with CodeValidation and RuleTooLong.
+func TooLong(location string, max int) *Refusal {
+	return Invalid(location, RuleTooLong).With("max", max)
+}
+
+// MaxClockLead is how far ahead of ours the clock of a channel may run.
+const MaxClockLead = 5 * time.Minute
+
+// CheckOccurred refuses, with CodeOccurredInFuture, what says it happened more than MaxClockLead after now.
+func CheckOccurred(occurredAt, now time.Time) error {
+	if occurredAt.Sub(now) > MaxClockLead {
+		return Refuse(CodeOccurredInFuture).At("occurred_at").With("max_minutes", int(MaxClockLead/time.Minute))
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+// Package customer decides who a tenant's customers are: their identity, profile and tags, and which session, if any,
+// is unfinished.
+package customer
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"customercenter/domain"
+)
+
+// How a customer came to be. The names are stored and never change.
+const (
+	ViaInbound = "inbound"
+	ViaImport  = "import"
+	ViaAPI     = "api"
+)
+
+// State is what a customer is. Its zero value is somebody who is not a customer.
+type State struct {
+	Exists bool
+	// Generation counts the lives of this identity, from 1; 0 if it never was a customer.
+	Generation  int
+	Association int
+	Channel     string
+	ExternalID  string
+	Profile     Profile
+	Tags        []uuid.UUID // in the order in which they were put on
+	CreatedAt   time.Time
+	// Unfinished is the session that has not ended; its ID is zero if there is none.
+	Unfinished Session
+	// Finished has the latest RememberedSessions sessions that ended, oldest first.
+	Finished []Session
+	// LastCustomerMessageAt is when the customer last wrote in a session that has ended; zero if never.
+	LastCustomerMessageAt time.Time
+}
+
+// Session is what a customer's stream knows of a session. Both instants are those of the events that opened and ended it.
+type Session struct {
+	ID       uuid.UUID
+	OpenedAt time.Time
+	ClosedAt time.Time
+}
+
+// RememberedSessions is how many finished sessions a State keeps, so that a late message finds the one it belongs to.
+const RememberedSessions = 8
+
+// HasTag reports whether the customer carries the tag. The tag may have left the catalogue since.
+func (s *State) HasTag(tag uuid.UUID) bool { return slices.Contains(s.Tags, tag) }
+
+// Clone returns a copy that shares nothing that Apply changes.
+func (s *State) Clone() State {
+	c := *s
+	c.Tags = slices.Clone(s.Tags)
+	c.Finished = slices.Clone(s.Finished)
+	return c
+}
+
+// Apply folds one event, given by value. Events of other aggregates are ignored. at is when the event occurred; if it
+// says nothing of that, when it was recorded.
+func (s *State) Apply(e domain.Event, at time.Time) {
+	switch e := e.(type) {
+	case Created:
+		*s = State{
+			Exists: true, Generation: e.Generation, CreatedAt: at,
+			Association: e.Association, Channel: e.Channel, ExternalID: e.ExternalID,
+			Profile: e.Profile, Tags: slices.Clone(e.Tags),
+		}
+	case ProfileChanged:
+		for key, change := range e.Fields {
+			if value := s.Profile.field(key); value != nil {
+				*value, _ = change.New.(string)
+			}
+		}
+	case Tagged:
+		if !s.HasTag(e.Tag) {
+			s.Tags = append(s.Tags, e.Tag)
+		}
+	case Untagged:
+		if i := slices.Index(s.Tags, e.Tag); i >= 0 {
+			s.Tags = slices.Delete(s.Tags, i, i+1)
+		}
+	case SessionOpened:
+		s.Unfinished = Session{ID: e.Session, OpenedAt: at}
+	case SessionClosed:
+		s.close(e, at)
+	}
+}
+
+func (s *State) close(e SessionClosed, at time.Time) {
+	if last := e.LastCustomerMessageAt; last != nil && last.After(s.LastCustomerMessageAt) {
+		s.LastCustomerMessageAt = *last
+	}
+	if s.Unfinished.ID != e.Session {
+		return
+	}
+	ended := s.Unfinished
+	ended.ClosedAt = at
+	s.Unfinished = Session{}
+	if len(s.Finished) == RememberedSessions {
+		s.Finished = slices.Delete(s.Finished, 0, 1)
+	}
+	s.Finished = append(s.Finished, ended)
+}
