@@ -1,0 +1,221 @@
+package customer_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"customercenter/domain"
+	"customercenter/domain/customer"
+	"customercenter/domain/domaintest"
+)
+
+// recorded is an event of a customer's log and its instant.
+type recorded struct {
+	event customer.Event
+	at    time.Time
+}
+
+// machine asks a customer for anything, in any order, and keeps the log of what came of it.
+type machine struct {
+	state customer.State
+	log   []recorded
+	clock time.Time
+}
+
+// ask runs a decision, checks what must hold for every one, and applies its events.
+func (m *machine) ask(t *rapid.T, decide func(*customer.State) ([]customer.Event, error)) {
+	// The clone is compared by what it prints, because a clone that shares memory would change with the original.
+	clone := m.state.Clone()
+	before := fmt.Sprintf("%+v", clone)
+	got, err := decide(&m.state)
+	if after := fmt.Sprintf("%+v", m.state); after != before {
+		t.Fatalf("the decision changed the state from %s to %s", before, after)
+	}
+	if err != nil {
+		var refusal *domain.Refusal
+		if !errors.As(err, &refusal) || len(got) > 0 {
+			t.Fatalf("neither events nor a refusal: %v, %v", got, err)
+		}
+		return
+	}
+	m.clock = m.clock.Add(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
+	for _, e := range got {
+		m.state.Apply(e, m.clock)
+		m.log = append(m.log, recorded{e, m.clock})
+	}
+	if after := fmt.Sprintf("%+v", clone); after != before {
+		t.Fatalf("applying events changed a clone taken before from %s to %s", before, after)
+	}
+}
+
+// settled runs a decision twice; once it was accepted, the same again changes nothing.
+func (m *machine) settled(t *rapid.T, decide func(*customer.State) ([]customer.Event, error)) {
+	accepted := false
+	m.ask(t, func(s *customer.State) ([]customer.Event, error) {
+		got, err := decide(s)
+		accepted = err == nil
+		return got, err
+	})
+	if !accepted {
+		return
+	}
+	if again, err := decide(&m.state); err != nil || len(again) > 0 {
+		t.Fatalf("the same again gave %v, %v", again, err)
+	}
+}
+
+func TestAnyOrder(t *testing.T) {
+	tags := rapid.Map(rapid.IntRange(1, 7), id)
+	sessions := rapid.Map(rapid.IntRange(1, 12), id)
+	values := rapid.SampledFrom([]string{"", " ", "a", " a", "王小明", "e\u0301", "\x00", "\xff", "x\ny"})
+	keys := rapid.SampledFrom([]string{"nickname", "name", "description", "external_id", "shoe_size"})
+
+	rapid.Check(t, func(t *rapid.T) {
+		m := &machine{clock: domaintest.Start}
+		t.Repeat(map[string]func(*rapid.T){
+			"create": func(t *rapid.T) {
+				n := customer.New{
+					Association: 1, Channel: rapid.SampledFrom(domain.Channels()).Draw(t, "channel"),
+					ExternalID: rapid.SampledFrom([]string{"1", "42 ", "A", "王"}).Draw(t, "external id"),
+					Profile:    customer.Profile{Nickname: values.Draw(t, "nickname")},
+					Tags:       rapid.SliceOfN(tags, 0, 3).Draw(t, "tags"), Via: customer.ViaAPI,
+				}
+				m.ask(t, func(s *customer.State) ([]customer.Event, error) { return s.Create(n, known) })
+			},
+			"change profile": func(t *rapid.T) {
+				changes := rapid.MapOfN(keys, rapid.Ptr(values, true), 0, 3).Draw(t, "changes")
+				m.settled(t, func(s *customer.State) ([]customer.Event, error) { return s.ChangeProfile(changes) })
+			},
+			"tag": func(t *rapid.T) {
+				tag := tags.Draw(t, "tag")
+				m.settled(t, func(s *customer.State) ([]customer.Event, error) { return s.Tag(tag, known) })
+			},
+			"untag": func(t *rapid.T) {
+				tag := tags.Draw(t, "tag")
+				m.settled(t, func(s *customer.State) ([]customer.Event, error) { return s.Untag(tag) })
+			},
+			"replace tags": func(t *rapid.T) {
+				set := rapid.SliceOfN(tags, 0, 4).Draw(t, "tags")
+				m.settled(t, func(s *customer.State) ([]customer.Event, error) { return s.ReplaceTags(set, known) })
+			},
+			"open session": func(t *rapid.T) {
+				session := sessions.Draw(t, "session")
+				m.settled(t, func(s *customer.State) ([]customer.Event, error) { return s.OpenSession(session, "customer") })
+			},
+			"close session": func(t *rapid.T) {
+				session, aborted := sessions.Draw(t, "session"), rapid.Bool().Draw(t, "aborted")
+				if rapid.Bool().Draw(t, "the unfinished one") {
+					session = m.state.Unfinished.ID
+				}
+				last := m.clock.Add(-time.Duration(rapid.IntRange(0, 100).Draw(t, "before")) * time.Second)
+				m.settled(t, func(s *customer.State) ([]customer.Event, error) { return s.CloseSession(session, aborted, last) })
+			},
+			"place a message": func(t *rapid.T) { m.place(t) },
+			"": func(t *rapid.T) {
+				m.check(t)
+			},
+		})
+	})
+}
+
+// place holds where a message goes against a reading of the whole log.
+func (m *machine) place(t *rapid.T) {
+	at := m.clock.Add(time.Duration(rapid.IntRange(-3600, 600).Draw(t, "written")) * time.Second)
+	got, err := m.state.SessionFor(at, m.clock)
+	if at.After(m.clock.Add(5 * time.Minute)) {
+		if err == nil {
+			t.Fatalf("a message from the future went into %v", got.Session)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatalf("refused: %v", err)
+	}
+	unfinished, ended := m.sessions()
+	switch {
+	case got.Late:
+		if end, found := ended[got.Session]; !found || !at.Before(end) {
+			t.Fatalf("late into %v, which ended at %v, written at %v", got.Session, end, at)
+		}
+	case got.Opens():
+		if unfinished != uuid.Nil {
+			t.Fatalf("opens a second session beside %v", unfinished)
+		}
+		for session, end := range ended {
+			if at.Before(end) {
+				t.Fatalf("opens a session although it was written before the end of %v", session)
+			}
+		}
+	case got.Session != unfinished:
+		t.Fatalf("goes into %v, unfinished is %v", got.Session, unfinished)
+	}
+}
+
+// sessions reads the log: the session that is unfinished, and when each other one ended.
+func (m *machine) sessions() (unfinished uuid.UUID, ended map[uuid.UUID]time.Time) {
+	ended = map[uuid.UUID]time.Time{}
+	for _, r := range m.log {
+		switch e := r.event.(type) {
+		case customer.SessionOpened:
+			unfinished = e.Session
+		case customer.SessionClosed:
+			unfinished = uuid.Nil
+			ended[e.Session] = r.at
+		}
+	}
+	return unfinished, ended
+}
+
+// check holds the log and the state against what must always be true.
+func (m *machine) check(t *rapid.T) {
+	var folded customer.State
+	var unfinished uuid.UUID
+	carried := map[uuid.UUID]bool{}
+	for i, r := range m.log {
+		switch e := r.event.(type) {
+		case customer.Created:
+			if i != 0 {
+				t.Fatal("created twice")
+			}
+			for _, tag := range e.Tags {
+				carried[tag] = true
+			}
+		case customer.Tagged:
+			if carried[e.Tag] || !known(e.Tag) {
+				t.Fatalf("tagged with %v, which it has or nobody knows", e.Tag)
+			}
+			carried[e.Tag] = true
+		case customer.Untagged:
+			if !carried[e.Tag] {
+				t.Fatalf("untagged %v, which it does not have", e.Tag)
+			}
+			delete(carried, e.Tag)
+		case customer.SessionOpened:
+			if unfinished != uuid.Nil {
+				t.Fatal("two unfinished sessions")
+			}
+			unfinished = e.Session
+		case customer.SessionClosed:
+			if unfinished != e.Session {
+				t.Fatal("closed a session that was not unfinished")
+			}
+			unfinished = uuid.Nil
+		}
+		folded.Apply(r.event, r.at)
+	}
+	if len(m.log) > 0 && !m.state.Exists {
+		t.Fatal("events of nobody")
+	}
+	if !reflect.DeepEqual(folded, m.state) {
+		t.Fatalf("folding the log gives %+v, the state is %+v", folded, m.state)
+	}
+	if m.state.Unfinished.ID != unfinished || len(m.state.Tags) != len(carried) || len(m.state.Finished) > customer.RememberedSessions {
+		t.Fatalf("the state is %+v", m.state)
+	}
+}
