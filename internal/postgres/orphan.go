@@ -3,7 +3,6 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -102,15 +101,6 @@ func firstNumber(path string) int {
 		return 0
 	}
 	return n
-}
-
-// startedOn tells whether a command line is that of a postgres with -D dataDir,
-// which is how this package starts it.
-func startedOn(args [][]byte, dataDir string) bool {
-	if len(args) < 3 || filepath.Base(string(args[0])) != "postgres" {
-		return false
-	}
-	return bytes.Equal(args[1], []byte("-D")) && string(args[2]) == dataDir
 }
 
 // ownerOf says to whom a file or directory belongs, if it exists.

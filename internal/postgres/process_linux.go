@@ -4,27 +4,17 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"syscall"
 )
 
-// isPostmaster tells whether pid is a live postgres that was started on dataDir,
-// which os.Stat describes. A zombie is not live, though its pid exists: without
-// an init that reaps, as in a container, it exists for ever.
-func isPostmaster(pid int, dataDir string, data os.FileInfo) bool {
-	proc := filepath.Join("/proc", strconv.Itoa(pid))
-	if isZombie(proc) {
-		return false
-	}
-	if cwd, err := os.Stat(filepath.Join(proc, "cwd")); err == nil {
-		return os.SameFile(cwd, data) && isPostgres(proc)
-	}
-	// Root without the right to trace, as in a container, cannot follow cwd of
-	// another user's process, but everybody may read how it was started.
-	args, err := os.ReadFile(filepath.Join(proc, "cmdline"))
-	if err != nil {
-		return false
-	}
-	return startedOn(bytes.Split(args, []byte{0}), dataDir)
+// isPostmaster tells whether pid is a live postgres that works in the data
+// directory, which os.Stat describes.
+func isPostmaster(pid int, _ string, data os.FileInfo) bool {
+	var is bool
+	asOwner(data, func() { is = worksIn(pid, data) })
+	return is
 }
 
 // workers lists the live processes that work in the data directory. After the
@@ -35,24 +25,28 @@ func workers(data os.FileInfo) []int {
 		return nil
 	}
 	var pids []int
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
+	asOwner(data, func() {
+		for _, entry := range entries {
+			if pid, err := strconv.Atoi(entry.Name()); err == nil && worksIn(pid, data) {
+				pids = append(pids, pid)
+			}
 		}
-		proc := filepath.Join("/proc", entry.Name())
-		cwd, err := os.Stat(filepath.Join(proc, "cwd"))
-		if err == nil && os.SameFile(cwd, data) && isPostgres(proc) && !isZombie(proc) {
-			pids = append(pids, pid)
-		}
-	}
+	})
 	return pids
 }
 
-// isPostgres spares a shell that somebody opened in the data directory.
-func isPostgres(proc string) bool {
+// worksIn looks at the working directory, which every process of a server has in
+// common, and at the name, which spares a shell that somebody opened there. A
+// zombie is not alive, though its pid exists: without an init that reaps, as in
+// a container, it exists for ever.
+func worksIn(pid int, data os.FileInfo) bool {
+	proc := filepath.Join("/proc", strconv.Itoa(pid))
+	cwd, err := os.Stat(filepath.Join(proc, "cwd"))
+	if err != nil || !os.SameFile(cwd, data) {
+		return false
+	}
 	name, err := os.ReadFile(filepath.Join(proc, "comm"))
-	return err == nil && bytes.HasPrefix(name, []byte("postgres"))
+	return err == nil && bytes.HasPrefix(name, []byte("postgres")) && !isZombie(proc)
 }
 
 func isZombie(proc string) bool {
@@ -61,7 +55,28 @@ func isZombie(proc string) bool {
 		return true // no such process
 	}
 	// The state follows the name, which is in parentheses and may hold some itself.
-	rest := stat[bytes.LastIndexByte(stat, ')')+1:]
-	fields := bytes.Fields(rest)
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	return len(fields) == 0 || fields[0][0] == 'Z' || fields[0][0] == 'X'
+}
+
+// asOwner runs look with the file rights of the user to whom the data belongs.
+// Root in a container usually lacks the right to trace, without which it cannot
+// see where another user's process works; that user can.
+func asOwner(data os.FileInfo, look func()) {
+	stat, ok := data.Sys().(*syscall.Stat_t)
+	if os.Geteuid() != 0 || !ok || stat.Uid == 0 {
+		look()
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// These rights are the thread's, which is never given back: it ends with
+		// this goroutine. The calls tell no errors; without them less is seen.
+		runtime.LockOSThread()
+		_, _, _ = syscall.RawSyscall(syscall.SYS_SETFSGID, uintptr(stat.Gid), 0, 0)
+		_, _, _ = syscall.RawSyscall(syscall.SYS_SETFSUID, uintptr(stat.Uid), 0, 0)
+		look()
+	}()
+	<-done
 }
