@@ -284,8 +284,8 @@ func TestEveryOptionKeepsThePromises(t *testing.T) {
 		o := traffic.Options{
 			Seed:       rapid.Uint64().Draw(t, "seed"),
 			Tenant:     rapid.StringMatching(`[a-z0-9-]{1,32}`).Draw(t, "tenant"),
-			Customers:  rapid.IntRange(1, 3000).Draw(t, "customers"),
-			Events:     rapid.IntRange(1, 3000).Draw(t, "events"),
+			Customers:  rapid.IntRange(1, 1500).Draw(t, "customers"),
+			Events:     rapid.IntRange(1, 1500).Draw(t, "events"),
 			PerSecond:  rapid.SampledFrom([]float64{0, 0.01, 1, 100, 10_000}).Draw(t, "per second"),
 			Start:      start,
 			Agents:     rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z"\\张]{1,5}`), 1, 4, rapid.ID[string]).Draw(t, "agents"),
