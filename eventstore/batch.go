@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,6 +22,9 @@ const (
 	batchAppends = 512
 	batchEvents  = 4000
 	batchBytes   = 24 << 20
+	// secondFlight is how many appends must wait before a second call goes out beside the first: it is parsed and planned while the first
+	// commits, then gets the lock at once.
+	secondFlight = 1000
 )
 
 // prepared is an append ready to be sent: payloads encoded and sealed.
@@ -48,7 +52,7 @@ type preparedEvent struct {
 // queue holds the appends of one tenant that wait for the next call.
 type queue struct {
 	waiting []*prepared
-	busy    bool
+	flights int // calls under way
 }
 
 // Append writes one append and returns what it wrote.
@@ -67,17 +71,20 @@ func (s *Store) Append(ctx context.Context, a Append) (Result, error) {
 		s.queues[a.Tenant] = q
 	}
 	q.waiting = append(q.waiting, p)
-	lead := !q.busy
-	q.busy = true
+	alone := q.flights == 0
+	more := q.flights == 1 && len(q.waiting) >= secondFlight
+	if alone || more {
+		q.flights++
+	}
 	s.mu.Unlock()
-	if lead {
+	switch {
+	case alone:
 		// The first call goes out from here, which saves a lone append a goroutine; whoever queued meanwhile is not our caller's business.
 		if s.next(a.Tenant, q) {
-			go func() {
-				for s.next(a.Tenant, q) {
-				}
-			}()
+			go s.fly(a.Tenant, q)
 		}
+	case more:
+		go s.fly(a.Tenant, q)
 	}
 	select {
 	case <-p.done:
@@ -87,19 +94,47 @@ func (s *Store) Append(ctx context.Context, a Append) (Result, error) {
 	}
 }
 
-// next sends one batch and reports whether more are waiting.
+// fly sends batches until nobody waits.
+func (s *Store) fly(tenant string, q *queue) {
+	for more := true; more; {
+		s.gather(q)
+		more = s.next(tenant, q)
+	}
+}
+
+// gather lets the writers that a batch has just answered queue their next append, so that calls are few and full. It waits for
+// nobody: it yields the processor, no longer than the queue grows.
+func (s *Store) gather(q *queue) {
+	for before := -1; ; {
+		s.mu.Lock()
+		now := len(q.waiting)
+		s.mu.Unlock()
+		if now <= before || now >= batchAppends {
+			return
+		}
+		before = now
+		runtime.Gosched()
+	}
+}
+
+// next sends one batch and reports whether more are waiting; if not, the flight has ended.
 func (s *Store) next(tenant string, q *queue) bool {
 	s.mu.Lock()
 	batch := takeBatch(q)
 	s.mu.Unlock()
-	s.send(tenant, batch)
+	if len(batch) > 0 {
+		s.send(tenant, batch)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	q.busy = len(q.waiting) > 0
-	if !q.busy {
+	if len(q.waiting) > 0 {
+		return true
+	}
+	q.flights--
+	if q.flights == 0 {
 		delete(s.queues, tenant)
 	}
-	return q.busy
+	return false
 }
 
 // takeBatch takes, in order, the waiting appends that do not touch what an earlier one of the batch or of those left waiting touches.
@@ -230,11 +265,17 @@ func (s *Store) send(tenant string, batch []*prepared) {
 func (s *Store) call(tenant string, batch []*prepared) (last int64, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.patient)
 	defer cancel()
+	if len(batch) == 1 && batch[0].simple() {
+		last, err = s.callOne(ctx, tenant, batch[0])
+		if last > 0 || (err != nil && !lost(err)) {
+			return last, translate(err)
+		}
+	}
 	args := arguments(tenant, batch)
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		var v verdicts
 		args[1] = time.Now() // of this try: the clocks are compared when it arrives
-		err = s.pool.QueryRow(ctx, appendCall, args...).Scan(&v.base, &v.at,
+		err = s.query(ctx, appendCall, args, &v.base, &v.at,
 			&v.conflictAppend, &v.conflictStream, &v.conflictActual, &v.conflictDone,
 			&v.receiptAppend, &v.receiptID, &v.receiptBody, &v.receiptAnswer, &v.receiptPosition)
 		if err == nil {
@@ -251,7 +292,48 @@ func (s *Store) call(tenant string, batch []*prepared) (last int64, err error) {
 	}
 }
 
+// query runs one statement under the context's deadline. It sets the deadline on the connection itself: a context that can be
+// cancelled costs a goroutine at every statement, which a lone append would feel.
+func (s *Store) query(ctx context.Context, sql string, args []any, into ...any) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	deadline, _ := ctx.Deadline()
+	socket := conn.Conn().PgConn().Conn()
+	if err := socket.SetDeadline(deadline); err != nil {
+		return err
+	}
+	if err := conn.QueryRow(context.Background(), sql, args...).Scan(into...); err != nil {
+		return err
+	}
+	return socket.SetDeadline(time.Time{})
+}
+
+// simple reports whether append_event can carry out the append.
+func (p *prepared) simple() bool {
+	return len(p.events) == 1 && len(p.Streams) == 1 && len(p.Guards) == 0 && p.Receipt == nil && len(p.keys) == 0
+}
+
+// callOne appends a single event the short way. Neither a position nor an error means that append_events has to find out why not.
+func (s *Store) callOne(ctx context.Context, tenant string, p *prepared) (int64, error) {
+	e := p.events[0]
+	var first *int64
+	var at *time.Time
+	err := s.query(ctx, `select first, at from append_event($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		[]any{tenant, time.Now(), e.stream, e.version, e.name, e.typeVersion, e.customer, e.data, e.meta}, &first, &at)
+	if err != nil || first == nil {
+		return 0, err
+	}
+	p.result = p.written(*first, *at)
+	return *first, nil
+}
+
 func translate(err error) error {
+	if err == nil {
+		return nil
+	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		switch pg.Code {

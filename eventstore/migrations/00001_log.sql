@@ -88,6 +88,7 @@ create table relay_cursors (
 --   e_*  the events, in order; e_append is the index (1-based) of the append it belongs to
 --   r_*  receipts; r_last is the ordinal (1-based) of the append's last event, 0 if it has none
 --   k_*  new customer keys
+-- Where a batch has none of a kind, its arrays are null.
 --
 -- base is the position before the first inserted event. Appends not named in conflict_append, receipt_append were accepted;
 -- their events follow base in order. conflict_done is the position of the first event of the append if it is in the log already
@@ -102,15 +103,18 @@ create function append_events(
   out base bigint, out at timestamptz,
   out conflict_append int[], out conflict_stream text[], out conflict_actual bigint[], out conflict_done bigint[],
   out receipt_append int[], out receipt_id uuid[], out receipt_body bytea[], out receipt_answer text[], out receipt_position bigint[]
-) language plpgsql volatile as $$
+) language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
 declare
-  refused int[];
-  kept    bigint[];
+  inserted bigint := 0;
+  refused  int[];
+  kept     bigint[];
 begin
   if abs(extract(epoch from clock_timestamp() - p_now)) > 60 then
     raise exception 'the clocks of the caller and the database differ by more than a minute' using errcode = 'CC001';
   end if;
-  perform pg_advisory_xact_lock(hashtextextended('append/' || p_tenant, 0));
+  if pg_advisory_xact_lock(hashtextextended('append/' || p_tenant, 0)) is null then -- an expression costs less than a statement
+    return;
+  end if;
 
   select e.position, e.recorded_at into base, at from events e where e.tenant = p_tenant order by e.position desc limit 1;
   if not found then
@@ -121,30 +125,41 @@ begin
   end if;
   at := greatest(clock_timestamp(), at);
 
-  select array_agg(x.a), array_agg(x.s), array_agg(y.actual),
-         array_agg((select e.position from events e where e.tenant = p_tenant and e.stream = x.s and e.version = x.v + 1
-                    and (e.meta ->> 'append')::uuid = p_append[x.a]))
-    into conflict_append, conflict_stream, conflict_actual, conflict_done
-  from unnest(x_append, x_stream, x_version) x(a, s, v)
-  cross join lateral (select coalesce((select e.version from events e where e.tenant = p_tenant and e.stream = x.s
-                                       order by e.version desc limit 1), 0) actual) y
-  where y.actual <> x.v;
-
-  if cardinality(r_append) > 0 then
-    select array_agg(r.a), array_agg(s.append), array_agg(s.body), array_agg(s.answer), array_agg(s.position)
-      into receipt_append, receipt_id, receipt_body, receipt_answer, receipt_position
-    from unnest(r_append, r_actor, r_route, r_key) r(a, actor, route, key)
-    cross join lateral (select * from receipts c where c.tenant = p_tenant and c.actor = r.actor and c.route = r.route and c.key = r.key
-                        offset 0) s;
-  end if;
-
-  refused := coalesce(conflict_append, '{}') || coalesce(receipt_append, '{}');
-  if cardinality(refused) = 0 then
+  -- Nearly always every append of the batch is acceptable: one statement checks all and inserts all.
+  if r_append is null or not exists (
+      select from unnest(r_actor, r_route, r_key) r(actor, route, key)
+      where exists (select from receipts c where c.tenant = p_tenant and c.actor = r.actor and c.route = r.route and c.key = r.key)) then
     insert into events (tenant, position, stream, version, type, type_version, customer, data, meta, recorded_at)
     select p_tenant, base + e.o, e.stream, e.version, e.type, e.type_version, e.customer, e.data::json, e.meta::json, at
     from unnest(e_stream, e_version, e_type, e_type_version, e_customer, e_data, e_meta)
-      with ordinality e(stream, version, type, type_version, customer, data, meta, o);
-  else
+      with ordinality e(stream, version, type, type_version, customer, data, meta, o)
+    where not exists (
+      select from unnest(x_stream, x_version) x(s, v)
+      where x.v <> coalesce((select l.version from events l where l.tenant = p_tenant and l.stream = x.s order by l.version desc limit 1), 0));
+    get diagnostics inserted = row_count;
+  end if;
+
+  if inserted = 0 then
+    select array_agg(x.a), array_agg(x.s), array_agg(y.actual),
+           array_agg((select e.position from events e where e.tenant = p_tenant and e.stream = x.s and e.version = x.v + 1
+                      and (e.meta ->> 'append')::uuid = p_append[x.a]))
+      into conflict_append, conflict_stream, conflict_actual, conflict_done
+    from unnest(x_append, x_stream, x_version) x(a, s, v)
+    cross join lateral (select coalesce((select e.version from events e where e.tenant = p_tenant and e.stream = x.s
+                                         order by e.version desc limit 1), 0) actual) y
+    where y.actual <> x.v;
+
+    if r_append is not null then
+      select array_agg(r.a), array_agg(s.append), array_agg(s.body), array_agg(s.answer), array_agg(s.position)
+        into receipt_append, receipt_id, receipt_body, receipt_answer, receipt_position
+      from unnest(r_append, r_actor, r_route, r_key) r(a, actor, route, key)
+      cross join lateral (select * from receipts c where c.tenant = p_tenant and c.actor = r.actor and c.route = r.route and c.key = r.key
+                          offset 0) s;
+    end if;
+  end if;
+
+  refused := coalesce(conflict_append, '{}') || coalesce(receipt_append, '{}');
+  if cardinality(refused) > 0 then
     insert into events (tenant, position, stream, version, type, type_version, customer, data, meta, recorded_at)
     select p_tenant, base + row_number() over (order by e.o), e.stream, e.version, e.type, e.type_version, e.customer,
            e.data::json, e.meta::json, at
@@ -155,19 +170,43 @@ begin
     select array_agg(n order by o) into kept
     from (select o, count(*) filter (where a <> all (refused)) over (order by o) n from unnest(e_append) with ordinality t(a, o)) s;
   end if;
-  if cardinality(r_append) > 0 then
+  if r_append is not null then
     insert into receipts (tenant, actor, route, key, body, answer, append, position, expires_at)
     select p_tenant, r.actor, r.route, r.key, r.body, r.answer, p_append[r.a],
            case when r.last = 0 then base when kept is null then base + r.last else base + kept[r.last] end, r.expires
     from unnest(r_append, r_actor, r_route, r_key, r_body, r_answer, r_last, r_expires) r(a, actor, route, key, body, answer, last, expires)
     where r.a <> all (refused);
   end if;
-  if cardinality(k_append) > 0 then
+  if k_append is not null then
     insert into customer_keys (tenant, customer, generation, master, wrapped, created_at)
     select p_tenant, k.customer, k.generation, k.master, k.wrapped, at
     from unnest(k_append, k_customer, k_generation, k_master, k_wrapped) k(a, customer, generation, master, wrapped)
     where k.a <> all (refused);
   end if;
+end
+$$;
+-- +goose StatementEnd
+
+-- append_event is append_events for the commonest case, one append of one event that nothing else depends on, in half the time.
+-- It returns no position when the event cannot be appended; append_events then says why.
+-- +goose StatementBegin
+create function append_event(
+  p_tenant text, p_now timestamptz, p_stream text, p_version bigint, p_type text, p_type_version int, p_customer uuid, p_data text, p_meta text,
+  out first bigint, out at timestamptz
+) language plpgsql volatile set plan_cache_mode = force_generic_plan as $$
+begin
+  if abs(extract(epoch from clock_timestamp() - p_now)) > 60 then
+    raise exception 'the clocks of the caller and the database differ by more than a minute' using errcode = 'CC001';
+  end if;
+  if pg_advisory_xact_lock(hashtextextended('append/' || p_tenant, 0)) is null then
+    return;
+  end if;
+  insert into events (tenant, position, stream, version, type, type_version, customer, data, meta, recorded_at)
+  select p_tenant, h.position + 1, p_stream, p_version, p_type, p_type_version, p_customer, p_data::json, p_meta::json,
+         greatest(clock_timestamp(), h.recorded_at)
+  from (select e.position, e.recorded_at from events e where e.tenant = p_tenant order by e.position desc limit 1) h
+  where coalesce((select e.version from events e where e.tenant = p_tenant and e.stream = p_stream order by e.version desc limit 1), 0) = p_version - 1
+  returning position, recorded_at into first, at;
 end
 $$;
 -- +goose StatementEnd
@@ -186,6 +225,7 @@ $$;
 
 -- +goose Down
 drop function log_head;
+drop function append_event;
 drop function append_events;
 drop table relay_cursors, log_epoch, customer_keys, receipts;
 drop view events_v;

@@ -1,0 +1,135 @@
+// Package bench measures the product's speed against raw Postgres and NATS in the same run.
+//
+// Machines differ and are noisy; ratios against a baseline taken beside each figure say more than the figures. Every case therefore
+// runs its baseline and the product in turn, several rounds, and reports the medians.
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Line is one figure of a run.
+type Line struct {
+	Case     string   `json:"case"`
+	Unit     string   `json:"unit"`
+	Value    float64  `json:"value"`
+	Baseline *float64 `json:"baseline,omitempty"` // what raw Postgres or NATS reached in the same run
+	Ratio    *float64 `json:"ratio,omitempty"`    // value / baseline
+	P50      *float64 `json:"p50_ms,omitempty"`
+	P99      *float64 `json:"p99_ms,omitempty"`
+	Note     string   `json:"note,omitempty"`
+}
+
+// Report prints lines as they come, for people or as one JSON object a line.
+type Report struct {
+	Out  io.Writer
+	JSON bool
+}
+
+// Print writes one line.
+func (r *Report) Print(l Line) {
+	if r.JSON {
+		if err := json.NewEncoder(r.Out).Encode(l); err != nil {
+			fmt.Fprintln(r.Out, "bench: print:", err)
+		}
+		return
+	}
+	fmt.Fprintf(r.Out, "%-44s %12s %-9s", l.Case, number(l.Value), l.Unit)
+	if l.Baseline != nil {
+		fmt.Fprintf(r.Out, "  baseline %10s  ratio %5.2f", number(*l.Baseline), *l.Ratio)
+	}
+	if l.P50 != nil {
+		fmt.Fprintf(r.Out, "  p50 %7.2f ms  p99 %7.2f ms", *l.P50, *l.P99)
+	}
+	if l.Note != "" {
+		fmt.Fprintf(r.Out, "  %s", l.Note)
+	}
+	fmt.Fprintln(r.Out)
+}
+
+// Heading writes a title above lines; nothing for machines.
+func (r *Report) Heading(format string, args ...any) {
+	if !r.JSON {
+		fmt.Fprintf(r.Out, "\n"+format+"\n", args...)
+	}
+}
+
+func number(v float64) string {
+	if v >= 100 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+// Against adds a baseline to a line.
+func (l Line) Against(baseline float64) Line {
+	ratio := l.Value / baseline
+	l.Baseline, l.Ratio = &baseline, &ratio
+	return l
+}
+
+// Latency adds the median and the 99th percentile of these durations to a line.
+func (l Line) Latency(took []time.Duration) Line {
+	if len(took) == 0 {
+		return l
+	}
+	p50, p99 := Percentile(took, 50), Percentile(took, 99)
+	l.P50, l.P99 = &p50, &p99
+	return l
+}
+
+// Percentile returns the p-th percentile in milliseconds (nearest rank). It sorts took.
+func Percentile(took []time.Duration, p float64) float64 {
+	slices.Sort(took)
+	i := int(math.Ceil(p/100*float64(len(took)))) - 1
+	return float64(took[max(i, 0)]) / float64(time.Millisecond)
+}
+
+// Median returns the middle value; it sorts values.
+func Median(values []float64) float64 {
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// run calls f from n goroutines until the time is over and returns calls per second and how long each took.
+// An error ends the run.
+func run(ctx context.Context, n int, lasting time.Duration, f func(ctx context.Context, worker, i int) error) (rate float64, took []time.Duration, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var stop atomic.Bool
+	start := time.Now()
+	timer := time.AfterFunc(lasting, func() { stop.Store(true) })
+	defer timer.Stop()
+	for worker := range n {
+		wg.Go(func() {
+			own := make([]time.Duration, 0, 4096)
+			for i := 0; !stop.Load() && ctx.Err() == nil; i++ {
+				t := time.Now()
+				if err := f(ctx, worker, i); err != nil {
+					cancel(err)
+					return
+				}
+				own = append(own, time.Since(t))
+			}
+			mu.Lock()
+			took = append(took, own...)
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	elapsed := time.Since(start)
+	if ctx.Err() != nil {
+		return 0, nil, context.Cause(ctx)
+	}
+	return float64(len(took)) / elapsed.Seconds(), took, nil
+}
