@@ -480,7 +480,7 @@ func arguments(tenant string, batch []*prepared) []any {
 				last = int32(len(e.append))
 			}
 			r.append, r.last, r.actor, r.route, r.key = append(r.append, a), append(r.last, last), append(r.actor, rc.Actor), append(r.route, rc.Route), append(r.key, rc.Key)
-			r.answers, r.body, r.expires = append(r.answers, rc.Answer), append(r.body, rc.Body), append(r.expires, rc.Expires)
+			r.answers, r.body, r.expires = append(r.answers, rc.Answer), append(r.body, append([]byte{}, rc.Body...)), append(r.expires, rc.Expires)
 		}
 		for _, w := range p.keys {
 			k.append, k.generation, k.customer = append(k.append, a), append(k.generation, int32(w.Generation)), append(k.customer, w.Customer)

@@ -66,6 +66,9 @@ func describe(p Payload) *eventType {
 		if !f.IsExported() || f.Anonymous {
 			panic(fmt.Sprintf("eventstore: %s: field %s must be exported and not embedded", t.name, f.Name))
 		}
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name == "" || name == "sealed" {
+			panic(fmt.Sprintf("eventstore: %s: field %s needs a JSON name other than sealed", t.name, f.Name))
+		}
 		if f.Tag.Get("personal") == "true" {
 			personal, t.personalFields = append(personal, f), append(t.personalFields, i)
 		} else {
