@@ -1,0 +1,29 @@
+package commands
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+)
+
+// DeleteTag takes a tag out of the catalogue and off every customer's view. Refused: TAG_UNKNOWN.
+type DeleteTag struct {
+	Tag uuid.UUID
+}
+
+// Run carries it out.
+func (cmd DeleteTag) Run(ctx context.Context, c *Center, by By) (Done, error) {
+	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
+		all := tags()
+		if err := a.load(ctx, all); err != nil {
+			return err
+		}
+		events, err := all.state.Delete(cmd.Tag)
+		if err != nil {
+			return err
+		}
+		add(a, all, nobody, events)
+		a.done.Tag = cmd.Tag
+		return nil
+	})
+}

@@ -1,0 +1,156 @@
+package commands
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"customercenter/domain"
+	"customercenter/domain/association"
+	"customercenter/domain/customer"
+	"customercenter/domain/session"
+	"customercenter/domain/settings"
+	"customercenter/domain/tag"
+	"customercenter/eventstore"
+)
+
+// aggregate is a pointer to the state S of an aggregate.
+type aggregate[S any] interface {
+	*S
+	Apply(domain.Event, time.Time)
+	Clone() S
+}
+
+// entity is one stream as an attempt sees it: its state, and the events that the attempt decided to add.
+type entity[S any, P aggregate[S]] struct {
+	name string
+	base folded
+	// state is what decisions are asked of. It includes the events that were decided, and is not changed but by decided.
+	state P
+	own   bool // state is a copy of this entity's own, not shared with the cache
+	added []eventstore.NewEvent
+}
+
+// stream is an entity, whatever its state.
+type stream interface {
+	id() string
+	recall(c *cache, tenant string) (version int64)
+	fold(eventstore.Decoded)
+	remember(c *cache, tenant string)
+	decided(e domain.Event, about uuid.UUID, at, occurredAt time.Time)
+	at() folded
+	changes() []eventstore.NewEvent
+	committed(c *cache, tenant string, last int64, at func(eventstore.NewEvent) time.Time)
+}
+
+type (
+	customerEntity     = entity[customer.State, *customer.State]
+	sessionEntity      = entity[session.State, *session.State]
+	tagsEntity         = entity[tag.State, *tag.State]
+	associationsEntity = entity[association.State, *association.State]
+	settingsEntity     = entity[settings.State, *settings.State]
+)
+
+func customerOf(id uuid.UUID) *customerEntity {
+	return &customerEntity{name: customer.Stream(id), state: new(customer.State)}
+}
+
+func sessionOf(id uuid.UUID) *sessionEntity {
+	return &sessionEntity{name: session.Stream(id), state: new(session.State)}
+}
+
+func tags() *tagsEntity { return &tagsEntity{name: tag.Stream, state: new(tag.State)} }
+
+func associations() *associationsEntity {
+	return &associationsEntity{name: association.Stream, state: new(association.State)}
+}
+
+func settingsOf() *settingsEntity {
+	return &settingsEntity{name: settings.Stream, state: new(settings.State)}
+}
+
+func (e *entity[S, P]) id() string                     { return e.name }
+func (e *entity[S, P]) at() folded                     { return e.base }
+func (e *entity[S, P]) changes() []eventstore.NewEvent { return e.added }
+
+// recall takes what the cache knows and returns the version from which the stream must be read on.
+func (e *entity[S, P]) recall(c *cache, tenant string) int64 {
+	if known, ok := c.get(tenant, e.name); ok {
+		e.base, e.state, e.own = known, known.state.(P), false
+	}
+	return e.base.version
+}
+
+// fold adds a stored event.
+func (e *entity[S, P]) fold(d eventstore.Decoded) {
+	e.unshare()
+	event := d.Payload.(domain.Event) // the codec knows nothing else
+	e.state.Apply(event, d.OccurredAt())
+	e.base.version, e.base.position = d.Version, d.Position
+	if edits(event) {
+		e.base.edited = d.Version
+	}
+}
+
+// remember gives the state to the cache, if something was folded.
+func (e *entity[S, P]) remember(c *cache, tenant string) {
+	if e.own {
+		e.base.state, e.own = e.state, false
+		c.put(tenant, e.name, e.base)
+	}
+}
+
+// unshare makes the state safe to change.
+func (e *entity[S, P]) unshare() {
+	if !e.own {
+		clone := e.state.Clone()
+		e.state, e.own = P(&clone), true
+	}
+}
+
+// decided adds an event that is to be appended, so that further decisions see it.
+func (e *entity[S, P]) decided(event domain.Event, about uuid.UUID, at, occurredAt time.Time) {
+	e.unshare()
+	e.state.Apply(event, at)
+	e.added = append(e.added, eventstore.NewEvent{Payload: event, Customer: about, OccurredAt: occurredAt})
+}
+
+// committed tells the cache of the events that were appended, the last of them at that position. They are folded anew: only now
+// is it known when they were recorded.
+func (e *entity[S, P]) committed(c *cache, tenant string, last int64, at func(eventstore.NewEvent) time.Time) {
+	state := P(new(S))
+	if e.base.state != nil {
+		clone := e.base.state.(P).Clone()
+		state = P(&clone)
+	}
+	next := folded{state: state, version: e.base.version, position: last, edited: e.base.edited}
+	for _, added := range e.added {
+		event := added.Payload.(domain.Event)
+		state.Apply(event, at(added))
+		next.version++
+		if edits(event) {
+			next.edited = next.version
+		}
+	}
+	c.put(tenant, e.name, next)
+}
+
+// edited is the version of the last event that edits a customer, those decided but not appended yet included.
+func (e *entity[S, P]) edited() int64 {
+	last := e.base.edited
+	for i, added := range e.added {
+		if edits(added.Payload.(domain.Event)) {
+			last = e.base.version + int64(i) + 1
+		}
+	}
+	return last
+}
+
+// edits reports whether an event changes what people edit of a customer, and so the version that guards against lost edits.
+func edits(e domain.Event) bool {
+	switch e.(type) {
+	case customer.Created, customer.ProfileChanged, customer.Tagged, customer.Untagged:
+		return true
+	}
+	return false
+}
