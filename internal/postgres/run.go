@@ -57,6 +57,8 @@ func settings(durable bool) map[string]string {
 		s["fsync"] = "off"
 		s["full_page_writes"] = "off"
 		s["max_wal_size"] = "1GB"
+		// Below the data directory, so that what a killed test left goes with it.
+		s["dynamic_shared_memory_type"] = "mmap"
 	}
 	return s
 }
