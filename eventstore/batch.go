@@ -24,7 +24,7 @@ const (
 	batchBytes   = 24 << 20
 	// secondFlight is how many appends must wait before a second call goes out beside the first: it is parsed and planned while the first
 	// commits, then gets the lock at once.
-	secondFlight = 1000
+	secondFlight = 16
 )
 
 // prepared is an append ready to be sent: payloads encoded and sealed.
