@@ -1,0 +1,260 @@
+//go:build unix
+
+// Package composetest checks docker-compose.yml: the Compose library reads it
+// (in a module of its own, see validate), and real servers take the settings.
+package composetest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/nats-io/nats-server/v2/server"
+
+	"customercenter/internal/natsserver"
+	"customercenter/internal/pgtest"
+)
+
+const composeFile = "../../docker-compose.yml"
+
+type project struct {
+	Services map[string]service
+	Configs  map[string]struct{ Content string }
+	Volumes  map[string]struct{ Name string }
+}
+
+type service struct {
+	Image       string
+	Command     []string
+	Environment map[string]string
+	Ports       []struct {
+		HostIP    string `json:"host_ip"`
+		Target    int
+		Published string
+	}
+	Volumes     []struct{ Type, Source, Target string }
+	Configs     []struct{ Source, Target string }
+	Healthcheck struct{ Test []string }
+}
+
+// validate runs the module that reads a Compose file.
+func validate(t *testing.T, path string) ([]byte, error) {
+	t.Helper()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// `go test` runs a test again when a file has changed that the test opened,
+	// and knows nothing of what other processes open.
+	for _, name := range []string{path, "validate/go.mod", "validate/go.sum", "validate/main.go"} {
+		if _, err := os.ReadFile(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := exec.CommandContext(t.Context(), "go", "run", ".", path)
+	c.Dir = "validate"
+	c.Env = append(os.Environ(), "GOWORK=off")
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	if err := c.Run(); err != nil {
+		return stderr.Bytes(), err
+	}
+	return stdout.Bytes(), nil
+}
+
+func load(t *testing.T) project {
+	t.Helper()
+	out, err := validate(t, composeFile)
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var p project
+	if err := json.Unmarshal(out, &p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestABrokenFileIsRefused(t *testing.T) {
+	good, err := os.ReadFile(composeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := filepath.Join(t.TempDir(), "docker-compose.yml")
+	text := strings.Replace(string(good), "healthcheck:", "healthchek:", 1)
+	if err := os.WriteFile(broken, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := validate(t, broken)
+	if err == nil || !bytes.Contains(out, []byte("healthchek")) {
+		t.Errorf("%v, want a refusal that names the misspelt word: %s", err, out)
+	}
+}
+
+func TestServices(t *testing.T) {
+	p := load(t)
+	if len(p.Services) != 2 {
+		t.Errorf("%d services, want 2", len(p.Services))
+	}
+	for name, want := range map[string]struct {
+		image, volume, health string
+		port                  int
+	}{
+		"postgres": {"postgres:18", "/var/lib/postgresql", "pg_isready -h 127.0.0.1", 5432},
+		"nats":     {"nats:2-alpine", "/data", "wget", 4222},
+	} {
+		s, ok := p.Services[name]
+		if !ok {
+			t.Errorf("no service %s", name)
+			continue
+		}
+		if s.Image != want.image {
+			t.Errorf("%s: image %s, want %s", name, s.Image, want.image)
+		}
+		if len(s.Ports) != 1 || s.Ports[0].HostIP != "127.0.0.1" || s.Ports[0].Target != want.port {
+			t.Errorf("%s: ports %+v, want %d on 127.0.0.1 alone", name, s.Ports, want.port)
+		}
+		if len(s.Volumes) != 1 || s.Volumes[0].Type != "volume" || s.Volumes[0].Target != want.volume {
+			t.Errorf("%s: volumes %+v, want one at %s", name, s.Volumes, want.volume)
+		} else if _, declared := p.Volumes[s.Volumes[0].Source]; !declared {
+			t.Errorf("%s: volume %s is not declared", name, s.Volumes[0].Source)
+		}
+		if check := strings.Join(s.Healthcheck.Test, " "); !strings.HasPrefix(check, "CMD "+want.health) {
+			t.Errorf("%s: healthcheck %q, want %q", name, check, want.health)
+		}
+	}
+}
+
+// The comment at the top is what a newcomer copies.
+func TestTheAddressesInTheCommentLeadToTheServices(t *testing.T) {
+	text, err := os.ReadFile(composeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := load(t)
+	address := func(name string) *url.URL {
+		m := regexp.MustCompile(`#\s+export ` + name + `='([^']+)'`).FindSubmatch(text)
+		if m == nil {
+			t.Fatalf("the comment has no %s", name)
+		}
+		u, err := url.Parse(string(m[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	for name, service := range map[string]string{"DATABASE_URL": "postgres", "NATS_URL": "nats"} {
+		port := p.Services[service].Ports[0]
+		if got, want := address(name).Host, net.JoinHostPort(port.HostIP, port.Published); got != want {
+			t.Errorf("%s leads to %s, want %s", name, got, want)
+		}
+	}
+	u, env := address("DATABASE_URL"), p.Services["postgres"].Environment
+	password, _ := u.User.Password()
+	if u.User.Username() != env["POSTGRES_USER"] || password != env["POSTGRES_PASSWORD"] || u.Path != "/"+env["POSTGRES_DB"] {
+		t.Errorf("DATABASE_URL %s does not fit %v", u, env)
+	}
+}
+
+func TestPostgresRunsWithTheSettingsOfThePrivateServer(t *testing.T) {
+	command := load(t).Services["postgres"].Command
+	if len(command) < 3 || command[0] != "postgres" {
+		t.Fatalf("command %q", command)
+	}
+	conn, err := pgx.Connect(t.Context(), pgtest.NewCluster(t, true).DSN("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	for pair := range slices.Chunk(command[1:], 2) {
+		if len(pair) != 2 || pair[0] != "-c" {
+			t.Fatalf("%q is no setting", pair)
+		}
+		name, want, _ := strings.Cut(pair[1], "=")
+		var got string
+		if err := conn.QueryRow(t.Context(), "select current_setting($1)", name).Scan(&got); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if name == "wal_compression" && got != want {
+			// That is built in at choice, and from version 15 on; the image has it.
+			t.Logf("the server installed here compresses by %q, not %q", got, want)
+			continue
+		}
+		if got != want {
+			t.Errorf("%s is %s in the container and %s in the private server", name, want, got)
+		}
+	}
+}
+
+func TestNATSTakesItsConfigurationAndIsHealthy(t *testing.T) {
+	p := load(t)
+	s := p.Services["nats"]
+	if len(s.Configs) != 1 || len(s.Command) != 2 || s.Command[0] != "--config" || s.Command[1] != s.Configs[0].Target {
+		t.Fatalf("command %q does not read configuration %+v", s.Command, s.Configs)
+	}
+	file := filepath.Join(t.TempDir(), "nats.conf")
+	if err := os.WriteFile(file, []byte(p.Configs[s.Configs[0].Source].Content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	options, err := server.ProcessConfigFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !options.JetStream || !options.SyncAlways || options.MaxPayload != natsserver.MaxPayload {
+		t.Errorf("JetStream %v, SyncAlways %v, MaxPayload %d", options.JetStream, options.SyncAlways, options.MaxPayload)
+	}
+	if options.StoreDir != s.Volumes[0].Target {
+		t.Errorf("messages go to %s, the volume is at %s", options.StoreDir, s.Volumes[0].Target)
+	}
+	if options.Port != s.Ports[0].Target {
+		t.Errorf("it listens at %d, published is %d", options.Port, s.Ports[0].Target)
+	}
+	health, err := url.Parse(s.Healthcheck.Test[len(s.Healthcheck.Test)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if health.Port() != "8222" || options.HTTPPort != 8222 {
+		t.Errorf("the healthcheck asks port %s, the server answers at %d", health.Port(), options.HTTPPort)
+	}
+
+	options.StoreDir, options.NoSigs, options.NoLog = t.TempDir(), true, true
+	options.Host, options.Port, options.HTTPPort = "127.0.0.1", server.RANDOM_PORT, server.RANDOM_PORT
+	ns, err := server.NewServer(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns.Start()
+	defer func() {
+		ns.Shutdown()
+		ns.WaitForShutdown()
+	}()
+	if !ns.ReadyForConnections(30 * time.Second) {
+		t.Fatal("the server is not ready within 30 s")
+	}
+	health.Host = ns.MonitorAddr().String()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, health.String(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		t.Errorf("the healthcheck is answered by %s", answer.Status)
+	}
+}
