@@ -1,0 +1,81 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"customercenter/domain"
+	"customercenter/eventstore"
+)
+
+// Catalogues answers from the small catalogues of a tenant, each one stream. Every answer includes all that was committed before it
+// was asked for: what is cached saves folding, never reading. It is safe for concurrent use.
+type Catalogues struct {
+	store *eventstore.Store
+	cache *lru.Cache[catalogueKey, folded]
+}
+
+type catalogueKey struct{ tenant, stream string }
+
+// folded is a catalogue's state up to a version. It is never changed, only replaced.
+type folded struct {
+	state   any
+	version int64
+}
+
+// NewCatalogues returns the catalogues of all tenants of a store.
+func NewCatalogues(store *eventstore.Store) *Catalogues {
+	cache, err := lru.New[catalogueKey, folded](4096)
+	if err != nil {
+		panic(err) // only a size below 1
+	}
+	return &Catalogues{store: store, cache: cache}
+}
+
+// catalogue is the state of a domain package: S is the struct, *S has the methods.
+type catalogue[S any] interface {
+	*S
+	Apply(e domain.Event, at time.Time)
+	Clone() S
+}
+
+// read returns the state of a catalogue and the version of its stream.
+func read[S any, P catalogue[S]](ctx context.Context, c *Catalogues, tenant, stream string) (S, int64, error) {
+	const page = 1000
+	key := catalogueKey{tenant, stream}
+	var state S
+	known, _ := c.cache.Get(key)
+	version := known.version
+	if known.state != nil {
+		state = P(known.state.(*S)).Clone() // the caller may keep it, and folding changes it
+	}
+	for {
+		events, err := c.store.ReadStream(ctx, tenant, stream, version, page)
+		if err != nil {
+			return state, 0, fmt.Errorf("projections: read %s: %w", stream, err)
+		}
+		decoded, err := c.store.Open(ctx, events)
+		if err != nil {
+			return state, 0, fmt.Errorf("projections: read %s: %w", stream, err)
+		}
+		for _, d := range decoded {
+			e, ok := d.Payload.(domain.Event)
+			if !ok {
+				return state, 0, fmt.Errorf("projections: read %s: %s is not an event of the domain", stream, d.Type)
+			}
+			P(&state).Apply(e, d.OccurredAt())
+			version = d.Version
+		}
+		if len(events) < page {
+			break
+		}
+	}
+	if version > known.version {
+		keep := P(&state).Clone()
+		c.cache.Add(key, folded{state: &keep, version: version})
+	}
+	return state, version, nil
+}

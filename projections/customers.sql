@@ -1,0 +1,77 @@
+-- The customers of each tenant. Everything here comes from the log; nothing is ever migrated, a new version is built beside.
+create table customer (
+  tenant           text collate "C" not null,
+  id               uuid             not null,
+  -- 1, 2, 3 … in log order of customer.created, so in the order of created_at; customers who are parked have one too
+  ordinal          bigint           not null,
+  generation       int              not null,
+  association      int              not null,
+  channel          text collate "C" not null,
+  external_id      text             not null,
+  nickname         text             not null,
+  name             text             not null,
+  phone            text             not null,
+  qq               text             not null,
+  wechat_id        text             not null,
+  email            text             not null,
+  company          text             not null,
+  description      text             not null,
+  custom           jsonb            not null,
+  tags             uuid[]           not null,
+  created_via      text collate "C" not null,
+  created_at       timestamptz      not null, -- the log's time
+  updated_at       timestamptz      not null, -- of the last change of profile or tags
+  version          bigint           not null, -- of the stream, at that change
+  created_position bigint           not null,
+  primary key (tenant, id)
+);
+
+-- What is searched, folded (NFKC, case) and in the order of the list.
+create table customer_text (
+  tenant      text collate "C" not null,
+  ordinal     bigint           not null,
+  external_id text collate "C" not null,
+  nickname    text collate "C" not null,
+  name        text collate "C" not null,
+  primary key (tenant, ordinal)
+);
+
+-- What changes with every session or message: a narrow table, so that such a change costs little. Only last_session_at is sorted
+-- by; all else is updated in place (HOT).
+create table customer_activity (
+  tenant           text collate "C" not null,
+  id               uuid             not null,
+  ordinal          bigint           not null,
+  open_session     uuid,
+  first_session_at timestamptz,
+  last_session_at  timestamptz      not null, -- 0001-01-01 for a customer without a session: sorts as the oldest
+  last_message_at  timestamptz,
+  session_count    int              not null,
+  message_count    int              not null,
+  rating_sum       int              not null,
+  rating_count     int              not null,
+  rating_last      int              not null,
+  rating_last_at   timestamptz,
+  primary key (tenant, id)
+) with (fillfactor = 75);
+
+-- How many ordinals are given.
+create table counter (
+  tenant text collate "C" not null,
+  name   text collate "C" not null,
+  value  bigint           not null,
+  primary key (tenant, name)
+);
+
+-- The ordinals of customers whose creation was passed over, so that they have it when they are folded anew.
+create table customer_parked (
+  tenant   text collate "C" not null,
+  position bigint           not null,
+  customer uuid             not null,
+  ordinal  bigint           not null,
+  primary key (tenant, position)
+);
+-- indexes
+create unique index customer_ordinal on customer (tenant, ordinal);
+create index customer_created on customer (tenant, created_at, ordinal);
+create index customer_activity_last_session on customer_activity (tenant, last_session_at, ordinal);

@@ -1,0 +1,324 @@
+// Package projectionstest makes random, valid histories for tests of read models: what it appends is what the domain decides.
+package projectionstest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"customercenter/domain"
+	"customercenter/domain/catalog"
+	"customercenter/domain/customer"
+	"customercenter/domain/session"
+	"customercenter/domain/tag"
+	"customercenter/eventstore"
+	"customercenter/eventstore/eventstoretest"
+)
+
+// Codec knows all events of the domain.
+func Codec() *eventstore.Codec { return eventstore.NewCodec(catalog.Events()...) }
+
+// Store returns a store for the domain's events on a database of its own.
+func Store(t testing.TB, tenants ...string) *eventstore.Store {
+	t.Helper()
+	return eventstoretest.Store(t, Codec(), tenants...)
+}
+
+// World is one tenant's history in the making, by one writer. The same seed makes the same history, but for recorded times.
+type World struct {
+	t      testing.TB
+	store  *eventstore.Store
+	tenant string
+	rand   *rand.Rand
+
+	Customers []*Person
+	Tags      []uuid.UUID
+	Sessions  []uuid.UUID
+
+	tagState tag.State
+	versions map[string]int64
+	sessions map[uuid.UUID]*session.State
+	pending  eventstore.Append
+	waiting  int // events in pending
+	written  int
+	pack     int
+	head     int64
+}
+
+// Person is a customer of the world.
+type Person struct {
+	ID    uuid.UUID
+	State customer.State
+}
+
+// NewWorld begins a history. pack is how many events go into one append at most; 1 appends every step by itself.
+func NewWorld(t testing.TB, store *eventstore.Store, tenant string, seed uint64, pack int) *World {
+	return &World{
+		t: t, store: store, tenant: tenant, rand: rand.New(rand.NewPCG(seed, 1)), versions: map[string]int64{},
+		sessions: map[uuid.UUID]*session.State{}, pack: pack,
+	}
+}
+
+// Head is the position of the last event written.
+func (w *World) Head() int64 { return w.head }
+
+func (w *World) id() uuid.UUID {
+	var b [16]byte
+	for i := range b {
+		b[i] = byte(w.rand.Uint32())
+	}
+	b[6], b[8] = b[6]&0x0f|0x70, b[8]&0x3f|0x80
+	return uuid.UUID(b)
+}
+
+var (
+	names    = []string{"王小明", "李 雷", "Ｗａｎｇ", "张伟", "Émile", "O'Hara", "陈_%", "Anna", "赵敏", "Bob", "刘洋"}
+	channels = []string{domain.ChannelApp, domain.ChannelWeb, domain.ChannelWechat, domain.ChannelWeibo}
+)
+
+// Run appends at least that many events.
+func (w *World) Run(events int) {
+	w.t.Helper()
+	for until := w.written + events; w.written < until; {
+		w.Step()
+	}
+	w.Flush()
+}
+
+// Step does one thing, chosen at random in about the proportions of real traffic.
+func (w *World) Step() {
+	w.t.Helper()
+	switch n := w.rand.IntN(100); {
+	case len(w.Tags) == 0 || n < 1 && len(w.Tags) < 12:
+		w.NewTag(fmt.Sprintf("tag %d", len(w.Tags)))
+	case len(w.Customers) < 3 || n < 6:
+		w.NewCustomer(names[w.rand.IntN(len(names))])
+	case n < 9:
+		w.Rename(w.anybody(), names[w.rand.IntN(len(names))])
+	case n < 15:
+		w.Retag(w.anybody())
+	default:
+		w.talk(w.anybody())
+	}
+}
+
+func (w *World) anybody() *Person {
+	// The newest are met more often than the others.
+	n := len(w.Customers)
+	if w.rand.IntN(2) == 0 {
+		return w.Customers[n-1-w.rand.IntN(min(n, 20))]
+	}
+	return w.Customers[w.rand.IntN(n)]
+}
+
+// NewTag adds a tag to the catalogue.
+func (w *World) NewTag(name string) uuid.UUID {
+	w.t.Helper()
+	id := w.id()
+	e := tag.Created{Tag: id, Name: name}
+	w.tagState.Apply(e, time.Time{})
+	w.add(tag.Stream, uuid.Nil, e)
+	w.Tags = append(w.Tags, id)
+	w.settle()
+	return id
+}
+
+// DeleteTag takes a tag out of the catalogue.
+func (w *World) DeleteTag(id uuid.UUID) {
+	w.t.Helper()
+	w.add(tag.Stream, uuid.Nil, tag.Deleted{Tag: id})
+	w.settle()
+}
+
+// NewCustomer creates a customer of some channel.
+func (w *World) NewCustomer(nickname string, tags ...uuid.UUID) *Person {
+	w.t.Helper()
+	n := len(w.Customers)
+	p := &Person{ID: w.id()}
+	e := customer.Created{
+		Association: n%4 + 1, Channel: channels[n%4], ExternalID: fmt.Sprintf("Visitor-%d", n), Via: customer.ViaInbound, Generation: 1,
+		Profile: customer.Profile{Nickname: nickname, Phone: fmt.Sprintf("1380000%04d", n%10000)}, Tags: tags,
+	}
+	w.pending.NewCustomers = append(w.pending.NewCustomers, eventstore.NewCustomer{ID: p.ID, Generation: 1})
+	w.add(customer.Stream(p.ID), p.ID, e)
+	p.State.Apply(e, time.Now())
+	w.Customers = append(w.Customers, p)
+	w.settle()
+	return p
+}
+
+// Recreate gives a customer a second life.
+func (w *World) Recreate(p *Person, nickname string) {
+	w.t.Helper()
+	w.Flush()
+	e := customer.Created{
+		Association: p.State.Association, Channel: p.State.Channel, ExternalID: p.State.ExternalID, Via: customer.ViaAPI,
+		Generation: p.State.Generation + 1, Profile: customer.Profile{Nickname: nickname},
+	}
+	w.pending.NewCustomers = append(w.pending.NewCustomers, eventstore.NewCustomer{ID: p.ID, Generation: e.Generation})
+	w.add(customer.Stream(p.ID), p.ID, e)
+	p.State.Apply(e, time.Now())
+	w.Flush()
+}
+
+// Rename changes a customer's nickname and name.
+func (w *World) Rename(p *Person, name string) {
+	w.t.Helper()
+	events, err := p.State.ChangeProfile(map[string]*string{"nickname": &name, "name": &name})
+	w.must(err)
+	w.person(p, events)
+	w.settle()
+}
+
+// Retag puts a tag on a customer or takes one off.
+func (w *World) Retag(p *Person) {
+	w.t.Helper()
+	id := w.Tags[w.rand.IntN(len(w.Tags))]
+	decide := func() ([]customer.Event, error) { return p.State.Tag(id, w.tagState.Known) }
+	if p.State.HasTag(id) {
+		decide = func() ([]customer.Event, error) { return p.State.Untag(id) }
+	}
+	events, err := decide()
+	w.must(err)
+	w.person(p, events)
+	w.settle()
+}
+
+// talk goes on with a customer's session, or opens one.
+func (w *World) talk(p *Person) {
+	w.t.Helper()
+	id := p.State.Unfinished.ID
+	if id == uuid.Nil {
+		w.OpenSession(p)
+		return
+	}
+	s := w.sessions[id]
+	switch n := w.rand.IntN(20); {
+	case s.Status == session.StatusWaiting && n < 8:
+		w.session(id, s, session.Accepted{Agent: fmt.Sprintf("agent-%d", w.rand.IntN(5))})
+	case s.Status == session.StatusWaiting && n < 9:
+		w.session(id, s, session.Aborted{By: domain.PartyCustomer})
+		w.closed(p, id, s, true)
+	case s.Status == session.StatusProcessing && n < 2:
+		w.session(id, s, session.Closed{By: domain.PartyAgent})
+		w.closed(p, id, s, false)
+		if n == 0 {
+			w.session(id, s, session.Rated{Score: 1 + w.rand.IntN(5), Reasons: []string{"friendly"}, Comment: "谢谢"})
+		}
+		if n == 1 {
+			w.session(id, s, session.MessageRecorded{Message: "late", Sender: session.Sender{Kind: domain.PartyCustomer}, Kind: session.KindText, Text: "late", Late: true})
+		}
+	case s.Status == session.StatusProcessing && n < 3:
+		w.session(id, s, session.Transferred{From: s.Agent, To: fmt.Sprintf("agent-%d", w.rand.IntN(5))})
+	case s.Channel == domain.ChannelWeb && n < 4:
+		w.session(id, s, session.WebAttributesRecorded{IP: "203.0.113.7", Region: "上海", UserAgent: "Mozilla/5.0 (Windows NT 10.0) Chrome/130.0", Referrer: "https://example.com/"})
+	default:
+		w.Say(p, "你好, is anybody there?")
+	}
+	w.settle()
+}
+
+// Say records a message of the customer in the unfinished session.
+func (w *World) Say(p *Person, words string) {
+	w.t.Helper()
+	id := p.State.Unfinished.ID
+	w.session(id, w.sessions[id], session.MessageRecorded{
+		Message: fmt.Sprint("m", w.written), Sender: session.Sender{Kind: domain.PartyCustomer}, Kind: session.KindText, Text: words,
+	})
+}
+
+// OpenSession opens a session with its first message.
+func (w *World) OpenSession(p *Person) uuid.UUID {
+	w.t.Helper()
+	id := w.id()
+	events, err := p.State.OpenSession(id, domain.PartyCustomer)
+	w.must(err)
+	w.person(p, events)
+	s := &session.State{}
+	w.sessions[id] = s
+	w.Sessions = append(w.Sessions, id)
+	w.session(id, s, session.Started{Customer: p.ID, Association: p.State.Association, Channel: p.State.Channel, Initiator: domain.PartyCustomer})
+	w.Say(p, "first words")
+	w.settle()
+	return id
+}
+
+func (w *World) closed(p *Person, id uuid.UUID, s *session.State, aborted bool) {
+	events, err := p.State.CloseSession(id, aborted, s.LastCustomerMessageAt)
+	w.must(err)
+	w.person(p, events)
+}
+
+func (w *World) person(p *Person, events []customer.Event) {
+	for _, e := range events {
+		w.add(customer.Stream(p.ID), p.ID, e)
+		p.State.Apply(e, time.Now())
+	}
+}
+
+func (w *World) session(id uuid.UUID, s *session.State, e session.Event) {
+	s.Apply(e, time.Now())
+	w.add(session.Stream(id), s.Customer, e)
+}
+
+// add queues an event. Within one append the log has the events stream by stream, the streams in the order of their first event: a
+// customer's own stream comes before the sessions.
+func (w *World) add(stream string, of uuid.UUID, payload any) {
+	w.t.Helper()
+	e := eventstore.NewEvent{Payload: payload, Customer: of}
+	if w.rand.IntN(3) > 0 {
+		e.OccurredAt = time.Now().Add(-time.Duration(w.rand.IntN(5000)) * time.Millisecond)
+	}
+	w.written++
+	w.waiting++
+	for i := range w.pending.Streams {
+		if w.pending.Streams[i].Stream == stream {
+			w.pending.Streams[i].Events = append(w.pending.Streams[i].Events, e)
+			return
+		}
+	}
+	w.pending.Streams = append(w.pending.Streams, eventstore.StreamAppend{Stream: stream, Version: w.versions[stream], Events: []eventstore.NewEvent{e}})
+}
+
+// settle ends a step: the append goes out when it is full.
+func (w *World) settle() {
+	if w.waiting >= w.pack {
+		w.Flush()
+	}
+}
+
+// Flush appends what is queued.
+func (w *World) Flush() {
+	w.t.Helper()
+	if w.waiting == 0 {
+		return
+	}
+	a := w.pending
+	a.Tenant, a.ID, a.Now, a.Actor = w.tenant, uuid.New(), time.Now(), eventstore.Actor{Kind: "system", ID: "test"}
+	done, err := w.store.Append(context.Background(), a)
+	w.must(err)
+	w.head = done.Last
+	for _, s := range a.Streams {
+		w.versions[s.Stream] += int64(len(s.Events))
+	}
+	w.pending, w.waiting = eventstore.Append{}, 0
+}
+
+func (w *World) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatalf("projectionstest: %v", err)
+	}
+}
+
+// Append writes one event by itself, whatever it is.
+func (w *World) Append(stream string, of uuid.UUID, payload any) {
+	w.t.Helper()
+	w.Flush()
+	w.add(stream, of, payload)
+	w.Flush()
+}

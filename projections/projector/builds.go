@@ -1,0 +1,194 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Status of a build.
+const (
+	StatusBuilding = "building" // only the process that builds it feeds it
+	StatusBeside   = "beside"   // fed as the log grows, but not served
+	StatusLive     = "live"     // fed and served
+	StatusFailed   = "failed"   // building it was given up
+)
+
+// Build is one set of tables of a projection, in a schema of its own.
+type Build struct {
+	ID        int64
+	Name      string
+	Version   int
+	Schema    string
+	Status    string
+	CreatedAt time.Time
+}
+
+var (
+	// ErrUnknownProjection says that this binary has no projection of that name.
+	ErrUnknownProjection = errors.New("projector: unknown projection")
+	// ErrNotBuilt says that the projection's version of this binary has not been built yet, see EnsureBuilt.
+	ErrNotBuilt = errors.New("projector: the projection is not built yet")
+	// ErrDefinition says that the database holds other tables under this name and version: the definition was changed and its
+	// version was not.
+	ErrDefinition = errors.New("projector: the tables of the projection changed without a new version")
+	// ErrNoBuild says that there is no such build, or that it is not in a state in which this can be done with it.
+	ErrNoBuild = errors.New("projector: there is no such build, or not in that state")
+)
+
+const buildColumns = `id, name, version, schema, status, created_at`
+
+func (p *Projector) queryBuilds(ctx context.Context, where string, args ...any) ([]Build, error) {
+	rows, err := p.pool.Query(ctx, `select `+buildColumns+` from projection_builds where `+where+` order by id`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("projector: builds: %w", err)
+	}
+	builds, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Build])
+	if err != nil {
+		return nil, fmt.Errorf("projector: builds: %w", err)
+	}
+	return builds, nil
+}
+
+// Builds lists all builds of this binary's version of a projection, oldest first. ErrUnknownProjection.
+func (p *Projector) Builds(ctx context.Context, name string) ([]Build, error) {
+	def, err := p.definition(name)
+	if err != nil {
+		return nil, err
+	}
+	return p.queryBuilds(ctx, `name = $1 and version = $2`, def.Name, def.Version)
+}
+
+// Live returns the build that readers of this binary's version use. The answer may be a second old; a build that is replaced stays
+// for longer than that. ErrUnknownProjection, ErrNotBuilt.
+func (p *Projector) Live(ctx context.Context, name string) (Build, error) {
+	def, err := p.definition(name)
+	if err != nil {
+		return Build{}, err
+	}
+	p.mu.Lock()
+	cached, ok := p.live[name]
+	p.mu.Unlock()
+	if ok && time.Since(cached.at) < liveFor {
+		return cached.build, nil
+	}
+	builds, err := p.queryBuilds(ctx, `id = (select build from projection_live where name = $1 and version = $2)`, def.Name, def.Version)
+	if err != nil {
+		return Build{}, err
+	}
+	if len(builds) == 0 {
+		return Build{}, fmt.Errorf("%w: %s version %d", ErrNotBuilt, def.Name, def.Version)
+	}
+	p.mu.Lock()
+	p.live[name] = liveBuild{builds[0], time.Now()}
+	p.mu.Unlock()
+	return builds[0], nil
+}
+
+// liveFor is how long a process believes that a build is the live one.
+const liveFor = time.Second
+
+type liveBuild struct {
+	build Build
+	at    time.Time
+}
+
+// create makes a build with its tables. The first of a version has the plain schema name.
+func (p *Projector) create(ctx context.Context, def *Definition) (Build, error) {
+	var b Build
+	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		var id int64
+		var taken bool
+		if err := tx.QueryRow(ctx, `select nextval(pg_get_serial_sequence('projection_builds', 'id')), exists (select from pg_namespace where nspname = $1)`,
+			schemaName(def)).Scan(&id, &taken); err != nil {
+			return err
+		}
+		schema := schemaName(def)
+		if taken {
+			schema = fmt.Sprintf("%s_b%d", schema, id)
+		}
+		rows, err := tx.Query(ctx, `insert into projection_builds (id, name, version, schema, status, fingerprint) overriding system value
+			values ($1, $2, $3, $4, 'building', $5) returning `+buildColumns, id, def.Name, def.Version, schema, def.fingerprint())
+		if err != nil {
+			return err
+		}
+		if b, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Build]); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `create schema `+pgx.Identifier{schema}.Sanitize()); err != nil {
+			return err
+		}
+		return runIn(ctx, tx, schema, def.Tables)
+	})
+	if err != nil {
+		return Build{}, fmt.Errorf("projector: create %s version %d: %w", def.Name, def.Version, err)
+	}
+	return b, nil
+}
+
+func schemaName(def *Definition) string { return fmt.Sprintf("%s_v%d", def.Name, def.Version) }
+
+// runIn runs several statements with a schema in front.
+func runIn(ctx context.Context, tx pgx.Tx, schema, sql string) error {
+	if _, err := tx.Exec(ctx, `set local search_path = `+pgx.Identifier{schema}.Sanitize()+`, public`); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `set local search_path to default`)
+	return err
+}
+
+// finish makes the indexes of a build that has its rows, and lets it be fed; the first build of its version goes live.
+func (p *Projector) finish(ctx context.Context, def *Definition, b Build) (Build, error) {
+	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		if def.Indexes != "" {
+			if err := runIn(ctx, tx, b.Schema, def.Indexes); err != nil {
+				return err
+			}
+		}
+		tag, err := tx.Exec(ctx, `insert into projection_live (name, version, build) values ($1, $2, $3) on conflict do nothing`, def.Name, def.Version, b.ID)
+		if err != nil {
+			return err
+		}
+		b.Status = StatusBeside
+		if tag.RowsAffected() == 1 {
+			b.Status = StatusLive
+		}
+		tag, err = tx.Exec(ctx, `update projection_builds set status = $2, changed_at = now() where id = $1 and status = 'building'`, b.ID, b.Status)
+		if err == nil && tag.RowsAffected() != 1 {
+			err = ErrNoBuild
+		}
+		return err
+	})
+	if err != nil {
+		return b, fmt.Errorf("projector: finish build %d of %s: %w", b.ID, def.Name, err)
+	}
+	tables, err := p.tables(ctx, b)
+	if err != nil {
+		return b, err
+	}
+	for _, table := range tables { // a new table has no statistics until autovacuum comes by
+		if _, err := p.pool.Exec(ctx, `analyze `+pgx.Identifier{b.Schema, table}.Sanitize()); err != nil {
+			return b, fmt.Errorf("projector: analyze build %d of %s: %w", b.ID, def.Name, err)
+		}
+	}
+	return b, nil
+}
+
+// tables lists the tables of a build by name.
+func (p *Projector) tables(ctx context.Context, b Build) ([]string, error) {
+	rows, err := p.pool.Query(ctx, `select tablename::text from pg_tables where schemaname = $1 order by tablename`, b.Schema)
+	if err != nil {
+		return nil, fmt.Errorf("projector: tables of %s: %w", b.Schema, err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("projector: tables of %s: %w", b.Schema, err)
+	}
+	return tables, nil
+}

@@ -1,0 +1,70 @@
+package projector
+
+import (
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// Column is a column of a table whose rows are values of R.
+type Column[R any] struct {
+	name string
+	// wire is the element type of the array that carries the column's values; they are cast to kind where it differs.
+	wire, kind string
+	array      func(rows []*R) any // the values of all rows as one array
+	value      func(r *R) any      // the value of one row, for COPY
+	into       func(r *R) any      // where a loaded value goes
+}
+
+// Value is a column of a scalar type. A nullable one has a pointer field.
+func Value[R, V any](name, kind string, at func(*R) *V) Column[R] {
+	return Column[R]{
+		name: name, wire: kind, kind: kind,
+		array: func(rows []*R) any {
+			values := make([]V, len(rows))
+			for i, r := range rows {
+				values[i] = *at(r)
+			}
+			return values
+		},
+		value: func(r *R) any { return *at(r) },
+		into:  func(r *R) any { return at(r) },
+	}
+}
+
+// JSON is a jsonb column, not null, over a field that holds JSON text.
+func JSON[R any](name string, at func(*R) *string) Column[R] {
+	c := Value(name, "jsonb", at)
+	c.wire = "text" // an array of jsonb would be parsed twice
+	c.value = func(r *R) any { return []byte(*at(r)) }
+	return c
+}
+
+// UUIDs is a column of type uuid[], not null. An array of arrays cannot be unnested row by row, so the values travel as text.
+func UUIDs[R any](name string, at func(*R) *[]uuid.UUID) Column[R] {
+	c := Value(name, "uuid[]", at)
+	c.wire = "text"
+	c.value = func(r *R) any {
+		if ids := *at(r); ids != nil {
+			return ids
+		}
+		return []uuid.UUID{}
+	}
+	c.array = func(rows []*R) any {
+		values := make([]string, len(rows))
+		for i, r := range rows {
+			var b strings.Builder
+			b.WriteByte('{')
+			for n, id := range *at(r) {
+				if n > 0 {
+					b.WriteByte(',')
+				}
+				b.WriteString(id.String())
+			}
+			b.WriteByte('}')
+			values[i] = b.String()
+		}
+		return values
+	}
+	return c
+}

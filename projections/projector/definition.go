@@ -1,0 +1,75 @@
+package projector
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"customercenter/eventstore"
+)
+
+// Definition says what a projection is. A change that gives other rows, or other tables, needs a new Version: read models are
+// never migrated, the new version is built beside the old one.
+type Definition struct {
+	Name    string // [a-z][a-z_]{0,30}; with the version it names the schema
+	Version int    // from 1
+	// Types are the event types that the projection hears. All others pass by unread.
+	Types []string
+	// Blind are those of Types whose personal fields the fold does not look at. They are not opened, which saves time.
+	Blind []string
+	// Tables creates the tables and their primary keys. It runs with search_path set to the build's schema. Every table has a
+	// column tenant, first in its primary key.
+	Tables string
+	// Indexes creates all other indexes: last when there is a log to fold first.
+	Indexes string
+	// New returns a fold for one tenant of one build.
+	New func() Fold
+}
+
+// Fold turns events of one tenant, in the order of the log, into rows. It is used by one goroutine at a time and must be a pure
+// function of the events: the same log gives the same rows, whatever the batches.
+type Fold interface {
+	// Tables are the fold's tables, always the same ones.
+	Tables() []Table
+	// Touch names the rows that Apply or Skip will need, so that they are loaded for a whole batch at once. The payload is nil
+	// when the event could not be decoded.
+	Touch(e *eventstore.Decoded)
+	// Apply folds one event into the rows. An error (or a panic) parks the event's customer; what the call had changed is undone.
+	// The error must not hold personal data.
+	Apply(e *eventstore.Decoded) error
+	// Skip is told of an event that is not applied, because its customer is parked.
+	Skip(e *eventstore.Event)
+	// Recall is Touch for folding one customer anew: events are all of the customer's up to the checkpoint.
+	Recall(customer uuid.UUID, events []eventstore.Decoded)
+	// Forget deletes the customer's rows, before all of these events are applied again. It is called once, on a fold of its own.
+	Forget(customer uuid.UUID, events []eventstore.Decoded)
+}
+
+const indexesMark = "-- indexes"
+
+// Sections splits the SQL file of a read model at the line "-- indexes" into Tables and Indexes.
+func Sections(sql string) (tables, indexes string) {
+	tables, indexes, _ = strings.Cut(sql, "\n"+indexesMark+"\n")
+	return tables, indexes
+}
+
+var namePattern = regexp.MustCompile(`^[a-z][a-z_]{0,30}$`)
+
+func (d *Definition) valid() bool {
+	for _, t := range d.Blind {
+		if !slices.Contains(d.Types, t) {
+			return false
+		}
+	}
+	return namePattern.MatchString(d.Name) && d.Version > 0 && len(d.Types) > 0 && d.New != nil && d.Tables != ""
+}
+
+// fingerprint tells two meanings of one version apart, as far as their tables differ.
+func (d *Definition) fingerprint() string {
+	sum := sha256.Sum256([]byte(d.Tables + "\x00" + d.Indexes))
+	return hex.EncodeToString(sum[:8])
+}

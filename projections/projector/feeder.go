@@ -1,0 +1,390 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"customercenter/eventstore"
+	"customercenter/eventstore/keyring"
+)
+
+// feeder folds one tenant's log into one build. Feeding as it happens and rebuilding are the same but for when and how rows are
+// written: after every batch by arrays, or when there are many by COPY.
+type feeder struct {
+	store  *eventstore.Store
+	def    *Definition
+	build  Build
+	tenant string
+	heard  map[string]bool // event type → whether it is blind
+	bulk   bool
+
+	fold   Fold
+	tables []Table
+
+	known    bool  // the checkpoint has been read
+	position int64 // of the checkpoint
+	revision int64
+	stopped  string
+	parked   map[uuid.UUID]struct{}
+
+	// What is folded and not yet written.
+	to      int64
+	parking []parking
+
+	committed func(tenant string, position int64)
+}
+
+// parking is a customer to be parked.
+type parking struct {
+	customer uuid.UUID
+	position int64
+	kind     string
+	reason   string
+}
+
+// stretch is a part of the log: the events that are heard, and where it ends.
+type stretch struct {
+	to     int64
+	events []eventstore.Decoded
+	failed []error // why an event cannot be decoded
+	full   bool    // there may be more
+}
+
+// errFenced says that the checkpoint was moved by somebody else. Nothing was written.
+var errFenced = errors.New("projector: the checkpoint was moved by somebody else")
+
+// stoppedError says that an event that concerns no customer cannot be applied.
+type stoppedError struct{ reason string }
+
+func (e *stoppedError) Error() string { return "projector: stopped: " + e.reason }
+
+func newFeeder(store *eventstore.Store, def *Definition, build Build, tenant string) *feeder {
+	f := &feeder{store: store, def: def, build: build, tenant: tenant, heard: make(map[string]bool, len(def.Types)), committed: func(string, int64) {}}
+	for _, t := range def.Types {
+		f.heard[t] = false
+	}
+	for _, t := range def.Blind {
+		f.heard[t] = true
+	}
+	f.forget()
+	return f
+}
+
+// forget drops everything in memory that the checkpoint does not cover.
+func (f *feeder) forget() {
+	f.fold = f.def.New()
+	f.tables = f.fold.Tables()
+	for _, t := range f.tables {
+		t.bind(f.build.Schema, f.tenant)
+	}
+	for _, p := range f.parking {
+		delete(f.parked, p.customer)
+	}
+	f.to, f.parking = f.position, nil
+}
+
+// lose forgets the checkpoint too: it may not be what it was.
+func (f *feeder) lose() {
+	f.known = false
+	f.forget()
+}
+
+// open reads the checkpoint, and makes it for a tenant that is new to the build.
+func (f *feeder) open(ctx context.Context) error {
+	if f.known {
+		return nil
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(`insert into projection_checkpoints (build, tenant) values ($1, $2) on conflict do nothing`, f.build.ID, f.tenant)
+	batch.Queue(`select position, revision, coalesce(stopped, '') from projection_checkpoints where build = $1 and tenant = $2`, f.build.ID, f.tenant).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&f.position, &f.revision, &f.stopped) })
+	f.parked = map[uuid.UUID]struct{}{}
+	batch.Queue(`select customer from parked_customers where build = $1 and tenant = $2`, f.build.ID, f.tenant).Query(func(rows pgx.Rows) error {
+		customers, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		for _, c := range customers {
+			f.parked[c] = struct{}{}
+		}
+		return err
+	})
+	if err := f.store.Pool().SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("projector: checkpoint of %s: %w", f.def.Name, err)
+	}
+	f.known, f.to = true, f.position
+	return nil
+}
+
+// read reads and decodes the log after a position.
+func (f *feeder) read(ctx context.Context, after int64, limit int) (stretch, error) {
+	log, err := f.store.ReadLog(ctx, f.tenant, after, limit)
+	if err != nil || len(log) == 0 {
+		return stretch{to: after}, err
+	}
+	s := stretch{to: log[len(log)-1].Position, full: len(log) == limit}
+	heard := log[:0]
+	for _, e := range log {
+		if _, ok := f.heard[e.Type]; ok {
+			heard = append(heard, e)
+		}
+	}
+	s.events, s.failed, err = f.decode(ctx, heard)
+	return s, err
+}
+
+// decode opens events on all processors.
+func (f *feeder) decode(ctx context.Context, events []eventstore.Event) ([]eventstore.Decoded, []error, error) {
+	decoded, failed := make([]eventstore.Decoded, len(events)), make([]error, len(events))
+	const fewest = 128 // a smaller part is not worth a goroutine
+	part := max(fewest, (len(events)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	var wait sync.WaitGroup
+	errs := make([]error, (len(events)+part-1)/part)
+	for i := range errs {
+		low, high := i*part, min((i+1)*part, len(events))
+		work := func() { errs[i] = f.decodePart(ctx, events[low:high], decoded[low:high], failed[low:high]) }
+		if i == len(errs)-1 {
+			work()
+		} else {
+			wait.Go(work)
+		}
+	}
+	wait.Wait()
+	return decoded, failed, errors.Join(errs...)
+}
+
+func (f *feeder) decodePart(ctx context.Context, events []eventstore.Event, decoded []eventstore.Decoded, failed []error) error {
+	closed := make([]eventstore.Event, len(events))
+	for i, e := range events {
+		if f.heard[e.Type] {
+			e.Customer = uuid.Nil // without a customer there is no key to open it with
+		}
+		closed[i] = e
+	}
+	out, reasons, err := f.store.OpenEach(ctx, closed)
+	if err != nil && !transient(err) && !errors.Is(err, keyring.ErrMaster) && len(events) > 1 {
+		// One customer's key is broken: the others need not suffer.
+		for i := range events {
+			if err := f.decodePart(ctx, events[i:i+1], decoded[i:i+1], failed[i:i+1]); err != nil {
+				if transient(err) {
+					return err
+				}
+				decoded[i].Event, failed[i] = events[i], err
+			}
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("projector: open: %w", err)
+	}
+	for i := range out {
+		decoded[i], failed[i] = out[i], reasons[i]
+		if f.heard[events[i].Type] {
+			decoded[i].Customer, decoded[i].Erased = events[i].Customer, false
+		}
+	}
+	return nil
+}
+
+// apply folds a stretch and writes it. If the database refuses the rows, halves are tried until the culprit is found.
+func (f *feeder) apply(ctx context.Context, s stretch) error {
+	if s.to <= f.position {
+		return nil
+	}
+	err := f.try(ctx, s)
+	code := refused(err)
+	if code == "" || len(s.events) == 0 {
+		return err
+	}
+	if len(s.events) == 1 {
+		s.failed = []error{fmt.Errorf("the database refuses the rows: %s", code)}
+		return f.try(ctx, s)
+	}
+	middle := len(s.events) / 2
+	if err := f.apply(ctx, stretch{to: s.events[middle-1].Position, events: s.events[:middle], failed: s.failed[:middle]}); err != nil {
+		return err
+	}
+	return f.apply(ctx, stretch{to: s.to, events: s.events[middle:], failed: s.failed[middle:]})
+}
+
+func (f *feeder) try(ctx context.Context, s stretch) error {
+	stop, err := f.foldIn(ctx, s)
+	if err == nil {
+		err = f.flush(ctx, stop)
+	}
+	if err == nil && stop != "" {
+		err = &stoppedError{stop}
+	}
+	return err
+}
+
+// foldIn folds a stretch in memory. stop is why it did not get to its end.
+func (f *feeder) foldIn(ctx context.Context, s stretch) (stop string, err error) {
+	for i := range s.events {
+		f.fold.Touch(&s.events[i])
+	}
+	if err := f.load(ctx, f.store.Pool()); err != nil {
+		f.forget()
+		return "", err
+	}
+	for i := range s.events {
+		e := &s.events[i]
+		if _, parked := f.parked[e.Customer]; parked {
+			f.fold.Skip(&e.Event)
+			continue
+		}
+		err := s.failed[i]
+		if err == nil {
+			err = f.applyOne(e)
+		}
+		switch {
+		case err == nil:
+		case e.Customer == uuid.Nil:
+			f.to = e.Position - 1
+			return fmt.Sprintf("%s at %d: %v", e.Type, e.Position, err), nil
+		default:
+			f.parking = append(f.parking, parking{e.Customer, e.Position, e.Type, err.Error()})
+			f.parked[e.Customer] = struct{}{}
+			f.fold.Skip(&e.Event)
+		}
+	}
+	f.to = s.to
+	return "", nil
+}
+
+// applyOne applies an event, or nothing of it.
+func (f *feeder) applyOne(e *eventstore.Decoded) (err error) {
+	for _, t := range f.tables {
+		t.begin()
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic of type %T", p) // its text may quote a value
+		}
+		if err != nil {
+			for _, t := range f.tables {
+				t.undo()
+			}
+		}
+	}()
+	return f.fold.Apply(e)
+}
+
+// database is a pool or a transaction.
+type database interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// load brings the touched rows into memory, in one round trip.
+func (f *feeder) load(ctx context.Context, db database) error {
+	batch := &pgx.Batch{}
+	for _, t := range f.tables {
+		t.load(batch)
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	if err := db.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("projector: load rows of %s: %w", f.def.Name, err)
+	}
+	return nil
+}
+
+// flush writes what is folded, with the checkpoint, in one transaction: as one pipelined round trip, or by COPY.
+func (f *feeder) flush(ctx context.Context, stop string) error {
+	if f.to == f.position && stop == f.stopped {
+		return nil
+	}
+	batch := &pgx.Batch{}
+	var reason *string
+	if stop != "" {
+		reason = &stop
+	}
+	batch.Queue(`select projection_advance($1, $2, $3, $4, $5, $6)`, f.build.ID, f.tenant, f.position, f.revision, f.to, reason)
+	for _, p := range f.parking {
+		batch.Queue(`insert into parked_customers (build, tenant, customer, position, type, reason) values ($1, $2, $3, $4, $5, $6)`,
+			f.build.ID, f.tenant, p.customer, p.position, p.kind, p.reason)
+	}
+	var err error
+	if f.bulk {
+		err = pgx.BeginFunc(ctx, f.store.Pool(), func(tx pgx.Tx) error {
+			if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+				return err
+			}
+			for _, t := range f.tables {
+				if err := t.copyNew(ctx, tx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	} else {
+		for _, t := range f.tables {
+			t.write(batch)
+		}
+		err = f.store.Pool().SendBatch(ctx, batch).Close() // one implicit transaction
+	}
+	switch {
+	case err == nil:
+	case sqlState(err) == "CC010":
+		f.lose()
+		return errFenced
+	case refused(err) != "":
+		f.forget()
+		return fmt.Errorf("projector: write %s: %w", f.def.Name, err)
+	default:
+		f.lose() // whether it was committed is not known
+		return fmt.Errorf("projector: write %s: %w", f.def.Name, err)
+	}
+	f.position, f.stopped = f.to, stop
+	f.parking = nil
+	for _, t := range f.tables {
+		t.written()
+		t.trim(f.keep())
+	}
+	f.committed(f.tenant, f.position)
+	return nil
+}
+
+// Rows kept in memory per table.
+const (
+	keepLive = 8_192
+	keepBulk = 150_000
+)
+
+func (f *feeder) keep() int {
+	if f.bulk {
+		return keepBulk
+	}
+	return keepLive
+}
+
+func sqlState(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+// refused returns the code of an error that says that the database will never take these rows: what they hold is at fault, not
+// the moment. Empty for any other error.
+func refused(err error) string {
+	code := sqlState(err)
+	if len(code) == 5 {
+		switch code[:2] {
+		case "22", "23", "54": // data, integrity, a limit of the program
+			return code
+		}
+	}
+	return ""
+}
+
+// transient reports whether an error may go away by itself.
+func transient(err error) bool {
+	return errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || sqlState(err) != ""
+}

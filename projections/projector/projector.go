@@ -1,0 +1,203 @@
+// Package projector runs projections: it folds the log into read models and keeps them up to date.
+//
+// What holds:
+//
+//   - Events come from the log, in order, from a checkpoint; the bus only says that there is something new. The checkpoint moves in the
+//     transaction that writes the rows, and only from where the writer believes it to be. So every event is folded once, whoever
+//     dies or is replaced in the middle, and a former owner cannot write.
+//   - The rows of a (build, tenant) change in no other way. So they may be kept in memory between batches.
+//   - An event that cannot be applied parks its customer: it and all later events of that customer are passed over until Retry folds the
+//     customer anew. One that concerns no customer stops the tenant's projection, visibly. Nothing is skipped in silence.
+//   - A binary knows one version of each projection, in a schema of its own. A rebuild goes to a second schema beside the first.
+//   - Rows are a pure function of the log, so a rebuild gives the rows that feeding as it happened gave (Compare).
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"customercenter/eventstore"
+	"customercenter/eventstore/bell"
+)
+
+// Config says what to run.
+type Config struct {
+	Store       *eventstore.Store
+	Definitions []Definition
+	// Bells tell of what other processes append. Nil: they are heard of by the sweep, or by Ring.
+	Bells *bell.Listener
+	// Batch is how many events are folded at once at most; default 1,000. What is there is taken, nothing is waited for.
+	Batch int
+	// Sweep is how often the log is looked at when no bell rings; default 1 s.
+	Sweep time.Duration
+	// Log takes what went wrong; default slog.Default.
+	Log *slog.Logger
+}
+
+// Projector runs the projections of this binary and tells readers how far they are. A process that only reads need not call Run.
+// It is safe for concurrent use.
+type Projector struct {
+	config Config
+	store  *eventstore.Store
+	pool   *pgxpool.Pool
+	log    *slog.Logger
+
+	mu    sync.Mutex
+	live  map[string]liveBuild // by projection
+	heads map[string]int64     // last known position of each tenant's log
+	wakes map[chan struct{}]struct{}
+
+	served reached
+}
+
+// New returns a projector on a migrated database.
+func New(c Config) (*Projector, error) {
+	if c.Batch <= 0 {
+		c.Batch = 1000
+	}
+	if c.Sweep <= 0 {
+		c.Sweep = time.Second
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	for i := range c.Definitions {
+		d := &c.Definitions[i]
+		same := func(o Definition) bool { return o.Name == d.Name }
+		if !d.valid() || slices.ContainsFunc(c.Definitions[:i], same) {
+			return nil, fmt.Errorf("projector: the definition of %q is not complete, or there are two", d.Name)
+		}
+	}
+	return &Projector{
+		config: c, store: c.Store, pool: c.Store.Pool(), log: c.Log,
+		live: map[string]liveBuild{}, heads: map[string]int64{}, wakes: map[chan struct{}]struct{}{},
+	}, nil
+}
+
+func (p *Projector) definition(name string) (*Definition, error) {
+	for i := range p.config.Definitions {
+		if p.config.Definitions[i].Name == name {
+			return &p.config.Definitions[i], nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s", ErrUnknownProjection, name)
+}
+
+// Ring says that a tenant's log has reached a position. It does not block; a ring that is lost is made up for by the sweep.
+func (p *Projector) Ring(tenant string, position int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.heads[tenant] >= position {
+		return
+	}
+	p.heads[tenant] = position
+	for wake := range p.wakes {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Run feeds all builds of this binary's projections until the context ends. Partitions of tenants are spread over the processes that
+// run the same version. It returns nil when the context ends.
+func (p *Projector) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wait sync.WaitGroup
+	wait.Go(func() { p.sweep(ctx) })
+	if p.config.Bells != nil {
+		wait.Go(func() { p.listen(ctx) })
+	}
+	for i := range p.config.Definitions {
+		def := &p.config.Definitions[i]
+		wait.Go(func() {
+			if err := p.spread(ctx, def); err != nil && ctx.Err() == nil {
+				cancel(err)
+			}
+		})
+	}
+	wait.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return nil
+}
+
+// sweep looks at the heads of all logs now and then, for tenants that are new and bells that were lost.
+func (p *Projector) sweep(ctx context.Context) {
+	tick := time.NewTicker(p.config.Sweep)
+	defer tick.Stop()
+	for {
+		if err := p.look(ctx); err != nil && ctx.Err() == nil {
+			p.log.Warn("projector: the log cannot be looked at", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *Projector) look(ctx context.Context) error {
+	heads, err := p.logHeads(ctx)
+	if err != nil {
+		return err
+	}
+	for tenant, head := range heads {
+		p.Ring(tenant, head)
+	}
+	return nil
+}
+
+// logHeads reads the last position of every tenant's log, 0 for an empty one.
+func (p *Projector) logHeads(ctx context.Context) (map[string]int64, error) {
+	rows, err := p.pool.Query(ctx, `select t.slug, coalesce((select e.position from events e where e.tenant = t.slug order by e.position desc limit 1), 0)
+		from tenants t`)
+	if err != nil {
+		return nil, fmt.Errorf("projector: heads: %w", err)
+	}
+	defer rows.Close()
+	heads := map[string]int64{}
+	for rows.Next() {
+		var tenant string
+		var head int64
+		if err := rows.Scan(&tenant, &head); err != nil {
+			return nil, fmt.Errorf("projector: heads: %w", err)
+		}
+		heads[tenant] = head
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("projector: heads: %w", err)
+	}
+	return heads, nil
+}
+
+// awaken returns a channel that is filled when something is new, and a function that ends that.
+func (p *Projector) awaken() (<-chan struct{}, func()) {
+	wake := make(chan struct{}, 1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wakes[wake] = struct{}{}
+	return wake, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.wakes, wake)
+	}
+}
+
+// knownHeads is a copy of what bells and sweeps have told.
+func (p *Projector) knownHeads() map[string]int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.heads)
+}

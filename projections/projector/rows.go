@@ -1,0 +1,368 @@
+package projector
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Table is one table of a fold, as the engine sees it: only Rows is one.
+type Table interface {
+	bind(schema, tenant string)
+	begin()
+	undo()
+	missing() bool
+	load(batch *pgx.Batch)
+	write(batch *pgx.Batch)
+	copyNew(ctx context.Context, tx pgx.Tx) error
+	written()
+	size() (entries, changed int)
+	trim(keep int)
+	reset()
+}
+
+// Rows is a table while events are folded: rows are loaded by key for a whole batch, changed in memory and written back by few
+// set-based statements. Key is the one column that, with the tenant, is the table's primary key.
+//
+// Loaded rows stay in memory. That is safe because nobody changes rows without moving the checkpoint, see package projector.
+//
+// Slices, maps and what pointers point to must not be changed inside a row but replaced: a failed Apply is undone by putting back
+// the shallow copy that Edit made.
+type Rows[K comparable, R any] struct {
+	name    string
+	key     Column[R]
+	keyOf   func(*R) *K
+	columns []Column[R] // the key first
+
+	tenant string
+	sql    statements
+	rows   map[K]*entry[K, R]
+	wanted map[K]struct{}
+	undone []undo[K, R]
+	turn   uint64 // counts batches, so that trim knows what was used lately
+	dirty  int
+}
+
+type entry[K comparable, R any] struct {
+	row    R
+	stored presence // in the database
+	there  bool     // in memory: false for a row that is absent or deleted
+	dirty  bool
+	used   uint64
+}
+
+// presence is what is known of a row in the database.
+type presence int8
+
+const (
+	absent presence = iota
+	present
+	unknown
+)
+
+type undo[K comparable, R any] struct {
+	key    K
+	before entry[K, R]
+	fresh  bool // there was no entry
+}
+
+// NewRows describes a table. at is the key's field, kind its SQL type.
+func NewRows[K comparable, R any](table, key, kind string, at func(*R) *K, columns ...Column[R]) *Rows[K, R] {
+	k := Value(key, kind, at)
+	return &Rows[K, R]{
+		name: table, key: k, keyOf: at, columns: append([]Column[R]{k}, columns...),
+		rows: map[K]*entry[K, R]{}, wanted: map[K]struct{}{},
+	}
+}
+
+// Touch asks for a row to be loaded before the batch is applied.
+func (t *Rows[K, R]) Touch(key K) {
+	if e := t.rows[key]; e != nil {
+		e.used = t.turn
+		return
+	}
+	t.wanted[key] = struct{}{}
+}
+
+// Edit returns a row to be changed, and false if there is none. It must have been touched, or created.
+func (t *Rows[K, R]) Edit(key K) (*R, bool) {
+	e := t.rows[key]
+	if e == nil || !e.there {
+		return nil, false
+	}
+	t.remember(key, e)
+	t.mark(e)
+	return &e.row, true
+}
+
+// Peek returns a row that must not be changed.
+func (t *Rows[K, R]) Peek(key K) (*R, bool) {
+	e := t.rows[key]
+	if e == nil || !e.there {
+		return nil, false
+	}
+	return &e.row, true
+}
+
+// Create adds a row that is known to be new: its key was never written before. It need not be touched.
+func (t *Rows[K, R]) Create(row R) *R { return t.put(row, absent) }
+
+// Put writes a row whether or not there is one already. It need not be touched.
+func (t *Rows[K, R]) Put(row R) *R { return t.put(row, unknown) }
+
+// Delete removes a row if there is one. It need not be touched.
+func (t *Rows[K, R]) Delete(key K) {
+	e := t.rows[key]
+	if e == nil {
+		e = t.add(key, unknown)
+	} else {
+		t.remember(key, e)
+	}
+	var none R
+	e.row, e.there = none, false
+	t.mark(e)
+}
+
+func (t *Rows[K, R]) put(row R, stored presence) *R {
+	key := *t.keyOf(&row)
+	e := t.rows[key]
+	if e == nil {
+		e = t.add(key, stored)
+	} else {
+		t.remember(key, e)
+	}
+	e.row, e.there = row, true
+	t.mark(e)
+	return &e.row
+}
+
+func (t *Rows[K, R]) add(key K, stored presence) *entry[K, R] {
+	e := &entry[K, R]{stored: stored}
+	t.rows[key] = e
+	t.undone = append(t.undone, undo[K, R]{key: key, fresh: true})
+	return e
+}
+
+func (t *Rows[K, R]) remember(key K, e *entry[K, R]) {
+	t.undone = append(t.undone, undo[K, R]{key: key, before: *e})
+}
+
+func (t *Rows[K, R]) mark(e *entry[K, R]) {
+	e.used = t.turn
+	if !e.dirty {
+		e.dirty = true
+		t.dirty++
+	}
+}
+
+func (t *Rows[K, R]) bind(schema, tenant string) {
+	t.tenant = tenant
+	t.sql = newStatements(pgx.Identifier{schema, t.name}.Sanitize(), t.columns)
+}
+
+// begin starts an event: what it changes from here on can be undone.
+func (t *Rows[K, R]) begin() { t.undone = t.undone[:0] }
+
+// undo takes back what was changed since begin.
+func (t *Rows[K, R]) undo() {
+	for _, u := range slices.Backward(t.undone) {
+		e := t.rows[u.key]
+		if e.dirty != u.before.dirty {
+			t.dirty--
+		}
+		if u.fresh {
+			delete(t.rows, u.key)
+		} else {
+			*e = u.before
+		}
+	}
+	t.begin()
+}
+
+// missing reports whether rows were touched that are not in memory.
+func (t *Rows[K, R]) missing() bool { return len(t.wanted) > 0 }
+
+// load queues the query for the touched rows. Those that are not found are remembered as absent.
+func (t *Rows[K, R]) load(batch *pgx.Batch) {
+	if len(t.wanted) == 0 {
+		return
+	}
+	keys := slices.Collect(maps.Keys(t.wanted))
+	clear(t.wanted)
+	batch.Queue(t.sql.load, t.tenant, keys).Query(func(rows pgx.Rows) error {
+		var row, none R
+		targets := make([]any, len(t.columns))
+		for i, c := range t.columns {
+			targets[i] = c.into(&row)
+		}
+		for rows.Next() {
+			e := &entry[K, R]{stored: present, there: true, used: t.turn}
+			row = none // a value that is scanned must not share memory with the last row's
+			if err := rows.Scan(targets...); err != nil {
+				return fmt.Errorf("projector: load %s: %w", t.name, err)
+			}
+			e.row = row
+			t.rows[*t.keyOf(&row)] = e
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if t.rows[k] == nil {
+				t.rows[k] = &entry[K, R]{used: t.turn}
+			}
+		}
+		return nil
+	})
+}
+
+// changed lists the dirty rows by what has to be done with them.
+func (t *Rows[K, R]) changed() (inserts, updates, upserts []*R, deletes []K) {
+	for key, e := range t.rows {
+		switch {
+		case !e.dirty:
+		case !e.there && e.stored != absent:
+			deletes = append(deletes, key)
+		case !e.there:
+		case e.stored == absent:
+			inserts = append(inserts, &e.row)
+		case e.stored == present:
+			updates = append(updates, &e.row)
+		default:
+			upserts = append(upserts, &e.row)
+		}
+	}
+	return inserts, updates, upserts, deletes
+}
+
+// write queues the statements that bring the changed rows into the database.
+func (t *Rows[K, R]) write(batch *pgx.Batch) {
+	if t.dirty == 0 {
+		return
+	}
+	inserts, updates, upserts, deletes := t.changed()
+	if len(deletes) > 0 { // first: a new row may take over a unique value
+		batch.Queue(t.sql.delete, t.tenant, deletes)
+	}
+	for _, part := range []struct {
+		sql  string
+		rows []*R
+	}{{t.sql.insert, inserts}, {t.sql.update, updates}, {t.sql.upsert, upserts}} {
+		if len(part.rows) > 0 {
+			batch.Queue(part.sql, t.arguments(part.rows)...)
+		}
+	}
+}
+
+func (t *Rows[K, R]) arguments(rows []*R) []any {
+	args := make([]any, 1, len(t.columns)+1)
+	args[0] = t.tenant
+	for _, c := range t.columns {
+		args = append(args, c.array(rows))
+	}
+	return args
+}
+
+// copyNew writes the changed rows where most of them are new: those by COPY.
+func (t *Rows[K, R]) copyNew(ctx context.Context, tx pgx.Tx) error {
+	if t.dirty == 0 {
+		return nil
+	}
+	inserts, updates, upserts, deletes := t.changed()
+	if len(deletes) > 0 {
+		if _, err := tx.Exec(ctx, t.sql.delete, t.tenant, deletes); err != nil {
+			return fmt.Errorf("projector: delete from %s: %w", t.name, err)
+		}
+	}
+	if len(inserts) > 0 {
+		names := make([]string, 0, len(t.columns)+1)
+		names = append(names, "tenant")
+		for _, c := range t.columns {
+			names = append(names, c.name)
+		}
+		i := 0
+		values := make([]any, len(names))
+		values[0] = t.tenant
+		source := pgx.CopyFromFunc(func() ([]any, error) {
+			if i == len(inserts) {
+				return nil, nil
+			}
+			for n, c := range t.columns {
+				values[n+1] = c.value(inserts[i])
+			}
+			i++
+			return values, nil
+		})
+		if _, err := tx.CopyFrom(ctx, t.sql.table, names, source); err != nil {
+			return fmt.Errorf("projector: copy into %s: %w", t.name, err)
+		}
+	}
+	const atOnce = 5000
+	for _, part := range []struct {
+		sql  string
+		rows []*R
+	}{{t.sql.update, updates}, {t.sql.upsert, upserts}} {
+		for rows := range slices.Chunk(part.rows, atOnce) {
+			if _, err := tx.Exec(ctx, part.sql, t.arguments(rows)...); err != nil {
+				return fmt.Errorf("projector: write %s: %w", t.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// written is called after the commit: memory and database are the same.
+func (t *Rows[K, R]) written() {
+	t.begin()
+	t.turn++
+	if t.dirty == 0 {
+		return
+	}
+	for _, e := range t.rows {
+		if e.dirty {
+			e.dirty = false
+			e.stored = absent
+			if e.there {
+				e.stored = present
+			}
+		}
+	}
+	t.dirty = 0
+}
+
+func (t *Rows[K, R]) size() (entries, changed int) { return len(t.rows), t.dirty }
+
+// trim forgets rows that were not used lately, when there are more than keep; about half of them stay. None may be dirty.
+func (t *Rows[K, R]) trim(keep int) {
+	if len(t.rows) <= keep {
+		return
+	}
+	ages := make([]uint64, 0, len(t.rows))
+	for _, e := range t.rows {
+		ages = append(ages, e.used)
+	}
+	slices.Sort(ages)
+	limit := ages[len(ages)-keep/2-1]
+	for key, e := range t.rows {
+		if e.used < limit {
+			delete(t.rows, key)
+		}
+	}
+	for key := range t.rows { // all of one age: any will do
+		if len(t.rows) <= keep {
+			return
+		}
+		delete(t.rows, key)
+	}
+}
+
+// reset forgets everything.
+func (t *Rows[K, R]) reset() {
+	clear(t.rows)
+	clear(t.wanted)
+	t.undone = nil
+	t.dirty = 0
+}

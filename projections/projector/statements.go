@@ -1,0 +1,40 @@
+package projector
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// statements are the SQL of one table: $1 is the tenant, then one array per column (for load and delete: of keys).
+type statements struct {
+	table                                pgx.Identifier
+	load, insert, update, upsert, delete string
+}
+
+func newStatements[R any](table string, columns []Column[R]) statements {
+	var names, arrays, values, sets, excluded []string
+	for i, c := range columns {
+		value := "u." + c.name
+		if c.wire != c.kind {
+			value += "::" + c.kind
+		}
+		names, values = append(names, c.name), append(values, value)
+		arrays = append(arrays, fmt.Sprintf("$%d::%s[]", i+2, c.wire))
+		if i > 0 {
+			sets = append(sets, c.name+" = "+value)
+			excluded = append(excluded, c.name+" = excluded."+c.name)
+		}
+	}
+	list, key := strings.Join(names, ", "), columns[0]
+	unnest := fmt.Sprintf("unnest(%s) u(%s)", strings.Join(arrays, ", "), list)
+	insert := fmt.Sprintf("insert into %s (tenant, %s) select $1, %s from %s", table, list, strings.Join(values, ", "), unnest)
+	return statements{
+		load:   fmt.Sprintf("select %s from %s where tenant = $1 and %s = any($2::%s[])", list, table, key.name, key.kind),
+		insert: insert,
+		update: fmt.Sprintf("update %s t set %s from %s where t.tenant = $1 and t.%s = u.%s", table, strings.Join(sets, ", "), unnest, key.name, key.name),
+		upsert: fmt.Sprintf("%s on conflict (tenant, %s) do update set %s", insert, key.name, strings.Join(excluded, ", ")),
+		delete: fmt.Sprintf("delete from %s where tenant = $1 and %s = any($2::%s[])", table, key.name, key.kind),
+	}
+}

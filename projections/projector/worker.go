@@ -1,0 +1,217 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"time"
+)
+
+// partitions is how many parts the tenants are spread over. All processes must agree on it.
+const partitions = 16
+
+func partitionOf(tenant string) int {
+	h := fnv.New32a()
+	h.Write([]byte(tenant))
+	return int(h.Sum32() % partitions)
+}
+
+// worker feeds all builds of one projection for one partition of the tenants, one batch of each that has something new in turn.
+type worker struct {
+	p         *Projector
+	def       *Definition
+	partition int
+
+	builds   []Build
+	looked   time.Time // when builds was read
+	feeders  map[place]*feeding
+	expiring time.Time
+}
+
+// feeding is a feeder and when it is its turn again.
+type feeding struct {
+	*feeder
+	seen   int64 // the head that was read up to
+	failed int   // times in a row
+	next   time.Time
+	used   time.Time
+	ahead  *ahead
+}
+
+// ahead is the reading of the next stretch while the last one is folded.
+type ahead struct {
+	after int64
+	done  chan struct{}
+	s     stretch
+	err   error
+}
+
+// work runs until the context ends.
+func (p *Projector) work(ctx context.Context, def *Definition, partition int) error {
+	wake, end := p.awaken()
+	defer end()
+	w := &worker{p: p, def: def, partition: partition, feeders: map[place]*feeding{}}
+	defer w.settle()
+	for ctx.Err() == nil {
+		if err := w.lookAtBuilds(ctx); err != nil {
+			if ctx.Err() == nil {
+				p.log.Warn("projector: builds cannot be looked at", "projection", def.Name, "error", err)
+			}
+			w.builds = nil
+		}
+		more := w.round(ctx)
+		if more {
+			continue
+		}
+		idle := time.NewTimer(w.pause())
+		select {
+		case <-ctx.Done():
+		case <-wake:
+		case <-idle.C:
+		}
+		idle.Stop()
+	}
+	return nil
+}
+
+// settle waits for readers that are under way.
+func (w *worker) settle() {
+	for _, f := range w.feeders {
+		if f.ahead != nil {
+			<-f.ahead.done
+		}
+	}
+}
+
+// pause is how long to wait when no bell rings: until somebody's turn comes again, or the builds are to be looked at.
+func (w *worker) pause() time.Duration {
+	pause := w.p.config.Sweep
+	for _, f := range w.feeders {
+		if wait := time.Until(f.next); wait > 0 {
+			pause = min(pause, wait)
+		}
+	}
+	return max(pause, time.Millisecond)
+}
+
+func (w *worker) lookAtBuilds(ctx context.Context) error {
+	if time.Since(w.looked) < w.p.config.Sweep {
+		return nil
+	}
+	builds, err := w.p.queryBuilds(ctx, `name = $1 and version = $2 and status in ('live', 'beside')`, w.def.Name, w.def.Version)
+	if err != nil {
+		return err
+	}
+	w.builds, w.looked = builds, time.Now()
+	current := make(map[int64]bool, len(builds))
+	for _, b := range builds {
+		current[b.ID] = true
+	}
+	for at, f := range w.feeders { // builds that are gone, and memory of tenants that have gone quiet
+		if !current[at.build] || time.Since(f.used) > time.Minute {
+			if f.ahead != nil {
+				<-f.ahead.done
+			}
+			delete(w.feeders, at)
+		}
+	}
+	return nil
+}
+
+// round gives every tenant with something new one batch, and reports whether one of them has more.
+func (w *worker) round(ctx context.Context) (more bool) {
+	heads := w.p.knownHeads()
+	for _, b := range w.builds {
+		for tenant, head := range heads {
+			if partitionOf(tenant) != w.partition || ctx.Err() != nil {
+				continue
+			}
+			at := place{b.ID, tenant}
+			f := w.feeders[at]
+			if f == nil {
+				f = &feeding{feeder: newFeeder(w.p.store, w.def, b, tenant), seen: -1, used: time.Now()}
+				f.committed = func(tenant string, position int64) { w.p.served.move(place{b.ID, tenant}, position) }
+				w.feeders[at] = f
+			}
+			if head <= f.seen || time.Now().Before(f.next) {
+				continue
+			}
+			if w.step(ctx, f, head) {
+				more = true
+			}
+		}
+	}
+	return more
+}
+
+// step folds the next stretch of one tenant's log and reports whether there may be more.
+func (w *worker) step(ctx context.Context, f *feeding, head int64) (more bool) {
+	f.used = time.Now()
+	err := f.open(ctx)
+	var s stretch
+	if err == nil {
+		s, err = w.next(ctx, f)
+	}
+	if err == nil {
+		if s.full {
+			w.readAhead(ctx, f, s.to)
+		}
+		err = f.apply(ctx, s)
+	}
+	if err == nil {
+		f.failed = 0
+		if !s.full {
+			f.seen = max(head, f.position)
+		}
+		return s.full
+	}
+	w.report(ctx, f, err)
+	return false
+}
+
+// next is the stretch after the checkpoint: read ahead, or read now.
+func (w *worker) next(ctx context.Context, f *feeding) (stretch, error) {
+	if a := f.ahead; a != nil {
+		<-a.done
+		f.ahead = nil
+		if a.err == nil && a.after == f.position {
+			return a.s, nil
+		}
+	}
+	return f.read(ctx, f.position, w.p.config.Batch)
+}
+
+func (w *worker) readAhead(ctx context.Context, f *feeding, after int64) {
+	a := &ahead{after: after, done: make(chan struct{})}
+	f.ahead = a
+	go func() {
+		defer close(a.done)
+		a.s, a.err = f.read(ctx, after, w.p.config.Batch)
+	}()
+}
+
+// report says what is wrong and puts the tenant off: shortly when somebody else was faster, longer and longer when it fails.
+func (w *worker) report(ctx context.Context, f *feeding, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	log := w.p.log.With("projection", f.def.Name, "version", f.def.Version, "build", f.build.ID, "tenant", f.tenant, "position", f.position)
+	if errors.Is(err, errFenced) {
+		log.Debug("projector: the checkpoint was moved by somebody else")
+		f.next = time.Now().Add(10 * time.Millisecond)
+		return
+	}
+	f.failed++
+	pause := min(time.Second<<min(f.failed-1, 6), time.Minute)
+	var stopped *stoppedError
+	switch {
+	case errors.As(err, &stopped):
+		log.Error("projector: stopped at an event that cannot be applied", "reason", stopped.reason)
+	case transient(err):
+		pause = min(50*time.Millisecond<<min(f.failed-1, 5), time.Second)
+		log.Warn("projector: the database does not answer as it should", "error", err)
+	default:
+		log.Error("projector: cannot go on", "error", err)
+	}
+	f.next = time.Now().Add(pause)
+}
