@@ -14,9 +14,9 @@ import (
 	"customercenter/eventstore"
 )
 
-// maxTries is how often a command is decided anew because somebody else was faster. In one process a second try stands in line, so
-// only other processes can make it fail.
-const maxTries = 10
+// maxTries is how often a command is decided anew because somebody else was faster. A second try stands in line with the others of
+// its process, so what can still be faster is the first in line of each other process: with two, a try fails about every other time.
+const maxTries = 40
 
 // ErrBusy says that others kept changing the same streams. Nothing was changed; try again.
 var ErrBusy = errors.New("commands: others keep changing the same thing")
