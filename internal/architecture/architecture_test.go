@@ -1,0 +1,211 @@
+// Package architecture checks rules that the compiler does not: who may import whom, and what is free of clocks and chance.
+package architecture
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "customercenter"
+
+// mayImport says which of our packages the product code below a folder may import: the folder with the longest matching name
+// decides. An entry covers the packages below it. It is the table of docs/architecture.md.
+var mayImport = map[string][]string{
+	"cmd":               {"cmd", "api", "commands", "domain", "eventstore", "internal", "projections"},
+	"domain":            {"domain"},
+	"commands":          {"domain", "eventstore"},
+	"commands/policies": {"commands", "domain", "eventstore", "projections"},
+	"eventstore":        {"eventstore"},
+	"projections":       {"projections", "domain", "eventstore"},
+	"api":               {"api", "commands", "domain", "eventstore", "internal", "projections"},
+	"internal":          {"internal"},
+}
+
+// forTests reports whether a folder holds tools for tests, which product code must not touch: its name ends in "test".
+func forTests(folder string) bool { return strings.HasSuffix(folder, "test") }
+
+// source is a parsed file.
+type source struct {
+	path string // from the module's root, with slashes
+	file *ast.File
+}
+
+func (s source) folder() string { return path.Dir(s.path) }
+
+// imports are the paths that the file imports.
+func (s source) imports() []string {
+	var paths []string
+	for _, i := range s.file.Imports {
+		p, err := strconv.Unquote(i.Path.Value)
+		if err != nil {
+			panic(err) // the parser has accepted it
+		}
+		paths = append(paths, p)
+	}
+	return paths
+}
+
+// sources parses all product code of this module, that is all Go files but tests.
+func sources(t *testing.T) []source {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	var all []source
+	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if name != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata" || isModule(name)) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(root, name)
+		all = append(all, source{path: filepath.ToSlash(relative), file: file})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 40 {
+		t.Fatalf("found only %d files: is this the module?", len(all))
+	}
+	return all
+}
+
+// isModule reports whether a directory below the root is a module of its own.
+func isModule(dir string) bool {
+	found, err := filepath.Glob(filepath.Join(dir, "go.mod"))
+	return err == nil && len(found) > 0 && filepath.Clean(dir) != filepath.Join("..", "..")
+}
+
+// below reports whether a folder is another one or lies in it.
+func below(folder, other string) bool {
+	return folder == other || strings.HasPrefix(folder, other+"/")
+}
+
+func TestImportDirections(t *testing.T) {
+	used := map[string]bool{}
+	for _, s := range sources(t) {
+		rule := ""
+		for folder := range mayImport {
+			if below(s.folder(), folder) && len(folder) > len(rule) {
+				rule = folder
+			}
+		}
+		if rule == "" {
+			t.Errorf("%s: no rule for this folder; add it to the table and to docs/architecture.md", s.path)
+			continue
+		}
+		used[rule] = true
+		for _, imported := range s.imports() {
+			ours, found := strings.CutPrefix(imported, module+"/")
+			if !found || forTests(s.folder()) {
+				continue
+			}
+			if forTests(ours) {
+				t.Errorf("%s imports %s, which is for tests", s.path, ours)
+			}
+			if !slices.ContainsFunc(mayImport[rule], func(allowed string) bool { return below(ours, allowed) }) {
+				t.Errorf("%s imports %s; %s may import only %v", s.path, ours, rule, mayImport[rule])
+			}
+		}
+	}
+	for _, folder := range []string{"domain", "commands", "eventstore"} {
+		if !used[folder] {
+			t.Errorf("nothing was checked in %s", folder)
+		}
+	}
+}
+
+// outside lists the libraries that the innermost folders may use besides the standard library: they are to stay as plain as they are.
+var outside = map[string][]string{
+	"domain":   {"github.com/google/uuid", "golang.org/x/text"},
+	"commands": {"github.com/google/uuid", "github.com/hashicorp/golang-lru"},
+}
+
+func TestOutsideLibraries(t *testing.T) {
+	for _, s := range sources(t) {
+		top, _, _ := strings.Cut(s.path, "/")
+		allowed, limited := outside[top]
+		if !limited || below(s.folder(), "commands/policies") {
+			continue
+		}
+		for _, imported := range s.imports() {
+			host, _, _ := strings.Cut(imported, "/")
+			if !strings.Contains(host, ".") {
+				continue // standard library, or ours
+			}
+			if !slices.ContainsFunc(allowed, func(a string) bool { return below(imported, a) }) {
+				t.Errorf("%s imports %s; %s may use only %v", s.path, imported, top, allowed)
+			}
+		}
+	}
+}
+
+// impure are packages that read clocks, draw chances or reach out of the process.
+var impure = []string{"math/rand", "math/rand/v2", "crypto/rand", "os", "io/fs", "net", "net/http", "database/sql", "log", "log/slog", "embed"}
+
+// clocks and draws are the functions, by package, that read a clock or draw an id.
+var clocksAndDraws = map[string][]string{
+	"time": {"Now", "Since", "Until", "Tick", "NewTicker", "NewTimer", "After", "AfterFunc", "Sleep"},
+	"github.com/google/uuid": {"New", "NewString", "NewRandom", "NewRandomFromReader", "NewUUID", "NewV6", "NewV7", "NewV7FromReader",
+		"NewDCEGroup", "NewDCEPerson", "NewDCESecurity", "SetRand", "EnableRandPool"},
+}
+
+// What happens in the domain and in a command must follow from what it is given, or nothing could be replayed or tested.
+func TestNoClocksAndNoChance(t *testing.T) {
+	checked := 0
+	for _, s := range sources(t) {
+		if !below(s.folder(), "domain") && s.folder() != "commands" || forTests(s.folder()) {
+			continue
+		}
+		checked++
+		names := map[string]string{} // how the file calls a package -> its path
+		for _, spec := range s.file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains(impure, imported) {
+				t.Errorf("%s imports %s", s.path, imported)
+			}
+			name := path.Base(imported)
+			if spec.Name != nil {
+				name = spec.Name.Name
+			}
+			if name == "." {
+				t.Errorf("%s imports %s without a name, which hides what it uses", s.path, imported)
+			}
+			names[name] = imported
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			selector, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if of, ok := selector.X.(*ast.Ident); ok && slices.Contains(clocksAndDraws[names[of.Name]], selector.Sel.Name) {
+				t.Errorf("%s uses %s.%s; clocks and ids are handed in", s.path, of.Name, selector.Sel.Name)
+			}
+			return true
+		})
+	}
+	if checked < 30 {
+		t.Errorf("only %d files were checked", checked)
+	}
+}
