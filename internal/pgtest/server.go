@@ -38,6 +38,8 @@ const (
 
 // using is kept for the life of the process: the server runs as long as somebody
 // holds it.
+//
+//lint:ignore U1000 it is there to be kept, not to be read
 var using *flock.Lock
 
 // sharedServer is the URL of the database "postgres" of the server that all test
