@@ -141,6 +141,7 @@ func (p *Projector) fillAll(ctx context.Context, def *Definition, b Build, tenan
 		wait.Go(func() {
 			for tenant := range queue {
 				f := newFeeder(p.store, def, b, tenant)
+				f.keep = keepBulk
 				f.committed = func(tenant string, position int64) { report.set(tenant, position, heads[tenant]) }
 				if err := f.catchUp(ctx, heads[tenant]); err != nil {
 					cancel(err)

@@ -24,6 +24,8 @@ type feeder struct {
 	tenant string
 	heard  map[string]bool // event type → whether it is blind
 	bulk   bool
+	tx     pgx.Tx // if set, everything happens in this transaction
+	keep   int    // rows kept in memory per table
 
 	fold   Fold
 	tables []Table
@@ -66,7 +68,7 @@ type stoppedError struct{ reason string }
 func (e *stoppedError) Error() string { return "projector: stopped: " + e.reason }
 
 func newFeeder(store *eventstore.Store, def *Definition, build Build, tenant string) *feeder {
-	f := &feeder{store: store, def: def, build: build, tenant: tenant, heard: make(map[string]bool, len(def.Types)), committed: func(string, int64) {}}
+	f := &feeder{store: store, def: def, build: build, tenant: tenant, heard: make(map[string]bool, len(def.Types)), keep: keepLive, committed: func(string, int64) {}}
 	for _, t := range def.Types {
 		f.heard[t] = false
 	}
@@ -113,7 +115,7 @@ func (f *feeder) open(ctx context.Context) error {
 		}
 		return err
 	})
-	if err := f.store.Pool().SendBatch(ctx, batch).Close(); err != nil {
+	if err := f.db().SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("projector: checkpoint of %s: %w", f.def.Name, err)
 	}
 	f.known, f.to = true, f.position
@@ -227,7 +229,7 @@ func (f *feeder) foldIn(ctx context.Context, s stretch) (stop string, err error)
 	for i := range s.events {
 		f.fold.Touch(&s.events[i])
 	}
-	if err := f.load(ctx, f.store.Pool()); err != nil {
+	if err := f.load(ctx, f.db()); err != nil {
 		f.forget()
 		return "", err
 	}
@@ -279,6 +281,13 @@ type database interface {
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
+func (f *feeder) db() database {
+	if f.tx != nil {
+		return f.tx
+	}
+	return f.store.Pool()
+}
+
 // load brings the touched rows into memory, in one round trip.
 func (f *feeder) load(ctx context.Context, db database) error {
 	batch := &pgx.Batch{}
@@ -326,7 +335,7 @@ func (f *feeder) flush(ctx context.Context, stop string) error {
 		for _, t := range f.tables {
 			t.write(batch)
 		}
-		err = f.store.Pool().SendBatch(ctx, batch).Close() // one implicit transaction
+		err = f.db().SendBatch(ctx, batch).Close() // one transaction: the pipeline's own
 	}
 	switch {
 	case err == nil:
@@ -344,7 +353,7 @@ func (f *feeder) flush(ctx context.Context, stop string) error {
 	f.parking = nil
 	for _, t := range f.tables {
 		t.written()
-		t.trim(f.keep())
+		t.trim(f.keep)
 	}
 	f.committed(f.tenant, f.position)
 	return nil
@@ -355,13 +364,6 @@ const (
 	keepLive = 8_192
 	keepBulk = 150_000
 )
-
-func (f *feeder) keep() int {
-	if f.bulk {
-		return keepBulk
-	}
-	return keepLive
-}
 
 func sqlState(err error) string {
 	var pg *pgconn.PgError

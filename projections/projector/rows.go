@@ -160,7 +160,7 @@ func (t *Rows[K, R]) mark(e *entry[K, R]) {
 
 func (t *Rows[K, R]) bind(schema, tenant string) {
 	t.tenant = tenant
-	t.sql = newStatements(pgx.Identifier{schema, t.name}.Sanitize(), t.columns)
+	t.sql = newStatements(pgx.Identifier{schema, t.name}, t.columns)
 }
 
 // begin starts an event: what it changes from here on can be undone.

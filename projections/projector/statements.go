@@ -13,7 +13,8 @@ type statements struct {
 	load, insert, update, upsert, delete string
 }
 
-func newStatements[R any](table string, columns []Column[R]) statements {
+func newStatements[R any](identifier pgx.Identifier, columns []Column[R]) statements {
+	table := identifier.Sanitize()
 	var names, arrays, values, sets, excluded []string
 	for i, c := range columns {
 		value := "u." + c.name
@@ -31,6 +32,7 @@ func newStatements[R any](table string, columns []Column[R]) statements {
 	unnest := fmt.Sprintf("unnest(%s) u(%s)", strings.Join(arrays, ", "), list)
 	insert := fmt.Sprintf("insert into %s (tenant, %s) select $1, %s from %s", table, list, strings.Join(values, ", "), unnest)
 	return statements{
+		table:  identifier,
 		load:   fmt.Sprintf("select %s from %s where tenant = $1 and %s = any($2::%s[])", list, table, key.name, key.kind),
 		insert: insert,
 		update: fmt.Sprintf("update %s t set %s from %s where t.tenant = $1 and t.%s = u.%s", table, strings.Join(sets, ", "), unnest, key.name, key.name),

@@ -202,6 +202,15 @@ func (w *worker) report(ctx context.Context, f *feeding, err error) {
 		return
 	}
 	f.failed++
+	switch sqlState(err) {
+	case "42P01", "3F000", "23503": // the tables, the schema or the build is gone: dropped, most likely
+		w.looked = time.Time{}
+		if f.failed < 3 {
+			f.next = time.Now().Add(50 * time.Millisecond)
+			log.Debug("projector: the build may be gone", "error", err)
+			return
+		}
+	}
 	pause := min(time.Second<<min(f.failed-1, 6), time.Minute)
 	var stopped *stoppedError
 	switch {

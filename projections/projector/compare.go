@@ -1,0 +1,193 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Difference is a table that is not the same in two builds at the same position.
+type Difference struct {
+	Tenant   string `json:"tenant"`
+	Position int64  `json:"position"`
+	Table    string `json:"table"`
+	// Rows are the numbers of rows in the live build and in the other one.
+	Rows [2]int64 `json:"rows"`
+	// Keys are the primary keys (without the tenant) of some rows that are not the same: at most ten.
+	Keys []string `json:"keys"`
+}
+
+// Compare brings a build and the live one to the same position, tenant by tenant, and compares all rows. None means that they are equal.
+// Feeding goes on; only the last steps to the same position hold it up. ErrUnknownProjection, ErrNotBuilt, ErrNoBuild, ErrBehind.
+func (p *Projector) Compare(ctx context.Context, name string, build int64) ([]Difference, error) {
+	def, err := p.definition(name)
+	if err != nil {
+		return nil, err
+	}
+	live, err := p.Live(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	others, err := p.queryBuilds(ctx, `id = $1 and name = $2 and version = $3 and status = 'beside'`, build, def.Name, def.Version)
+	if err != nil {
+		return nil, err
+	}
+	if len(others) == 0 {
+		return nil, ErrNoBuild
+	}
+	heads, err := p.logHeads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var differences []Difference
+	for tenant := range heads {
+		found, err := p.compareTenant(ctx, def, live, others[0], tenant)
+		if err != nil {
+			return nil, fmt.Errorf("projector: compare %s: %w", name, err)
+		}
+		differences = append(differences, found...)
+	}
+	return differences, nil
+}
+
+// errMoved says that one of the builds was fed between bringing them to one position and looking.
+var errMoved = errors.New("projector: a build was fed meanwhile")
+
+func (p *Projector) compareTenant(ctx context.Context, def *Definition, live, other Build, tenant string) (found []Difference, err error) {
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		if err = p.align(ctx, def, live, other, tenant); err == nil {
+			// One snapshot over both builds: it shows by itself whether they are at the same position.
+			err = pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+				found, err = p.differences(ctx, tx, live, other, tenant)
+				return err
+			})
+		}
+		if err == nil || !errors.Is(err, errMoved) && !errors.Is(err, ErrBehind) || time.Now().After(deadline) {
+			return found, err
+		}
+		pause := time.NewTimer(10 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return nil, context.Cause(ctx)
+		case <-pause.C:
+		}
+	}
+}
+
+// nearly is how far apart two builds may be to be brought to one position while feeding is held up.
+const nearly = 2000
+
+// align locks both checkpoints and feeds the build that is behind up to exactly where the other is.
+func (p *Projector) align(ctx context.Context, def *Definition, live, other Build, tenant string) error {
+	for _, b := range []Build{live, other} {
+		if err := newFeeder(p.store, def, b, tenant).open(ctx); err != nil {
+			return err
+		}
+	}
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		positions, err := positions(ctx, tx, live, other, tenant, "for update")
+		if err != nil {
+			return err
+		}
+		behind, to := other, positions[0]
+		if positions[1] > positions[0] {
+			behind, to = live, positions[1]
+		}
+		if max(positions[0], positions[1])-min(positions[0], positions[1]) > nearly {
+			return ErrBehind
+		}
+		f := newFeeder(p.store, def, behind, tenant)
+		f.tx = tx
+		if err := f.open(ctx); err != nil || f.position == to {
+			return err
+		}
+		s, err := f.read(ctx, f.position, int(to-f.position))
+		if err != nil {
+			return err
+		}
+		return f.try(ctx, s)
+	})
+}
+
+// positions reads where both builds are, in the order of their ids while they are locked.
+func positions(ctx context.Context, tx pgx.Tx, live, other Build, tenant, lock string) (at [2]int64, err error) {
+	rows, err := tx.Query(ctx, `select build, position from projection_checkpoints where tenant = $1 and build in ($2, $3) order by build `+lock, tenant, live.ID, other.ID)
+	if err != nil {
+		return at, err
+	}
+	var build, position int64
+	_, err = pgx.ForEachRow(rows, []any{&build, &position}, func() error {
+		if build == live.ID {
+			at[0] = position
+		} else {
+			at[1] = position
+		}
+		return nil
+	})
+	return at, err
+}
+
+func (p *Projector) differences(ctx context.Context, tx pgx.Tx, live, other Build, tenant string) ([]Difference, error) {
+	at, err := positions(ctx, tx, live, other, tenant, "")
+	if err != nil {
+		return nil, err
+	}
+	if at[0] != at[1] {
+		return nil, errMoved
+	}
+	tables, err := p.tables(ctx, live)
+	if err != nil {
+		return nil, err
+	}
+	var found []Difference
+	for _, table := range tables {
+		d := Difference{Tenant: tenant, Position: at[0], Table: table}
+		var sums [2]string
+		for i, b := range []Build{live, other} {
+			if err := tx.QueryRow(ctx, fmt.Sprintf(`select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text from %s t where t.tenant = $1`,
+				pgx.Identifier{b.Schema, table}.Sanitize()), tenant).Scan(&d.Rows[i], &sums[i]); err != nil {
+				return nil, err
+			}
+		}
+		if d.Rows[0] == d.Rows[1] && sums[0] == sums[1] {
+			continue
+		}
+		if d.Keys, err = differingKeys(ctx, tx, live, other, table, tenant); err != nil {
+			return nil, err
+		}
+		found = append(found, d)
+	}
+	return found, nil
+}
+
+// differingKeys names some rows that are not the same in both builds.
+func differingKeys(ctx context.Context, tx pgx.Tx, live, other Build, table, tenant string) ([]string, error) {
+	rows, err := tx.Query(ctx, `select a.attname::text from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
+		where i.indrelid = $1::regclass and i.indisprimary and a.attname <> 'tenant' order by a.attnum`, pgx.Identifier{live.Schema, table}.Sanitize())
+	if err != nil {
+		return nil, err
+	}
+	columns, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range columns {
+		columns[i] = "t." + pgx.Identifier{c}.Sanitize()
+	}
+	one := func(b Build) string {
+		return fmt.Sprintf(`select concat_ws(',', %s) as k, hashtextextended(t::text, 0) as h from %s t where t.tenant = $1`,
+			strings.Join(columns, ", "), pgx.Identifier{b.Schema, table}.Sanitize())
+	}
+	rows, err = tx.Query(ctx, fmt.Sprintf(`select k from (%s) l full join (%s) o using (k) where l.h is distinct from o.h order by k limit 10`,
+		one(live), one(other)), tenant)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}

@@ -1,0 +1,310 @@
+package projector_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/goleak"
+
+	"customercenter/domain/customer"
+	"customercenter/eventstore"
+	"customercenter/projections"
+	"customercenter/projections/projectionstest"
+	"customercenter/projections/projector"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const tenant = "acme"
+
+// trap is a customers' projection that cannot apply what bad names.
+type trap struct {
+	projector.Fold
+	bad func(e *eventstore.Decoded) error
+}
+
+func (f trap) Apply(e *eventstore.Decoded) error {
+	err := f.Fold.Apply(e) // first, so that there is something to undo
+	if bad := f.bad(e); bad != nil {
+		return bad
+	}
+	return err
+}
+
+// trapped is the customers' read model with a fold that fails where bad says.
+func trapped(bad func(e *eventstore.Decoded) error) projector.Definition {
+	d := projections.CustomersDefinition()
+	inner := d.New
+	d.New = func() projector.Fold { return trap{inner(), bad} }
+	return d
+}
+
+func open(t testing.TB, store *eventstore.Store, batch int, definitions ...projector.Definition) *projector.Projector {
+	t.Helper()
+	p, err := projector.New(projector.Config{Store: store, Definitions: definitions, Batch: batch, Sweep: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func built(t testing.TB, store *eventstore.Store, batch int, definitions ...projector.Definition) *projector.Projector {
+	t.Helper()
+	p := open(t, store, batch, definitions...)
+	if err := p.EnsureBuilt(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// run feeds until stop is called, which waits, or the test ends.
+func run(t testing.TB, p *projector.Projector) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := p.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	stop = func() {
+		cancel()
+		<-done
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func caughtUp(t testing.TB, p *projector.Projector, name string, position int64) {
+	t.Helper()
+	served, fresh, err := p.WaitFor(t.Context(), name, tenant, position, 30*time.Second)
+	if err != nil || !fresh {
+		t.Fatalf("%s: served %d of %d, %v", name, served, position, err)
+	}
+}
+
+// sameAsRebuilt rebuilds and compares.
+func sameAsRebuilt(t testing.TB, p *projector.Projector, name string) projector.Build {
+	t.Helper()
+	b, err := p.Rebuild(t.Context(), name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, p, name, b)
+	return b
+}
+
+func same(t testing.TB, p *projector.Projector, name string, b projector.Build) {
+	t.Helper()
+	differences, err := p.Compare(t.Context(), name, b.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range differences {
+		t.Errorf("%s at %d: %v rows live and rebuilt, for example %v", d.Table, d.Position, d.Rows, d.Keys)
+	}
+}
+
+// count counts rows of a build.
+func count(t testing.TB, store *eventstore.Store, b projector.Build, table string) (n int) {
+	t.Helper()
+	if err := store.Pool().QueryRow(t.Context(), fmt.Sprintf("select count(*) from %s.%s", b.Schema, table)).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func live(t testing.TB, p *projector.Projector, name string) projector.Build {
+	t.Helper()
+	b, err := p.Live(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Two processes feed in small odd batches, are stopped in the middle of what they do and started again, connections are cut, some
+// customers' events cannot be applied; what comes out is what a rebuild from zero gives.
+func TestFedAsItHappensIsTheSameAsRebuilt(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			store := projectionstest.Store(t, tenant, "other")
+			chance := rand.New(rand.NewPCG(seed, 2))
+			definitions := []projector.Definition{trapped(func(e *eventstore.Decoded) error {
+				if e.Position%97 == 13 {
+					return errors.New("no event is applied at such a position")
+				}
+				return nil
+			}), projections.SessionsDefinition()}
+			world := projectionstest.NewWorld(t, store, tenant, seed, 1+int(seed)*20)
+			world.Run(int(seed) * 300) // some of it before the first build
+			first := built(t, store, 1, definitions...)
+
+			written := make(chan struct{})
+			go func() {
+				defer close(written)
+				for range 20 {
+					world.Run(40)
+				}
+			}()
+			var wait sync.WaitGroup
+			for range 2 {
+				seed := chance.Uint64()
+				wait.Go(func() {
+					chance := rand.New(rand.NewPCG(seed, 3))
+					for more := true; more; {
+						select {
+						case <-written:
+							more = false
+						default:
+						}
+						p := open(t, store, 1+chance.IntN(40), definitions...)
+						ctx, cancel := context.WithTimeout(context.Background(), time.Duration(20+chance.IntN(150))*time.Millisecond)
+						if err := p.Run(ctx); err != nil {
+							t.Error(err)
+						}
+						cancel()
+						if chance.IntN(3) == 0 {
+							_, err := store.Pool().Exec(context.Background(), `select pg_terminate_backend(pid) from pg_stat_activity
+								where datname = current_database() and pid <> pg_backend_pid() and query like '%projection_advance%'`)
+							if err != nil {
+								t.Error(err)
+							}
+						}
+					}
+				})
+			}
+			wait.Wait()
+			world.Recreate(world.Customers[0], "a second life")
+			run(t, first)
+			for _, d := range definitions {
+				caughtUp(t, first, d.Name, world.Head())
+				b := sameAsRebuilt(t, first, d.Name)
+				world.Run(100) // both are fed
+				caughtUp(t, first, d.Name, world.Head())
+				same(t, first, d.Name, b)
+			}
+			if n := count(t, store, live(t, first, projections.CustomersName), "customer"); n < 20 {
+				t.Errorf("only %d customers", n)
+			}
+			if parked, err := first.Parked(t.Context(), projections.CustomersName, tenant); err != nil || len(parked) < 5 {
+				t.Errorf("%d customers are parked, %v", len(parked), err)
+			}
+		})
+	}
+}
+
+func TestPoisonParksOneCustomerUntilRetried(t *testing.T) {
+	for _, kind := range []string{"error", "panic"} {
+		t.Run(kind, func(t *testing.T) {
+			store := projectionstest.Store(t, tenant)
+			world := projectionstest.NewWorld(t, store, tenant, 7, 1)
+			var broken atomic.Bool
+			var culprit atomic.Pointer[uuid.UUID]
+			broken.Store(true)
+			p := built(t, store, 7, trapped(func(e *eventstore.Decoded) error {
+				if _, created := e.Payload.(customer.Created); created || !broken.Load() || culprit.Load() == nil || e.Customer != *culprit.Load() {
+					return nil
+				}
+				if kind == "panic" {
+					panic("secret words")
+				}
+				return errors.New("the fold has a fault")
+			}))
+			run(t, p)
+			first := world.NewCustomer("before")
+			victim := world.NewCustomer("victim")
+			culprit.Store(&victim.ID)
+			world.Rename(victim, "new name")
+			world.OpenSession(victim)
+			session := world.OpenSession(first)
+			next := world.NewCustomer("after")
+			world.Rename(next, "renamed")
+			caughtUp(t, p, projections.CustomersName, world.Head())
+
+			parked, err := p.Parked(t.Context(), projections.CustomersName, "")
+			if err != nil || len(parked) != 1 || parked[0].Customer != victim.ID || parked[0].Type != "customer.profile_changed" || parked[0].Position != 3 {
+				t.Fatalf("parked: %+v, %v", parked, err)
+			}
+			if want := map[string]string{"error": "the fold has a fault", "panic": "panic of type string"}[kind]; parked[0].Reason != want {
+				t.Errorf("reason %q, want %q", parked[0].Reason, want)
+			}
+			list := projections.NewCustomers(store, p, projections.NewCatalogues(store))
+			for id, want := range map[uuid.UUID]string{first.ID: "before", victim.ID: "victim", next.ID: "renamed"} {
+				if c, err := list.One(t.Context(), tenant, id); err != nil || c.Profile.Nickname != want {
+					t.Errorf("%q, %v, want %q", c.Profile.Nickname, err, want)
+				}
+			}
+			if c, err := list.One(t.Context(), tenant, first.ID); err != nil || c.OpenSession == nil || *c.OpenSession != session {
+				t.Errorf("%+v, %v", c, err)
+			}
+
+			var still *projector.StillParkedError
+			if _, err := p.Retry(t.Context(), projections.CustomersName, tenant, victim.ID); !errors.As(err, &still) || still.Position != 3 {
+				t.Fatalf("retry with the fault: %v", err)
+			}
+			broken.Store(false)
+			if n, err := p.Retry(t.Context(), projections.CustomersName, tenant, victim.ID); n != 1 || err != nil {
+				t.Fatalf("retry: %d, %v", n, err)
+			}
+			if c, err := list.One(t.Context(), tenant, victim.ID); err != nil || c.Profile.Nickname != "new name" || c.SessionCount != 1 || c.MessageCount != 1 {
+				t.Errorf("after the retry: %+v, %v", c, err)
+			}
+			world.Rename(victim, "newest name")
+			caughtUp(t, p, projections.CustomersName, world.Head())
+			if c, err := list.One(t.Context(), tenant, victim.ID); err != nil || c.Profile.Nickname != "newest name" {
+				t.Errorf("after that: %+v, %v", c, err)
+			}
+			sameAsRebuilt(t, p, projections.CustomersName)
+		})
+	}
+}
+
+// A customer whose very creation was passed over keeps the place in the list that it would have had.
+func TestParkedCustomersHaveAnOrdinal(t *testing.T) {
+	store := projectionstest.Store(t, tenant)
+	world := projectionstest.NewWorld(t, store, tenant, 7, 1)
+	var fixed atomic.Bool
+	p := built(t, store, 3, trapped(func(e *eventstore.Decoded) error {
+		if !fixed.Load() && e.Type == "customer.created" && e.Position%2 == 0 {
+			return errors.New("even positions are not liked")
+		}
+		return nil
+	}))
+	for n := range 6 {
+		world.NewCustomer(fmt.Sprint(n))
+	}
+	world.Recreate(world.Customers[0], "again") // at 7
+	world.Recreate(world.Customers[1], "again") // at 8, parked since 2
+	run(t, p)
+	caughtUp(t, p, projections.CustomersName, world.Head())
+	fixed.Store(true)
+	for _, n := range []int{5, 1, 3} {
+		if n, err := p.Retry(t.Context(), projections.CustomersName, tenant, world.Customers[n].ID); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	sameAsRebuilt(t, p, projections.CustomersName)
+	page, err := projections.NewCustomers(store, p, projections.NewCatalogues(store)).List(t.Context(), tenant, projections.ListQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []uuid.UUID
+	for _, c := range page.Items {
+		order = append(order, c.ID)
+	}
+	for i, n := range []int{1, 0, 5, 4, 3, 2} {
+		if order[i] != world.Customers[n].ID {
+			t.Errorf("place %d of the list is not customer %d", i, n)
+		}
+	}
+}
