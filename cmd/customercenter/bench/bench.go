@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"customercenter/internal/natsserver"
 )
 
 // Line is one figure of a run.
@@ -132,4 +134,55 @@ func run(ctx context.Context, n int, lasting time.Duration, f func(ctx context.C
 		return 0, nil, context.Cause(ctx)
 	}
 	return float64(len(took)) / elapsed.Seconds(), took, nil
+}
+
+// Servers are what a bench runs against.
+type Servers struct {
+	// Databases returns the URL of an empty database.
+	Databases func(ctx context.Context, name string) (string, error)
+	NATS      *natsserver.Server
+}
+
+// Options bound a run.
+type Options struct {
+	Rounds    int
+	Each      time.Duration
+	Events    int
+	Customers int
+}
+
+var benches = []struct {
+	name string
+	run  func(ctx context.Context, url string, s Servers, o Options, r *Report) error
+}{
+	{"append", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
+		return Append{URL: url, Rounds: o.Rounds, Each: o.Each}.Run(ctx, r)
+	}},
+}
+
+// Names lists the benches.
+func Names() []string {
+	names := make([]string, len(benches))
+	for i, b := range benches {
+		names[i] = b.name
+	}
+	return names
+}
+
+// Known reports whether there is a bench of that name.
+func Known(name string) bool { return slices.Contains(Names(), name) }
+
+// Run runs one bench on a database of its own.
+func Run(ctx context.Context, name string, s Servers, o Options, r *Report) error {
+	for _, b := range benches {
+		if b.name != name {
+			continue
+		}
+		url, err := s.Databases(ctx, "bench_"+name)
+		if err != nil {
+			return err
+		}
+		return b.run(ctx, url, s, o, r)
+	}
+	return fmt.Errorf("bench: there is no %q", name)
 }
