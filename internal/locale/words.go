@@ -97,6 +97,8 @@ var rules = map[string]text{
 	"format":      {"The value does not have the form that is expected.", "格式不正确。"},
 	"one_of":      {"The value is not one of those that exist.", "不在可选值之内。"},
 	"range":       {"The value must be from {min} to {max}.", "必须在 {min} 到 {max} 之间。"},
+	"at_least":    {"At least {min} is needed.", "不得小于 {min}。"},
+	"at_most":     {"At most {max} is allowed.", "不得大于 {max}。"},
 	"read_only":   {"This never changes.", "不可修改。"},
 	"unknown":     {"This is not known here.", "此处不支持该项。"},
 	"json":        {"This is not JSON.", "不是有效的 JSON。"},

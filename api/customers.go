@@ -1,0 +1,266 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"customercenter/commands"
+	"customercenter/domain"
+	"customercenter/domain/customer"
+	"customercenter/projections"
+)
+
+// CustomerInput is what a customer is made with.
+type CustomerInput struct {
+	AssociationID int           `json:"association_id" minimum:"1"`
+	ExternalID    string        `json:"external_id" doc:"As the association's channel hands it out."`
+	Nickname      string        `json:"nickname,omitempty" doc:"Short for profile.nickname. Empty: the external id."`
+	Profile       *ProfileInput `json:"profile,omitempty"`
+	Tags          []uuid.UUID   `json:"tags,omitempty" maxItems:"200" nullable:"false" doc:"Ids of tags."`
+}
+
+// ProfileInput are the fields of a profile; what is absent or empty is not set.
+type ProfileInput struct {
+	Nickname    string         `json:"nickname,omitempty" doc:"Up to 256 characters."`
+	Name        string         `json:"name,omitempty" doc:"Up to 45 characters."`
+	Phone       string         `json:"phone,omitempty" doc:"Up to 45 characters."`
+	QQ          string         `json:"qq,omitempty" doc:"Up to 45 characters."`
+	WechatID    string         `json:"wechat_id,omitempty" doc:"Up to 45 characters."`
+	Email       string         `json:"email,omitempty" doc:"Up to 255 characters."`
+	Company     string         `json:"company,omitempty" doc:"Up to 45 characters."`
+	Description string         `json:"description,omitempty" doc:"Up to 200 characters, on several lines."`
+	Custom      map[string]any `json:"custom,omitempty" doc:"Custom fields."`
+}
+
+// EditInput is what is to be changed of a customer.
+type EditInput struct {
+	Profile map[string]*string `json:"profile" maxProperties:"100" doc:"By field: its new value; null or empty means not set. Fields that are absent stay."`
+}
+
+// SearchInput is a query of the customer list.
+type SearchInput struct {
+	Filter json.RawMessage `json:"filter,omitempty" doc:"The filter as JSON. None: created this week, in the tenant's zone. {}: everybody."`
+	Sort   string          `json:"sort,omitempty" enum:"-created_at,created_at,-last_session_at,last_session_at" default:"-created_at"`
+	Limit  int             `json:"limit,omitempty" minimum:"1" maximum:"200" default:"50"`
+	Cursor string          `json:"cursor,omitempty" maxLength:"1000" doc:"next or prev of another page of the same query."`
+}
+
+type customerOutput struct {
+	Served
+	ETag string `header:"ETag"`
+	Body projections.Customer
+}
+
+type writtenCustomer struct {
+	Written
+	Stale    string `header:"X-Stale" enum:"true" doc:"Set if the customer below does not show the write yet."`
+	ETag     string `header:"ETag"`
+	Location string `header:"Location"`
+	Body     projections.Customer
+}
+
+type customerPage struct {
+	Served
+	Body projections.Page
+}
+
+const filterNotes = "Conditions so far: `all` of `created_at` (in, between, before, after, within), `tags` (has_any), `channel` (in), " +
+	"`nickname`, `name` and `any_text` (contains; any of them searches nickname and name) and `external_id` (contains, two characters or more). " +
+	"Text matches without regard to case and width. Whoever sees personal data masked cannot filter by it."
+
+func (s *server) customerOperations() {
+	const tag = "Customers"
+	register(s, operation{id: "list-customers", method: http.MethodGet, path: "/v1/customers", tag: tag,
+		summary: "List customers", notes: filterNotes}, s.listCustomers)
+	register(s, operation{id: "search-customers", method: http.MethodPost, path: "/v1/customers/search", tag: tag, status: http.StatusOK,
+		summary: "List customers, with the query in the body", notes: filterNotes}, s.searchCustomers)
+	register(s, operation{id: "create-customer", method: http.MethodPost, path: "/v1/customers", tag: tag, status: http.StatusCreated,
+		summary: "Add a customer", notes: "A repeated request gets the same id and status; the customer is shown as it is now.",
+		errors: []int{http.StatusConflict}}, s.createCustomer)
+	register(s, operation{id: "get-customer", method: http.MethodGet, path: "/v1/customers/{id}", tag: tag,
+		summary: "Show a customer"}, s.getCustomer)
+	register(s, operation{id: "edit-customer", method: http.MethodPatch, path: "/v1/customers/{id}", tag: tag,
+		summary: "Edit a customer's profile", errors: []int{http.StatusPreconditionFailed}}, s.editCustomer)
+	register(s, operation{id: "tag-customer", method: http.MethodPut, path: "/v1/customers/{id}/tags/{tag_id}", tag: tag,
+		summary: "Put a tag on a customer", errors: []int{http.StatusPreconditionFailed}}, s.tagCustomer)
+	register(s, operation{id: "untag-customer", method: http.MethodDelete, path: "/v1/customers/{id}/tags/{tag_id}", tag: tag,
+		summary: "Take a tag off a customer", errors: []int{http.StatusPreconditionFailed}}, s.untagCustomer)
+	register(s, operation{id: "list-customer-sessions", method: http.MethodGet, path: "/v1/customers/{id}/sessions", tag: tag,
+		summary: "List a customer's sessions, the latest first", notes: "An agent sees the own ones."}, s.listCustomerSessions)
+}
+
+type listCustomersInput struct {
+	After
+	Filter string `query:"filter" maxLength:"8000" doc:"The filter as JSON. None: created this week, in the tenant's zone. {}: everybody."`
+	Sort   string `query:"sort" enum:"-created_at,created_at,-last_session_at,last_session_at" default:"-created_at"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Cursor string `query:"cursor" maxLength:"1000" doc:"next or prev of another page of the same query."`
+}
+
+func (s *server) listCustomers(ctx context.Context, r *request, in *listCustomersInput) (*customerPage, error) {
+	return s.customers(ctx, r, in.After, SearchInput{Filter: json.RawMessage(in.Filter), Sort: in.Sort, Limit: in.Limit, Cursor: in.Cursor})
+}
+
+type searchCustomersInput struct {
+	After
+	Body SearchInput
+}
+
+func (s *server) searchCustomers(ctx context.Context, r *request, in *searchCustomersInput) (*customerPage, error) {
+	return s.customers(ctx, r, in.After, in.Body)
+}
+
+func (s *server) customers(ctx context.Context, r *request, after After, in SearchInput) (*customerPage, error) {
+	own, _, err := s.Catalogues.Settings(ctx, r.who.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := parseFilter(in.Filter, &own, s.Now())
+	if err != nil {
+		return nil, err
+	}
+	if wanted.personal && !r.who.Personal { // what is masked could be guessed letter by letter
+		return nil, domain.Refuse(codeForbidden).At("filter")
+	}
+	served, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, after)
+	if err != nil {
+		return nil, err
+	}
+	query := wanted.query
+	query.Sort, query.Limit, query.Cursor = in.Sort, in.Limit, in.Cursor
+	page, err := s.Customers.List(ctx, r.who.Tenant, query)
+	if errors.Is(err, projections.ErrCursor) {
+		return nil, invalid("cursor", ruleCursor)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !r.who.Personal {
+		for i := range page.Items {
+			maskCustomer(&page.Items[i])
+		}
+	}
+	return &customerPage{Served: served, Body: page}, nil
+}
+
+type oneCustomerInput struct {
+	After
+	ID uuid.UUID `path:"id" format:"uuid"`
+}
+
+func (s *server) getCustomer(ctx context.Context, r *request, in *oneCustomerInput) (*customerOutput, error) {
+	served, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, in.After)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Customers.One(ctx, r.who.Tenant, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !r.who.Personal {
+		maskCustomer(&found)
+	}
+	return &customerOutput{Served: served, ETag: etag(found.Version), Body: found}, nil
+}
+
+type createCustomerInput struct {
+	Write
+	Body CustomerInput
+}
+
+func (s *server) createCustomer(ctx context.Context, r *request, in *createCustomerInput) (*writtenCustomer, error) {
+	profile := customer.Profile{}
+	if in.Body.Profile != nil {
+		profile = customer.Profile(*in.Body.Profile)
+	}
+	if in.Body.Nickname != "" {
+		profile.Nickname = in.Body.Nickname
+	}
+	done, err := commands.CreateCustomer{Association: in.Body.AssociationID, ExternalID: in.Body.ExternalID, Profile: profile, Tags: in.Body.Tags}.
+		Run(ctx, s.Center, r.by(in.IdempotencyKey))
+	var refusal *domain.Refusal
+	if errors.As(err, &refusal) && refusal.Code == domain.CodeNotFound && refusal.Location == "association_id" {
+		return nil, domain.Refuse(codeAssociation).At("association_id") // the address is right, the body is not
+	}
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.written(ctx, r, done)
+	if err != nil {
+		return nil, err
+	}
+	out.Location = "/v1/customers/" + done.Customer.String()
+	return out, nil
+}
+
+// written answers a write with the customer, once the list has it. If that takes too long it says so, and shows what it has.
+func (s *server) written(ctx context.Context, r *request, done commands.Done) (*writtenCustomer, error) {
+	out := &writtenCustomer{Written: Written{done.Position}}
+	served, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, After{AfterHeader: done.Position})
+	if err != nil {
+		return nil, err
+	}
+	out.Stale = served.Stale
+	out.Body, err = s.Customers.One(ctx, r.who.Tenant, done.Customer)
+	if errors.Is(err, projections.ErrNotFound) {
+		// The write is safe in the log, and the caller gets the id to ask for it again.
+		out.Body, err = projections.Customer{ID: done.Customer, Version: done.Version, Tags: []projections.Named{}, Groups: []projections.Named{}}, nil
+		out.Body.Profile.Custom = json.RawMessage("{}")
+		out.Stale = "true"
+	}
+	out.ETag = etag(max(out.Body.Version, done.Version))
+	return out, err
+}
+
+type editCustomerInput struct {
+	Write
+	Match
+	ID   uuid.UUID `path:"id" format:"uuid"`
+	Body EditInput
+}
+
+func (s *server) editCustomer(ctx context.Context, r *request, in *editCustomerInput) (*writtenCustomer, error) {
+	version, err := in.version()
+	if err != nil {
+		return nil, err
+	}
+	done, err := commands.EditProfile{Customer: in.ID, Changes: in.Body.Profile, IfVersion: version}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
+	if err != nil {
+		return nil, err
+	}
+	return s.written(ctx, r, done)
+}
+
+type customerTagInput struct {
+	Write
+	Match
+	ID    uuid.UUID `path:"id" format:"uuid"`
+	TagID uuid.UUID `path:"tag_id" format:"uuid"`
+}
+
+type customerTagOutput struct {
+	Written
+	ETag string `header:"ETag"`
+}
+
+func (s *server) tagCustomer(ctx context.Context, r *request, in *customerTagInput) (*customerTagOutput, error) {
+	version, err := in.version()
+	if err != nil {
+		return nil, err
+	}
+	done, err := commands.TagCustomer{Customer: in.ID, Tag: in.TagID, IfVersion: version}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
+	return &customerTagOutput{Written: Written{done.Position}, ETag: etag(done.Version)}, err
+}
+
+func (s *server) untagCustomer(ctx context.Context, r *request, in *customerTagInput) (*customerTagOutput, error) {
+	version, err := in.version()
+	if err != nil {
+		return nil, err
+	}
+	done, err := commands.UntagCustomer{Customer: in.ID, Tag: in.TagID, IfVersion: version}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
+	return &customerTagOutput{Written: Written{done.Position}, ETag: etag(done.Version)}, err
+}

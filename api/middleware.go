@@ -1,0 +1,218 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+
+	"customercenter/api/access"
+	"customercenter/domain"
+)
+
+const (
+	// maxBody is the largest body of a request, in bytes.
+	maxBody = 1 << 20
+	// bodyTime is how long a body may take to arrive.
+	bodyTime = 20 * time.Second
+	// workTime is how long an operation may take. Streams are not bounded as a whole, but in every page.
+	workTime = 30 * time.Second
+)
+
+// arrive begins every request: it gets an id and a language, is logged when it ends, and an operation that panics is answered with a
+// problem that tells nothing.
+func (s *server) arrive(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		about := newRequest(r, s.log)
+		out := &answer{ResponseWriter: w}
+		out.Header().Set("X-Request-Id", about.id)
+		out.Header().Set("X-Content-Type-Options", "nosniff")
+		out.Header().Set("Cache-Control", "no-store")
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, about))
+		defer func() {
+			if about.route == "" { // an address without an operation
+				about.route = "none"
+			}
+			s.done(r, about, out, time.Since(began), recover())
+		}()
+		next.ServeHTTP(out, r)
+	})
+}
+
+// done logs a request. Neither its address nor its query is logged: they may hold personal data.
+func (s *server) done(r *http.Request, about *request, out *answer, took time.Duration, panicked any) {
+	if panicked != nil && panicked != http.ErrAbortHandler {
+		// The value of a panic may quote a payload; where it happened does not.
+		s.log.ErrorContext(r.Context(), "api: panic", "request", about.id, "route", about.route, "stack", string(debug.Stack()))
+		if out.status == 0 {
+			writeProblem(out, newProblem(about.language, codeInternal, "", nil))
+			panicked = nil
+		} else {
+			panicked = http.ErrAbortHandler // the answer has begun; breaking it off is all that can be done
+		}
+	}
+	s.metrics.observe(about.route, out.status, took)
+	if r.URL.Path != "/livez" && r.URL.Path != "/readyz" && r.URL.Path != "/metrics" {
+		s.log.LogAttrs(r.Context(), slog.LevelInfo, "api: request", slog.String("method", knownMethod(r.Method)), slog.String("route", about.route),
+			slog.Int("status", out.status), slog.Float64("ms", float64(took.Microseconds())/1000), slog.String("tenant", about.who.Tenant))
+	}
+	if panicked != nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// knownMethod is the method of a request, unless the caller made it up.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
+
+// answer remembers the status of an answer.
+type answer struct {
+	http.ResponseWriter
+	status int
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	return a.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// admit lets a request through to an operation if its token may call it.
+func (s *server) admit(ctx huma.Context, next func(huma.Context)) {
+	op := ctx.Operation()
+	about := requestOf(ctx.Context())
+	about.route = op.Method + " " + op.Path
+	if access.Public(op.OperationID) {
+		next(ctx)
+		return
+	}
+	refuse := func(p *Problem) {
+		_, w := humachi.Unwrap(ctx)
+		writeProblem(w, p)
+	}
+	token, ok := bearer(ctx.Header("Authorization"))
+	if !ok {
+		refuse(newProblem(about.language, codeUnauthenticated, "", nil))
+		return
+	}
+	who, err := s.Tokens.Verify(ctx.Context(), token)
+	switch {
+	case errors.Is(err, access.ErrUnknown):
+		refuse(newProblem(about.language, codeUnauthenticated, "", nil))
+		return
+	case err != nil:
+		refuse(problemOf(ctx.Context(), err))
+		return
+	}
+	about.who = who
+	if !access.May(who.Role, op.OperationID) {
+		refuse(newProblem(about.language, codeForbidden, "", nil))
+		return
+	}
+	next(ctx)
+}
+
+// bearer cuts the token out of a header Authorization.
+func bearer(header string) (string, bool) {
+	const scheme = "Bearer "
+	if len(header) <= len(scheme) || !equalFold(header[:len(scheme)], scheme) {
+		return "", false
+	}
+	return header[len(scheme):], true
+}
+
+// equalFold compares ASCII letters without their case.
+func equalFold(a, b string) bool {
+	for i := range len(a) {
+		if a[i]|0x20 != b[i]|0x20 {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// receive reads the body of a write, within bounds of size and time, and refuses text that nothing here could store.
+func (s *server) receive(ctx huma.Context, next func(huma.Context)) {
+	r, w := humachi.Unwrap(ctx)
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		next(ctx)
+		return
+	}
+	about := requestOf(ctx.Context())
+	body, err := readBody(w, r)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		w.Header().Set("Connection", "close") // the rest of the body is not read
+		writeProblem(w, newProblem(about.language, codeTooLarge, "", map[string]any{"max": maxBody}))
+		return
+	case err != nil: // too slow, or gone
+		w.Header().Set("Connection", "close")
+		p := newProblem(about.language, codeTimeout, "", nil)
+		p.Status = http.StatusRequestTimeout
+		writeProblem(w, p)
+		return
+	}
+	if ctx.Operation().OperationID != channelOperation { // there, one bad event of a batch must not take the others with it
+		if rule := checkText(body); rule != "" {
+			writeProblem(w, newProblem(about.language, domain.CodeValidation, "body", map[string]any{"rule": rule}))
+			return
+		}
+	}
+	about.body = body
+	r.Body = io.NopCloser(newReader(body))
+	next(ctx)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > maxBody {
+		return nil, &http.MaxBytesError{Limit: maxBody}
+	}
+	control := http.NewResponseController(w)
+	if err := control.SetReadDeadline(time.Now().Add(bodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	body, err := readAll(http.MaxBytesReader(w, r.Body, maxBody), r.ContentLength)
+	if err != nil {
+		return nil, err
+	}
+	// A deadline that stays would end the request while its operation works.
+	if err := control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	return body, nil
+}
+
+// bound ends an operation that takes too long.
+func (s *server) bound(ctx huma.Context, next func(huma.Context)) {
+	if ctx.Operation().Metadata[streams] != nil {
+		next(ctx)
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx.Context(), workTime)
+	defer cancel()
+	next(huma.WithContext(ctx, limited))
+}

@@ -1,0 +1,131 @@
+// Package api is the surface of the product over HTTP: JSON under /v1, its description, and what operators watch.
+//
+// An operation is one function in the file of its subject. What all of them share is here and in the middlewares: tokens and roles,
+// languages, problems, bounds of time and size, and that no personal data is logged. What is written is seen at once by catalogues
+// and after a moment by lists; X-Log-Position and X-After-Position let a caller wait for the own write.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"customercenter/api/access"
+	"customercenter/api/ingest"
+	"customercenter/commands"
+	"customercenter/domain"
+	"customercenter/eventstore"
+	"customercenter/projections"
+	"customercenter/projections/projector"
+)
+
+// Config is what the API works with. Everything is needed but Background, Log, Now, Checks and Metrics.
+type Config struct {
+	Store  *eventstore.Store
+	Center *commands.Center
+	// Projector tells how far the read models are; Catalogues, Customers and Sessions ask them.
+	Projector  *projector.Projector
+	Catalogues *projections.Catalogues
+	Customers  *projections.Customers
+	Sessions   *projections.Sessions
+	Tokens     *access.Tokens
+	Answers    *access.Answers
+	// Channels takes in what channels tell.
+	Channels *ingest.Handler
+	// Checks are what /readyz looks at, in this order.
+	Checks []Check
+	// Metrics takes the API's own figures and gives /metrics those of all; default is a registry of its own.
+	Metrics *prometheus.Registry
+	// Background starts work that goes on after the answer, such as a rebuild. Its context ends when the process does. Default is a
+	// goroutine that only the end of the process ends.
+	Background func(work func(ctx context.Context))
+	// Now is the clock by which "this week" is judged; default time.Now.
+	Now func() time.Time
+	// Log takes the requests and what went wrong; default slog.Default.
+	Log *slog.Logger
+}
+
+// server is what the operations are methods of.
+type server struct {
+	Config
+	log     *slog.Logger
+	metrics *figures
+	api     huma.API
+
+	rebuilding sync.Map // names of projections that this process rebuilds
+}
+
+// New returns the handler of everything the API serves. It panics if two operations have one address: a mistake in this package.
+func New(c Config) http.Handler {
+	handler, _ := build(c)
+	return handler
+}
+
+func build(c Config) (http.Handler, *server) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Background == nil {
+		c.Background = func(work func(context.Context)) { go work(context.Background()) }
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+	s := &server{Config: c, log: c.Log, metrics: newFigures(c.Metrics)}
+	router := chi.NewMux()
+	router.Use(s.arrive)
+	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, newProblem(requestOf(r.Context()).language, domain.CodeNotFound, "", nil))
+	})
+	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		p := newProblem(requestOf(r.Context()).language, codeMethodNotAllowed, "", nil)
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if router.Match(chi.NewRouteContext(), method, r.URL.Path) {
+				w.Header().Add("Allow", method)
+			}
+		}
+		writeProblem(w, p)
+	})
+	s.api = humachi.New(router, description())
+	s.api.UseMiddleware(s.admit, s.receive, s.bound)
+	s.operations()
+	s.serveDescription(router)
+	return router, s
+}
+
+// operations adds every operation, in the order in which the description lists them.
+func (s *server) operations() {
+	s.customerOperations()
+	s.sessionOperations()
+	s.tagOperations()
+	s.associationOperations()
+	s.settingsOperations()
+	s.channelOperations()
+	s.eventOperations()
+	s.projectionOperations()
+	s.tokenOperations()
+	s.tenantOperations()
+	s.watchOperations()
+}
+
+// Server returns an HTTP server for the handler, with bounds that keep slow and silent callers from holding on to it.
+func Server(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		// What the server itself has to say is about broken connections; it may quote what came over them.
+		ErrorLog: slog.NewLogLogger(quiet{log.Handler()}, slog.LevelDebug),
+	}
+}
