@@ -1,0 +1,253 @@
+package catalogdoc
+
+import (
+	"fmt"
+	"go/ast"
+	"go/constant"
+	"go/types"
+	"reflect"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// event is a type of event.
+type event struct {
+	name     string // as stored
+	goType   *types.TypeName
+	file     string
+	personal []string // JSON names of the sealed fields
+	listed   bool     // in domain/catalog
+}
+
+// command is a type of command.
+type command struct {
+	goType *types.TypeName
+	file   string
+	events []string // that it may append
+	routes []string // "POST /v1/tags"
+	inputs []string // types of channel events
+}
+
+// model is a read model.
+type model struct {
+	name    string
+	version int // 0: without tables, read from the stream each time
+	file    string
+	hears   []string // types of events
+}
+
+// facts is what the catalog tells.
+type facts struct {
+	events   []*event
+	commands []*command
+	models   []*model
+	// channelRoutes take channel events over HTTP.
+	channelRoutes []string
+}
+
+// never lists what a command does not append though the source seems to allow it: the decision it asks can, but not as the command
+// asks it.
+var never = map[string]map[string]string{
+	"ReceiveMessage": {"session.accepted": "only a callback starts a session as accepted, and it leaves session.New.CallbackBy empty"},
+}
+
+// find reads the facts from the product whose go.mod is in root.
+//
+// The events of a command are those that the decisions it asks can return: never too few, as long as decisions are called by name,
+// and maybe too many, see never. Routes and channel events are those whose handlers name the command.
+func find(root string) (*facts, error) {
+	p, err := load(root)
+	if err != nil {
+		return nil, err
+	}
+	f := &facts{}
+	for _, find := range []func(*facts) error{p.findEvents, p.findCommands, p.findRoutes, p.findInputs, p.findModels} {
+		if err := find(f); err != nil {
+			return nil, fmt.Errorf("catalogdoc: %w", err)
+		}
+	}
+	return f, nil
+}
+
+// findEvents finds the struct types of the domain that have a stored name.
+func (p *program) findEvents(f *facts) error {
+	for _, fn := range p.functions {
+		folder, _ := p.within(fn.Pkg())
+		recv := fn.Signature().Recv()
+		if fn.Name() != "EventType" || recv == nil || !strings.HasPrefix(folder, "domain/") || strings.HasSuffix(folder, "test") {
+			continue
+		}
+		named, ok := recv.Type().(*types.Named)
+		if !ok {
+			return fmt.Errorf("%s: an event's methods have a value as receiver", p.file(fn.Pos()))
+		}
+		name := ""
+		ast.Inspect(p.bodies[fn].Body, func(n ast.Node) bool {
+			if r, ok := n.(*ast.ReturnStmt); ok && len(r.Results) == 1 {
+				name = p.text(r.Results[0])
+			}
+			return true
+		})
+		if name == "" {
+			return fmt.Errorf("%s: the stored name of %s is not one constant", p.file(fn.Pos()), named.Obj().Name())
+		}
+		f.events = append(f.events, &event{name: name, goType: named.Obj(), file: p.file(named.Obj().Pos()), personal: personal(named)})
+	}
+	if len(f.events) == 0 {
+		return fmt.Errorf("no events found in domain")
+	}
+	slices.SortFunc(f.events, func(a, b *event) int { return strings.Compare(a.name, b.name) })
+	for _, file := range p.files["domain/catalog"] {
+		ast.Inspect(file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.CompositeLit); ok {
+				if e := f.eventOf(p.info.TypeOf(lit)); e != nil {
+					e.listed = true
+				}
+			}
+			return true
+		})
+	}
+	return nil
+}
+
+// personal names the fields that the codec seals.
+func personal(of *types.Named) []string {
+	var names []string
+	fields, ok := of.Underlying().(*types.Struct)
+	if !ok {
+		return nil
+	}
+	for i := range fields.NumFields() {
+		tag := reflect.StructTag(fields.Tag(i))
+		if tag.Get("personal") == "true" {
+			name, _, _ := strings.Cut(tag.Get("json"), ",")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// findCommands finds the structs of package commands that can be run, and what the decisions they ask may return.
+func (p *program) findCommands(f *facts) error {
+	for _, fn := range p.functions {
+		if folder, _ := p.within(fn.Pkg()); folder != "commands" || fn.Name() != "Run" || fn.Signature().Recv() == nil {
+			continue
+		}
+		named, ok := fn.Signature().Recv().Type().(*types.Named)
+		if !ok || !named.Obj().Exported() {
+			continue
+		}
+		c := &command{goType: named.Obj(), file: p.file(named.Obj().Pos())}
+		p.reach(p.bodies[fn].Body, p.inCommandsOrDomain, func(in *types.Func, n ast.Node) {
+			if in == nil || !p.decides(in) {
+				return
+			}
+			if x, ok := n.(ast.Expr); ok {
+				if e := f.eventOf(p.info.TypeOf(x)); e != nil && !slices.Contains(c.events, e.name) {
+					c.events = append(c.events, e.name)
+				}
+			}
+		})
+		for name, why := range never[c.name()] {
+			i := slices.Index(c.events, name)
+			if i < 0 {
+				return fmt.Errorf("%s is said never to append %s (%s), which nothing suggests: take it out", c.name(), name, why)
+			}
+			c.events = slices.Delete(c.events, i, i+1)
+		}
+		if len(c.events) == 0 {
+			return fmt.Errorf("%s: no event is found that %s appends", c.file, c.name())
+		}
+		sort.Strings(c.events)
+		f.commands = append(f.commands, c)
+	}
+	if len(f.commands) == 0 {
+		return fmt.Errorf("no commands found")
+	}
+	slices.SortFunc(f.commands, func(a, b *command) int { return strings.Compare(a.name(), b.name()) })
+	return nil
+}
+
+func (c *command) name() string { return c.goType.Name() }
+
+func (p *program) inCommandsOrDomain(fn *types.Func) bool {
+	folder, _ := p.within(fn.Pkg())
+	return folder == "commands" || strings.HasPrefix(folder, "domain/")
+}
+
+// decides reports whether a function is a decision of the domain: one that returns events.
+func (p *program) decides(fn *types.Func) bool {
+	if folder, _ := p.within(fn.Pkg()); !strings.HasPrefix(folder, "domain/") {
+		return false
+	}
+	for result := range fn.Signature().Results().Variables() {
+		slice, ok := result.Type().(*types.Slice)
+		if !ok {
+			continue
+		}
+		if kind, ok := slice.Elem().Underlying().(*types.Interface); ok && hasMethod(kind, "EventType") {
+			return true
+		}
+	}
+	return false
+}
+
+func hasMethod(of *types.Interface, name string) bool {
+	for m := range of.Methods() {
+		if m.Name() == name {
+			return true
+		}
+	}
+	return false
+}
+
+// eventOf is the event whose struct a type is; nil for all other types.
+func (f *facts) eventOf(t types.Type) *event {
+	named, ok := t.(*types.Named)
+	if !ok {
+		return nil
+	}
+	for _, e := range f.events {
+		if e.goType == named.Obj() {
+			return e
+		}
+	}
+	return nil
+}
+
+// commandOf is the command whose struct a type is; nil for all other types.
+func (f *facts) commandOf(t types.Type) *command {
+	named, ok := t.(*types.Named)
+	if !ok {
+		return nil
+	}
+	for _, c := range f.commands {
+		if c.goType == named.Obj() {
+			return c
+		}
+	}
+	return nil
+}
+
+// folderAndName is a named type of the product as "folder.Name"; empty for all other types.
+func (p *program) folderAndName(t types.Type) string {
+	named, ok := t.(*types.Named)
+	if !ok {
+		return ""
+	}
+	folder, ok := p.within(named.Obj().Pkg())
+	if !ok {
+		return ""
+	}
+	return folder + "." + named.Obj().Name()
+}
+
+// text is the value of a constant string; empty for all other expressions.
+func (p *program) text(x ast.Expr) string {
+	v := p.info.Types[x].Value
+	if v == nil || v.Kind() != constant.String {
+		return ""
+	}
+	return constant.StringVal(v)
+}
