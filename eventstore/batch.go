@@ -2,10 +2,12 @@ package eventstore
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -275,9 +277,7 @@ func (s *Store) call(tenant string, batch []*prepared) (last int64, err error) {
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		var v verdicts
 		args[1] = time.Now() // of this try: the clocks are compared when it arrives
-		err = s.query(ctx, appendCall, args, &v.base, &v.at,
-			&v.conflictAppend, &v.conflictStream, &v.conflictActual, &v.conflictDone,
-			&v.receiptAppend, &v.receiptID, &v.receiptBody, &v.receiptAnswer, &v.receiptPosition)
+		err = s.query(ctx, appendCall, args, &v)
 		if err == nil {
 			return s.settle(tenant, batch, v), nil
 		}
@@ -319,15 +319,14 @@ func (p *prepared) simple() bool {
 // callOne appends a single event the short way. Neither a position nor an error means that append_events has to find out why not.
 func (s *Store) callOne(ctx context.Context, tenant string, p *prepared) (int64, error) {
 	e := p.events[0]
-	var first *int64
-	var at *time.Time
-	err := s.query(ctx, `select first, at from append_event($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		[]any{tenant, time.Now(), e.stream, e.version, e.name, e.typeVersion, e.customer, e.data, e.meta}, &first, &at)
-	if err != nil || first == nil {
+	var place []int64
+	err := s.query(ctx, `select append_event($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		[]any{tenant, time.Now(), e.stream, e.version, e.name, e.typeVersion, e.customer, e.data, e.meta}, &place)
+	if err != nil || len(place) != 2 {
 		return 0, err
 	}
-	p.result = p.written(*first, *at)
-	return *first, nil
+	p.result = p.written(place[0], time.UnixMicro(place[1]))
+	return place[0], nil
 }
 
 func translate(err error) error {
@@ -348,52 +347,61 @@ func translate(err error) error {
 	return fmt.Errorf("eventstore: append: %w", err)
 }
 
-const appendCall = `select base, at, conflict_append, conflict_stream, conflict_actual, conflict_done,
-	receipt_append, receipt_id, receipt_body, receipt_answer, receipt_position
-	from append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)`
+const appendCall = `select append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)`
 
+// verdicts is what append_events answers.
 type verdicts struct {
-	base            int64
-	at              time.Time
-	conflictAppend  []int32
-	conflictStream  []string
-	conflictActual  []int64
-	conflictDone    []*int64
-	receiptAppend   []int32
-	receiptID       []uuid.UUID
-	receiptBody     [][]byte
-	receiptAnswer   []string
-	receiptPosition []int64
+	Base      int64 `json:"base"`
+	At        int64 `json:"at"`
+	Conflicts []struct {
+		Append int    `json:"append"` // from 1
+		Stream string `json:"stream"`
+		Actual int64  `json:"actual"`
+		Done   *int64 `json:"done"`
+	} `json:"conflicts"`
+	Receipts []struct {
+		Append   int       `json:"append"`
+		ID       uuid.UUID `json:"id"`
+		Body     string    `json:"body"` // base64 with line breaks
+		Answer   string    `json:"answer"`
+		Position int64     `json:"position"`
+	} `json:"receipts"`
 }
 
 // settle sets the result of every append of a batch that the database has answered, and returns the new last position, 0 if none.
 func (s *Store) settle(tenant string, batch []*prepared, v verdicts) (last int64) {
 	refused := make([]bool, len(batch))
-	for i, a := range v.conflictAppend {
-		p := batch[a-1]
-		refused[a-1] = true
-		if done := v.conflictDone[i]; done != nil { // an earlier call of this append was committed
-			p.err, p.result = nil, p.written(*done, v.at)
+	at := time.UnixMicro(v.At)
+	for _, c := range v.Conflicts {
+		p := batch[c.Append-1]
+		refused[c.Append-1] = true
+		if c.Done != nil { // an earlier call of this append was committed
+			p.err, p.result = nil, p.written(*c.Done, at)
 			p.recorded = true
 		} else if !p.recorded {
-			p.err = &ConflictError{Stream: v.conflictStream[i], Actual: v.conflictActual[i], Expected: p.expected(v.conflictStream[i])}
+			p.err = &ConflictError{Stream: c.Stream, Actual: c.Actual, Expected: p.expected(c.Stream)}
 		}
 	}
-	for i, a := range v.receiptAppend {
-		p := batch[a-1]
-		refused[a-1] = true
+	for _, r := range v.Receipts {
+		p := batch[r.Append-1]
+		refused[r.Append-1] = true
 		switch {
-		case v.receiptID[i] != p.ID:
-			p.err = &RepeatedError{Body: v.receiptBody[i], Answer: v.receiptAnswer[i], Position: v.receiptPosition[i]}
+		case r.ID != p.ID:
+			body, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(r.Body, "\n", ""))
+			if err != nil {
+				p.err = fmt.Errorf("eventstore: receipt: %w", err)
+				continue
+			}
+			p.err = &RepeatedError{Body: body, Answer: r.Answer, Position: r.Position}
 		case !p.recorded:
-			first := v.receiptPosition[i] - int64(max(len(p.events)-1, 0))
-			p.err, p.result, p.recorded = nil, Result{First: first, Last: v.receiptPosition[i], RecordedAt: v.at}, true
+			first := r.Position - int64(max(len(p.events)-1, 0))
+			p.err, p.result, p.recorded = nil, Result{First: first, Last: r.Position, RecordedAt: at.UTC()}, true
 		}
 	}
-	next := v.base
+	next := v.Base
 	for i, p := range batch {
 		if !refused[i] {
-			p.result = p.written(next+1, v.at)
+			p.result = p.written(next+1, at)
 			next += int64(len(p.events))
 			p.recorded = true
 		}
@@ -403,7 +411,7 @@ func (s *Store) settle(tenant string, batch []*prepared, v verdicts) (last int64
 			}
 		}
 	}
-	if next == v.base {
+	if next == v.Base {
 		return 0
 	}
 	return next
