@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"customercenter/eventstore"
+	"customercenter/eventstore/eventstoretest"
 	"customercenter/projections"
 	"customercenter/projections/projectionstest"
 	"customercenter/projections/projector"
@@ -258,4 +259,48 @@ func TestListFiltersAndPages(t *testing.T) {
 			t.Errorf("sort: %v", err)
 		}
 	})
+}
+
+// Erasing a person destroys the key: what a rebuild shows then holds nothing personal, and the counts stay.
+func TestErasedCustomerKeepsOnlyCounts(t *testing.T) {
+	store := projectionstest.Store(t, tenant)
+	world := projectionstest.NewWorld(t, store, tenant, 1, 1)
+	p := world.NewCustomer("王小明", world.NewTag("VIP"))
+	world.Rename(p, "王大明")
+	world.OpenSession(p)
+	if _, err := store.Pool().Exec(t.Context(), `delete from customer_keys where customer = $1`, p.ID); err != nil {
+		t.Fatal(err)
+	}
+	again := eventstoretest.On(t, store.Pool(), projectionstest.Codec()) // a process that never saw the key
+	run, err := projector.New(projector.Config{Store: again, Definitions: projections.Definitions()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.EnsureBuilt(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- run.Run(ctx) }()
+	if _, fresh, err := run.WaitFor(t.Context(), projections.CustomersName, tenant, world.Head(), 10*time.Second); !fresh || err != nil {
+		t.Fatal(fresh, err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	c, err := projections.NewCustomers(again, run, projections.NewCatalogues(again)).One(t.Context(), tenant, p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty := projections.CustomerProfile{Custom: c.Profile.Custom}
+	if c.ExternalID != "" || fmt.Sprint(c.Profile) != fmt.Sprint(empty) || string(c.Profile.Custom) != "{}" {
+		t.Errorf("personal data is left: %+v", c)
+	}
+	if c.SessionCount != 1 || c.MessageCount != 1 || len(c.Tags) != 1 || c.Channel != "app" {
+		t.Errorf("more than personal data is gone: %+v", c)
+	}
+	if parked, err := run.Parked(t.Context(), projections.CustomersName, tenant); err != nil || len(parked) != 0 {
+		t.Errorf("parked: %+v, %v", parked, err)
+	}
 }

@@ -168,7 +168,7 @@ func (w *walk) collect(after listKey, given, descending bool, want int, budget t
 // piece looks at the next customers in the order and returns those that match, the last one looked at and how many were looked at.
 func (w *walk) piece(after listKey, given, descending bool, size, want int) (keys []listKey, last listKey, seen int, err error) {
 	sql, args := w.sql(after, given, descending, size, want)
-	rows, err := w.pool.Query(w.ctx, sql, args...)
+	rows, err := w.pool.Query(w.ctx, sql, append([]any{planned}, args...)...)
 	if err != nil {
 		return nil, last, 0, err
 	}
@@ -190,6 +190,10 @@ func (w *walk) piece(after listKey, given, descending bool, size, want int) (key
 	return keys, last, seen, rows.Err()
 }
 
+// planned has a statement planned for the values at hand. A plan for any values would reckon with a tenth of a table where the
+// limit is a thousand.
+const planned = pgx.QueryExecModeCacheDescribe
+
 // arguments collects bound values and names them.
 type arguments []any
 
@@ -198,18 +202,39 @@ func (a *arguments) bind(v any) string {
 	return fmt.Sprintf("$%d", len(*a))
 }
 
-// sql is the statement of one piece: a walk of the order's index, the residual conditions, and a last row about the piece itself.
+// sql is the statement of one piece: a walk of the order's index, which says of each customer whether it is a hit as far as the walked
+// table knows; the other conditions on the hits, looked up row by row (offset 0 keeps the planner from reading whole tables for
+// them); and a last row about the piece itself.
 func (w *walk) sql(after listKey, given, descending bool, size, want int) (string, []any) {
 	var args arguments
-	table, key, at := "customer", "o.ordinal", "o.created_at"
-	if w.bySession {
-		table, key, at = "customer_activity", "(o.last_session_at, o.ordinal)", "o.last_session_at"
-	}
+	where := []string{"o.tenant = " + args.bind(w.tenant)}
 	less, direction := "<", "desc"
 	if !descending {
 		less, direction = ">", "asc"
 	}
-	where := []string{"o.tenant = " + args.bind(w.tenant)}
+	table, id, at, key, order := "customer", "o.id", "timestamptz '0001-01-01 00:00:00Z'", "o.ordinal", "p.ordinal "+direction
+	var hit, lookups, rest []string
+	customer := func(by string) string {
+		return fmt.Sprintf("cross join lateral (select b.id, b.tags, b.channel, b.created_at from $.customer b where b.tenant = $1 and b.%s = p.%s offset 0) c", by, by)
+	}
+	found := "p.id"
+	switch {
+	case w.bySession:
+		table, at, key, order = "customer_activity", "o.last_session_at", "(o.last_session_at, o.ordinal)", fmt.Sprintf("p.at %s, p.ordinal %s", direction, direction)
+		if rest = append(w.sets("c", &args), w.created(&args)...); len(rest) > 0 {
+			lookups = append(lookups, customer("id"))
+		}
+		if texts := w.texts("t", &args); len(texts) > 0 {
+			rest = append(rest, texts...)
+			lookups = append(lookups, "cross join lateral (select b.external_id, b.nickname, b.name from $.customer_text b where b.tenant = $1 and b.ordinal = p.ordinal offset 0) t")
+		}
+	case w.q.Name != "" || w.q.ID != "":
+		table, id, found = "customer_text", "null::uuid", "c.id"
+		hit, rest = w.texts("o", &args), w.sets("c", &args)
+		lookups = []string{customer("ordinal")}
+	default:
+		hit = w.sets("o", &args)
+	}
 	if given {
 		place := args.bind(after.Ordinal)
 		if w.bySession {
@@ -217,74 +242,72 @@ func (w *walk) sql(after listKey, given, descending bool, size, want int) (strin
 		}
 		where = append(where, fmt.Sprintf("%s %s %s", key, less, place))
 	}
-	var match, joins []string
-	if !w.q.From.IsZero() || !w.q.To.IsZero() {
-		where, match = w.created(where, match, &args)
-	}
-	order := fmt.Sprintf("o.ordinal %s", direction)
-	if w.bySession {
-		order = fmt.Sprintf("o.last_session_at %s, o.ordinal %s", direction, direction)
-	}
-	if w.bySession && (w.q.Tags != nil || w.q.Channels != nil || len(match) > 0) {
-		joins = append(joins, "join $.customer c on c.tenant = p.tenant and c.id = p.id")
-	}
-	c := "c"
-	columns := "o.tenant, o.id, o.ordinal, " + at + " as at"
 	if !w.bySession {
-		c = "p"
-		columns += ", o.tags, o.channel"
-	}
-	if w.q.Tags != nil {
-		match = append(match, fmt.Sprintf("%s.tags && %s::uuid[]", c, args.bind(w.q.Tags)))
-	}
-	if w.q.Channels != nil {
-		match = append(match, fmt.Sprintf("%s.channel = any(%s::text[])", c, args.bind(w.q.Channels)))
-	}
-	if w.q.Name != "" || w.q.ID != "" {
-		joins = append(joins, "join $.customer_text t on t.tenant = p.tenant and t.ordinal = p.ordinal")
-	}
-	if w.q.Name != "" {
-		needle := args.bind(w.q.Name)
-		match = append(match, fmt.Sprintf("(strpos(t.nickname, %s) > 0 or strpos(t.name, %s) > 0)", needle, needle))
-	}
-	if w.q.ID != "" {
-		match = append(match, fmt.Sprintf("strpos(t.external_id, %s) > 0", args.bind(w.q.ID)))
-	}
-	if len(match) == 0 {
-		match = []string{"true"}
-	}
-	final := fmt.Sprintf("p.ordinal %s", direction)
-	if w.bySession {
-		final = fmt.Sprintf("p.at %s, p.ordinal %s", direction, direction)
+		where = append(where, w.ordinals(&args)...)
 	}
 	return in(w.schema, fmt.Sprintf(`with p as materialized (
-		select %s from $.%s o where %s order by %s limit %s)
-	(select p.id, p.ordinal, p.at, 0 from p %s where %s order by %s limit %s)
-	union all
-	(select null, p.ordinal, p.at, (select count(*)::int from p) from p order by %s limit 1)`,
-		columns, table, strings.Join(where, " and "), order, args.bind(size),
-		strings.Join(joins, " "), strings.Join(match, " and "), final, args.bind(want),
-		reversed(final))), args
+			select %s as id, o.ordinal, %s as at, %s as hit from $.%s o where %s order by %s limit %s)
+		(select %s, p.ordinal, p.at, 0 from p %s where %s order by %s limit %s)
+		union all
+		(select null, p.ordinal, p.at, (select count(*)::int from p) from p order by %s limit 1)`,
+		id, at, conjunction(hit), table, conjunction(where), strings.ReplaceAll(strings.ReplaceAll(order, "p.at", at), "p.", "o."), args.bind(size),
+		found, strings.Join(lookups, " "), conjunction(append([]string{"p.hit"}, rest...)), order, args.bind(want),
+		reversed(order))), args
 }
 
-// created adds the bounds of created_at: in the order of creation they bound the ordinals, in any other they are a residual condition.
-func (w *walk) created(where, match []string, args *arguments) (bounds, residual []string) {
-	for _, b := range []struct {
-		at             time.Time
-		compare, bound string
-	}{
-		{w.q.From, ">=", "o.ordinal >= (select b.ordinal from $.customer b where b.tenant = $1 and b.created_at >= %s order by b.created_at, b.ordinal limit 1)"},
-		{w.q.To, "<", "o.ordinal <= (select b.ordinal from $.customer b where b.tenant = $1 and b.created_at < %s order by b.created_at desc, b.ordinal desc limit 1)"},
-	} {
-		switch {
-		case b.at.IsZero():
-		case w.bySession:
-			match = append(match, fmt.Sprintf("c.created_at %s %s", b.compare, args.bind(b.at)))
-		default:
-			where = append(where, fmt.Sprintf(b.bound, args.bind(b.at)))
-		}
+// conjunction joins conditions; none is true.
+func conjunction(conditions []string) string {
+	if len(conditions) == 0 {
+		return "true"
 	}
-	return where, match
+	return strings.Join(conditions, " and ")
+}
+
+// sets are the conditions on a customer's tags and channel.
+func (w *walk) sets(of string, args *arguments) (conditions []string) {
+	if w.q.Tags != nil {
+		conditions = append(conditions, fmt.Sprintf("%s.tags && %s::uuid[]", of, args.bind(w.q.Tags)))
+	}
+	if w.q.Channels != nil {
+		conditions = append(conditions, fmt.Sprintf("%s.channel = any(%s::text[])", of, args.bind(w.q.Channels)))
+	}
+	return conditions
+}
+
+// texts are the conditions on a customer's folded names and external id.
+func (w *walk) texts(of string, args *arguments) (conditions []string) {
+	if w.q.Name != "" {
+		needle := args.bind(w.q.Name)
+		conditions = append(conditions, fmt.Sprintf("(strpos(%s.nickname, %s) > 0 or strpos(%s.name, %s) > 0)", of, needle, of, needle))
+	}
+	if w.q.ID != "" {
+		conditions = append(conditions, fmt.Sprintf("strpos(%s.external_id, %s) > 0", of, args.bind(w.q.ID)))
+	}
+	return conditions
+}
+
+// created are the bounds of created_at.
+func (w *walk) created(args *arguments) (conditions []string) {
+	if !w.q.From.IsZero() {
+		conditions = append(conditions, "c.created_at >= "+args.bind(w.q.From))
+	}
+	if !w.q.To.IsZero() {
+		conditions = append(conditions, "c.created_at < "+args.bind(w.q.To))
+	}
+	return conditions
+}
+
+// ordinals are the bounds of created_at as bounds of the ordinals, which are in the same order.
+func (w *walk) ordinals(args *arguments) (conditions []string) {
+	if !w.q.From.IsZero() {
+		conditions = append(conditions, fmt.Sprintf("o.ordinal >= (select b.ordinal from $.customer b where b.tenant = $1 and b.created_at >= %s "+
+			"order by b.created_at, b.ordinal limit 1)", args.bind(w.q.From)))
+	}
+	if !w.q.To.IsZero() {
+		conditions = append(conditions, fmt.Sprintf("o.ordinal <= (select b.ordinal from $.customer b where b.tenant = $1 and b.created_at < %s "+
+			"order by b.created_at desc, b.ordinal desc limit 1)", args.bind(w.q.To)))
+	}
+	return conditions
 }
 
 // reversed turns an order round.

@@ -31,4 +31,5 @@ create table session (
 create index session_started on session (tenant, started_at, id);
 create index session_customer on session (tenant, customer, started_at, id);
 create index session_agent on session (tenant, agent, started_at, id);
+create index session_channel on session (tenant, channel, started_at, id);
 create index session_open on session (tenant, state, started_at, id) where state in ('waiting', 'processing');

@@ -126,7 +126,7 @@ func (s *Sessions) List(ctx context.Context, tenant string, q SessionQuery) (Ses
 	}
 	q.Limit = limit(q.Limit)
 	sql, args := sessionPageSQL(build.Schema, tenant, q, from, given)
-	items, err := s.query(ctx, sql, args...)
+	items, err := s.query(ctx, sql, append([]any{planned}, args...)...)
 	if err != nil {
 		return SessionPage{}, err
 	}
@@ -151,7 +151,7 @@ func (s *Sessions) List(ctx context.Context, tenant string, q SessionQuery) (Ses
 	}
 	if more || given {
 		sql, args := sessionCountSQL(build.Schema, tenant, q)
-		if err := s.pool.QueryRow(ctx, sql, args...).Scan(&page.Count.Value); err != nil {
+		if err := s.pool.QueryRow(ctx, sql, append([]any{planned}, args...)...).Scan(&page.Count.Value); err != nil {
 			return SessionPage{}, fmt.Errorf("projections: count sessions: %w", err)
 		}
 		if page.Count.Value > countBound {

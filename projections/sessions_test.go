@@ -13,7 +13,9 @@ import (
 	"customercenter/projections"
 )
 
-func (m *model) sessions() *projections.Sessions { return projections.NewSessions(m.store, m.projector) }
+func (m *model) sessions() *projections.Sessions {
+	return projections.NewSessions(m.store, m.projector)
+}
 
 func (m *model) listSessions(q projections.SessionQuery) projections.SessionPage {
 	m.t.Helper()

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"customercenter/eventstore"
 	"customercenter/eventstore/keyring"
@@ -58,14 +57,6 @@ type stretch struct {
 	failed []error // why an event cannot be decoded
 	full   bool    // there may be more
 }
-
-// errFenced says that the checkpoint was moved by somebody else. Nothing was written.
-var errFenced = errors.New("projector: the checkpoint was moved by somebody else")
-
-// stoppedError says that an event that concerns no customer cannot be applied.
-type stoppedError struct{ reason string }
-
-func (e *stoppedError) Error() string { return "projector: stopped: " + e.reason }
 
 func newFeeder(store *eventstore.Store, def *Definition, build Build, tenant string) *feeder {
 	f := &feeder{store: store, def: def, build: build, tenant: tenant, heard: make(map[string]bool, len(def.Types)), keep: keepLive, committed: func(string, int64) {}}
@@ -298,7 +289,7 @@ func (f *feeder) load(ctx context.Context, db database) error {
 		return nil
 	}
 	if err := db.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("projector: load rows of %s: %w", f.def.Name, err)
+		return fmt.Errorf("projector: load rows of %s: %w", f.def.Name, scrub(err))
 	}
 	return nil
 }
@@ -337,6 +328,7 @@ func (f *feeder) flush(ctx context.Context, stop string) error {
 		}
 		err = f.db().SendBatch(ctx, batch).Close() // one transaction: the pipeline's own
 	}
+	err = scrub(err)
 	switch {
 	case err == nil:
 	case sqlState(err) == "CC010":
@@ -364,29 +356,3 @@ const (
 	keepLive = 8_192
 	keepBulk = 150_000
 )
-
-func sqlState(err error) string {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return pg.Code
-	}
-	return ""
-}
-
-// refused returns the code of an error that says that the database will never take these rows: what they hold is at fault, not
-// the moment. Empty for any other error.
-func refused(err error) string {
-	code := sqlState(err)
-	if len(code) == 5 {
-		switch code[:2] {
-		case "22", "23", "54": // data, integrity, a limit of the program
-			return code
-		}
-	}
-	return ""
-}
-
-// transient reports whether an error may go away by itself.
-func transient(err error) bool {
-	return errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || sqlState(err) != ""
-}

@@ -91,7 +91,7 @@ func (f *feeder) refold(ctx context.Context, id uuid.UUID) error {
 	if err == nil || errors.As(err, &still) {
 		return err
 	}
-	return fmt.Errorf("projector: fold a customer of %s anew: %w", f.def.Name, err)
+	return fmt.Errorf("projector: fold a customer of %s anew: %w", f.def.Name, scrub(err))
 }
 
 // history are the events that are heard, up to the checkpoint, of the customer's own streams and of those of its sessions, in the

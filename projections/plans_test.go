@@ -1,0 +1,239 @@
+package projections
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"customercenter/domain"
+	"customercenter/eventstore"
+	"customercenter/projections/projectionstest"
+	"customercenter/projections/projector"
+)
+
+// plan is a node of EXPLAIN (FORMAT JSON).
+type plan struct {
+	Type  string `json:"Node Type"`
+	Table string `json:"Relation Name"`
+	Index string `json:"Index Name"`
+	Plans []plan `json:"Plans"`
+}
+
+// walk calls f for the node and all below it.
+func (p plan) walk(f func(plan)) {
+	f(p)
+	for _, below := range p.Plans {
+		below.walk(f)
+	}
+}
+
+// checkPlan fails if a statement would scan a table from end to end or sort more than a page, or does not use the index.
+func checkPlan(t *testing.T, store *eventstore.Store, index, sql string, args []any) {
+	t.Helper()
+	var text []byte
+	if err := store.Pool().QueryRow(t.Context(), `explain (format json) `+sql, append([]any{planned}, args...)...).Scan(&text); err != nil {
+		t.Fatal(err)
+	}
+	var plans []struct{ Plan plan }
+	if err := json.Unmarshal(text, &plans); err != nil {
+		t.Fatal(err)
+	}
+	var indexes []string
+	plans[0].Plan.walk(func(p plan) {
+		if p.Type == "Seq Scan" || p.Type == "Bitmap Heap Scan" {
+			t.Errorf("%s of %s\n%s\n%s", p.Type, p.Table, sql, text)
+		}
+		indexes = append(indexes, p.Index)
+	})
+	if !slices.Contains(indexes, index) {
+		t.Errorf("index %s is not used, but %v\n%s\n%s", index, indexes, sql, text)
+	}
+}
+
+// TestPlans reads the plans of every kind of list query over 50,000 customers and 60,000 sessions.
+func TestPlans(t *testing.T) {
+	const customers, copies = 2_000, 25
+	store := projectionstest.Store(t, "acme")
+	world := projectionstest.NewWorld(t, store, "acme", 1, 1000)
+	vip := world.NewTag("VIP")
+	for n := range customers {
+		var tags []uuid.UUID
+		if n%3 == 0 {
+			tags = append(tags, vip)
+		}
+		world.NewCustomer("客户", tags...)
+		if n%10 == 0 {
+			world.OpenSession(world.Customers[n])
+		}
+	}
+	world.Flush()
+	p, err := projector.New(projector.Config{Store: store, Definitions: Definitions()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.EnsureBuilt(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	build, err := p.Live(t.Context(), CustomersName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As the log would have made them, but quicker.
+	for _, sql := range []string{
+		`insert into $.customer select tenant, md5(id::text || n)::uuid, ordinal + n * 2000, generation, association, channel, external_id || n, nickname, name, phone, qq,
+			wechat_id, email, company, description, custom, tags, created_via, created_at + n * interval '1 hour', updated_at, version, created_position
+		from $.customer, generate_series(1, 24) n`,
+		`insert into $.customer_activity select tenant, md5(id::text || n)::uuid, ordinal + n * 2000, open_session, first_session_at, last_session_at, last_message_at,
+			session_count, message_count, rating_sum, rating_count, rating_last, rating_last_at
+		from $.customer_activity, generate_series(1, 24) n`,
+		`insert into $.customer_text select tenant, ordinal + n * 2000, external_id || n, nickname, name from $.customer_text, generate_series(1, 24) n`,
+	} {
+		if _, err := store.Pool().Exec(t.Context(), in(build.Schema, sql)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := store.Pool().Exec(t.Context(), in("sessions_v1", `insert into $.session
+		select tenant, gen_random_uuid(), customer, association, (array['app', 'web', 'wechat', 'weibo'])[1 + n % 4], initiator, callback, (array['closed', 'aborted'])[1 + n % 2],
+			'agent-' || n, started_at - n * interval '1 minute', accepted_at, ended_at, ended_by, end_cause, message_count, customer_message_count, last_message_at,
+			rating_score, rating_reasons, rating_comment, rated_at, ip, region, user_agent, referrer
+		from $.session, generate_series(1, 300) n`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Pool().Exec(t.Context(), `analyze`); err != nil {
+		t.Fatal(err)
+	}
+
+	now := time.Now()
+	week := ListQuery{From: now.Add(-7 * 24 * time.Hour), To: now}
+	for name, c := range map[string]struct {
+		q     ListQuery
+		index string
+	}{
+		"newest":                {ListQuery{}, "customer_ordinal"},
+		"oldest":                {ListQuery{Sort: SortCreated}, "customer_ordinal"},
+		"this week":             {week, "customer_ordinal"},
+		"bounds of this week":   {week, "customer_created"},
+		"tag":                   {ListQuery{Tags: []uuid.UUID{vip}}, "customer_ordinal"},
+		"channel":               {ListQuery{Channels: []string{domain.ChannelPhone}}, "customer_ordinal"},
+		"name":                  {ListQuery{Name: "王"}, "customer_text_pkey"},
+		"id":                    {ListQuery{ID: "17"}, "customer_text_pkey"},
+		"everything":            {ListQuery{From: week.From, To: week.To, Tags: []uuid.UUID{vip}, Channels: []string{"app"}, Name: "a", ID: "b"}, "customer_text_pkey"},
+		"last session":          {ListQuery{Sort: SortLastSessionDesc}, "customer_activity_last_session"},
+		"last session, oldest":  {ListQuery{Sort: SortLastSession}, "customer_activity_last_session"},
+		"last session and tag":  {ListQuery{Sort: SortLastSessionDesc, Tags: []uuid.UUID{vip}}, "customer_activity_last_session"},
+		"last session and week": {ListQuery{Sort: SortLastSessionDesc, From: week.From, Name: "a"}, "customer_activity_last_session"},
+	} {
+		for _, given := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				w := &walk{schema: build.Schema, tenant: "acme", q: c.q}
+				if err := w.start(); err != nil {
+					t.Fatal(err)
+				}
+				sql, args := w.sql(listKey{Ordinal: customers * copies / 2, At: now}, given, w.descending, walkFirst, 51)
+				checkPlan(t, store, c.index, sql, args)
+			})
+		}
+	}
+	for name, c := range map[string]struct {
+		q     SessionQuery
+		index string
+	}{
+		"latest":   {SessionQuery{}, "session_started"},
+		"today":    {SessionQuery{From: now.Add(-time.Hour), To: now}, "session_started"},
+		"customer": {SessionQuery{Customer: world.Customers[10].ID}, "session_customer"},
+		"agent":    {SessionQuery{Agent: "agent-3"}, "session_agent"},
+		"channel":  {SessionQuery{Channel: "web"}, "session_channel"},
+		"waiting":  {SessionQuery{State: "waiting"}, "session_open"},
+		"closed":   {SessionQuery{State: "closed"}, "session_started"},
+	} {
+		c.q.Limit = 50
+		t.Run("sessions "+name, func(t *testing.T) {
+			for _, given := range []bool{false, true} {
+				sql, args := sessionPageSQL("sessions_v1", "acme", c.q, cursor{At: now.Add(-90 * time.Minute)}, given)
+				checkPlan(t, store, c.index, sql, args)
+			}
+		})
+	}
+
+	t.Run("a search that finds nobody ends in its budget", func(t *testing.T) {
+		list := NewCustomers(store, p, NewCatalogues(store))
+		began := time.Now()
+		page, err := list.List(t.Context(), "acme", ListQuery{Name: "nobody has this name"})
+		if err != nil || len(page.Items) != 0 {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		if page.Partial != (page.Next != "") || page.Count.Exact == page.Partial {
+			t.Errorf("%+v", page)
+		}
+		t.Logf("%v over %d customers, partial %v", time.Since(began), customers*copies, page.Partial)
+	})
+}
+
+// A partial page leads on to where the search stopped, so that all pages together have everybody, once.
+func TestPartialPagesLeadOn(t *testing.T) {
+	store := projectionstest.Store(t, "acme")
+	world := projectionstest.NewWorld(t, store, "acme", 1, 1000)
+	for n := range 5000 {
+		nickname := "x"
+		if n%1000 == 10 {
+			nickname = "needle"
+		}
+		world.NewCustomer(nickname)
+	}
+	world.Flush()
+	p, err := projector.New(projector.Config{Store: store, Definitions: Definitions()[:1]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.EnsureBuilt(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	build, err := p.Live(t.Context(), CustomersName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := ListQuery{Name: "needle", Limit: 50}
+	found := map[uuid.UUID]int{}
+	pages := 0
+	for ; ; pages++ {
+		w := &walk{ctx: t.Context(), pool: store.Pool(), schema: build.Schema, tenant: "acme", q: q}
+		if err := w.start(); err != nil {
+			t.Fatal(err)
+		}
+		keys, err := w.collect(listKey{Ordinal: w.from.Ordinal}, w.given, true, q.Limit+1, 0) // no budget: one piece
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range keys {
+			found[k.ID]++
+		}
+		if q.Cursor, _ = w.cursors(keys); q.Cursor == "" {
+			break
+		}
+		if !w.partial {
+			t.Fatal("a page that is not full leads on and is not partial")
+		}
+	}
+	if len(found) != 5 || pages < 4 {
+		t.Errorf("%d customers on %d pages", len(found), pages)
+	}
+}
+
+func FuzzCursor(f *testing.F) {
+	f.Add(cursor{Sort: "-created_at", Ordinal: 7, Back: true}.String(), "-created_at")
+	f.Add(cursor{Sort: sessionSort, At: time.Now(), ID: uuid.New()}.String(), sessionSort)
+	f.Add("", "x")
+	f.Fuzz(func(t *testing.T, s, sort string) {
+		c, given, err := parseCursor(s, sort)
+		if err != nil || !given {
+			return
+		}
+		again, _, err := parseCursor(c.String(), sort)
+		if err != nil || again.Ordinal != c.Ordinal || !again.At.Equal(c.At) || again.ID != c.ID || again.Back != c.Back {
+			t.Errorf("%+v became %+v, %v", c, again, err)
+		}
+	})
+}
