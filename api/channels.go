@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"customercenter/api/access"
 	"customercenter/api/ingest"
 	"customercenter/domain"
@@ -40,12 +42,17 @@ func (s *server) channelOperations() {
 		notes: "One CloudEvent in structured JSON, or with Content-Type application/cloudevents-batch+json a list of up to 500. `source` and `id` make an event " +
 			"idempotent for 30 days. A single event that is refused is answered with a problem, a batch with 200 and an answer for each of its events.",
 		errors: []int{http.StatusConflict}, produces: "application/json", schema: BatchAnswer{}}, s.receiveChannelEvents)
+	one := &huma.Schema{Type: huma.TypeObject, Description: "A CloudEvent 1.0: specversion, id, source, type, time, subject, data.", AdditionalProperties: true}
+	s.api.OpenAPI().Paths["/v1/channels/{association_id}/events"].Post.RequestBody.Content = map[string]*huma.MediaType{
+		oneEvent:   {Schema: one},
+		manyEvents: {Schema: &huma.Schema{Type: huma.TypeArray, Items: one}},
+	}
 }
 
 type channelEventsInput struct {
 	Write
 	AssociationID int    `path:"association_id" minimum:"1"`
-	ContentType   string `header:"Content-Type" maxLength:"200"`
+	ContentType   string `header:"Content-Type" hidden:"true"`
 	RawBody       []byte `contentType:"application/cloudevents+json"`
 }
 

@@ -102,7 +102,7 @@ type listCustomersInput struct {
 }
 
 func (s *server) listCustomers(ctx context.Context, r *request, in *listCustomersInput) (*customerPage, error) {
-	return s.customers(ctx, r, in.After, SearchInput{Filter: json.RawMessage(in.Filter), Sort: in.Sort, Limit: in.Limit, Cursor: in.Cursor})
+	return s.customers(ctx, r, "query.cursor", in.After, SearchInput{Filter: json.RawMessage(in.Filter), Sort: in.Sort, Limit: in.Limit, Cursor: in.Cursor})
 }
 
 type searchCustomersInput struct {
@@ -111,10 +111,11 @@ type searchCustomersInput struct {
 }
 
 func (s *server) searchCustomers(ctx context.Context, r *request, in *searchCustomersInput) (*customerPage, error) {
-	return s.customers(ctx, r, in.After, in.Body)
+	return s.customers(ctx, r, "cursor", in.After, in.Body)
 }
 
-func (s *server) customers(ctx context.Context, r *request, after After, in SearchInput) (*customerPage, error) {
+// customers answers a query. cursorAt is where the cursor came from.
+func (s *server) customers(ctx context.Context, r *request, cursorAt string, after After, in SearchInput) (*customerPage, error) {
 	own, _, err := s.Catalogues.Settings(ctx, r.who.Tenant)
 	if err != nil {
 		return nil, err
@@ -134,7 +135,7 @@ func (s *server) customers(ctx context.Context, r *request, after After, in Sear
 	query.Sort, query.Limit, query.Cursor = in.Sort, in.Limit, in.Cursor
 	page, err := s.Customers.List(ctx, r.who.Tenant, query)
 	if errors.Is(err, projections.ErrCursor) {
-		return nil, invalid("cursor", ruleCursor)
+		return nil, invalid(cursorAt, ruleCursor)
 	}
 	if err != nil {
 		return nil, err

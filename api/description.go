@@ -11,13 +11,24 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
 )
 
 // Version is that of the API as its description names it.
 const Version = "1.0.0"
 
+// uuidText describes ids.
+type uuidText struct{}
+
+// Schema implements huma.SchemaProvider.
+func (uuidText) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Format: "uuid"}
+}
+
 // description is how huma is to describe and to read JSON.
 func description() huma.Config {
+	schemas := huma.NewMapRegistry("#/components/schemas/", nameSchema)
+	schemas.RegisterTypeAlias(reflect.TypeFor[uuid.UUID](), reflect.TypeFor[uuidText]())
 	return huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -27,7 +38,7 @@ func description() huma.Config {
 					"Times are RFC 3339 in UTC, ids are UUIDs. Writes answer with `X-Log-Position`; reads take it as `X-After-Position` and wait for it up to 2 s.",
 			},
 			Components: &huma.Components{
-				Schemas:         huma.NewMapRegistry("#/components/schemas/", nameSchema),
+				Schemas:         schemas,
 				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer", Description: "A token made with POST /v1/tokens or by an operator."}},
 			},
 		},
@@ -49,8 +60,19 @@ func nameSchema(t reflect.Type, hint string) string {
 	return name
 }
 
+// allowNull says which objects may be null: huma describes a pointer to a struct as if it were always there.
+func allowNull(schemas huma.Registry) {
+	for name, properties := range map[string][]string{"Session": {"agent", "rating", "web"}} {
+		for _, p := range properties {
+			schema := schemas.Map()[name].Properties[p]
+			schemas.Map()[name].Properties[p] = &huma.Schema{AnyOf: []*huma.Schema{schema, {Type: "null"}}}
+		}
+	}
+}
+
 // serveDescription serves the description for programs at /openapi.json and for people at /docs.
 func (s *server) serveDescription(router chi.Router) {
+	allowNull(s.api.OpenAPI().Components.Schemas)
 	spec, err := describe(s.api)
 	if err != nil {
 		panic(err) // a type that JSON cannot hold: a mistake in this package

@@ -145,6 +145,10 @@ func typeOf(s *huma.Schema) docsType {
 	case s.Ref != "":
 		name := s.Ref[strings.LastIndexByte(s.Ref, '/')+1:]
 		return docsType{Text: name, Link: "schema-" + name}
+	case len(s.AnyOf) > 0:
+		of := typeOf(s.AnyOf[0])
+		of.Text += " or null"
+		return of
 	case s.Type == huma.TypeArray:
 		of := typeOf(s.Items)
 		of.Text = "list of " + of.Text

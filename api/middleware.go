@@ -6,14 +6,18 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"customercenter/api/access"
 	"customercenter/domain"
+	"customercenter/domain/text"
 )
 
 const (
@@ -128,11 +132,37 @@ func (s *server) admit(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	about.who = who
+	if address := ctx.URL(); !storable(address) {
+		if text.Verbatim(address.Path) {
+			refuse(newProblem(about.language, domain.CodeValidation, "query", map[string]any{"rule": domain.RuleCharacters}))
+		} else {
+			refuse(newProblem(about.language, domain.CodeNotFound, "", nil))
+		}
+		return
+	}
 	if !access.May(who.Role, op.OperationID) {
 		refuse(newProblem(about.language, codeForbidden, "", nil))
 		return
 	}
 	next(ctx)
+}
+
+// storable reports whether an address holds only text that the database could be asked for: UTF-8 without NUL, escaped as it must be.
+func storable(address url.URL) bool {
+	if !strings.Contains(address.RawQuery, "%") && address.RawPath == "" && isASCII(address.RawQuery) && isASCII(address.Path) {
+		return true
+	}
+	query, err := url.QueryUnescape(address.RawQuery)
+	return err == nil && text.Verbatim(query) && text.Verbatim(address.Path)
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] == 0 || s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // bearer cuts the token out of a header Authorization.

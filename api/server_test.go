@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
@@ -212,7 +214,36 @@ func (w *world) do(c call) reply {
 	}
 	reply := reply{t: w.t, status: answer.StatusCode, header: answer.Header, body: text}
 	reply.conforms(c)
+	w.described(c, reply)
 	return reply
+}
+
+// described checks that an answer is what the description says of it.
+func (w *world) described(c call, r reply) {
+	w.t.Helper()
+	path, _, _ := strings.Cut(c.path, "?")
+	route := chi.NewRouteContext()
+	if r.status >= 400 || r.header.Get("Content-Type") != "application/json" || !w.handler.(chi.Routes).Match(route, c.method, path) {
+		return
+	}
+	item := w.core.api.OpenAPI().Paths[route.RoutePattern()]
+	op := map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete}[c.method]
+	answer := op.Responses[strconv.Itoa(r.status)]
+	if answer == nil {
+		w.t.Errorf("%s answers %d, which is not described", op.OperationID, r.status)
+		return
+	}
+	if op.OperationID == channelOperation && r.get("items") == nil { // a single event's answer
+		return
+	}
+	var parsed any
+	r.into(&parsed)
+	var result huma.ValidateResult
+	huma.Validate(w.core.api.OpenAPI().Components.Schemas, answer.Content["application/json"].Schema, huma.NewPathBuffer(nil, 0),
+		huma.ModeReadFromServer, parsed, &result)
+	for _, err := range result.Errors {
+		w.t.Errorf("%s answers what is not described: %v: %s", op.OperationID, err, r.body)
+	}
 }
 
 // conforms checks the shape of an answer.

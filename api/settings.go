@@ -26,13 +26,16 @@ type AgentAccess struct {
 
 // SettingsInput is what is to be changed; what is absent stays.
 type SettingsInput struct {
-	TimeZone    *string `json:"time_zone,omitempty"`
-	WeekStart   *string `json:"week_start,omitempty"`
-	AgentAccess *struct {
-		CustomerCenter *bool `json:"customer_center,omitempty"`
-		Blacklist      *bool `json:"blacklist,omitempty"`
-	} `json:"agent_access,omitempty"`
-	OrderLink *string `json:"order_link,omitempty" doc:"Empty removes it."`
+	TimeZone    *string           `json:"time_zone,omitempty"`
+	WeekStart   *string           `json:"week_start,omitempty"`
+	AgentAccess *AgentAccessInput `json:"agent_access,omitempty"`
+	OrderLink   *string           `json:"order_link,omitempty" doc:"Empty removes it."`
+}
+
+// AgentAccessInput is what is to be changed of it.
+type AgentAccessInput struct {
+	CustomerCenter *bool `json:"customer_center,omitempty"`
+	Blacklist      *bool `json:"blacklist,omitempty"`
 }
 
 type settingsOutput struct {

@@ -10,6 +10,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"customercenter/projections/projector"
 )
 
 // Check is one thing that must be well for the process to be ready.
@@ -74,6 +76,20 @@ func LagCheck(name string, most time.Duration, lag func(ctx context.Context) (ev
 	}}
 }
 
+// ProjectionLag is how far this binary's read models are behind, for LagCheck: of what is served, the worst.
+func ProjectionLag(p *projector.Projector) func(ctx context.Context) (events int64, age time.Duration, err error) {
+	return func(ctx context.Context) (events int64, age time.Duration, err error) {
+		all, err := p.Status(ctx)
+		for _, s := range all {
+			if s.State == projector.StatusLive {
+				events = max(events, s.LagEvents)
+				age = max(age, time.Duration(s.LagSeconds*float64(time.Second)))
+			}
+		}
+		return events, age, err
+	}
+}
+
 func (s *server) watchOperations() {
 	const tag = "Operation"
 	register(s, operation{id: "live", method: http.MethodGet, path: "/livez", tag: tag,
@@ -85,16 +101,15 @@ func (s *server) watchOperations() {
 		summary: "Figures for Prometheus", produces: "text/plain", stream: true}, s.figures)
 }
 
-type liveOutput struct {
-	Body struct {
-		Live bool `json:"live"`
-	}
+// Liveness is what /livez answers.
+type Liveness struct {
+	Live bool `json:"live"`
 }
 
+type liveOutput struct{ Body Liveness }
+
 func (s *server) live(context.Context, *request, *struct{}) (*liveOutput, error) {
-	out := &liveOutput{}
-	out.Body.Live = true
-	return out, nil
+	return &liveOutput{Liveness{Live: true}}, nil
 }
 
 type readyOutput struct {

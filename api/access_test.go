@@ -1,0 +1,213 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"customercenter/api/access"
+)
+
+// TestEveryRoleAtEveryOperation calls each operation of the description with a token of each role, and without one.
+func TestEveryRoleAtEveryOperation(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	for id, o := range described(t) {
+		path := strings.NewReplacer("{association_id}", "1", "{name}", "nosuch", "{id}", uuid.NewString(), "{tag_id}", uuid.NewString()).Replace(o.path)
+		if strings.HasPrefix(o.path, "/v1/associations/") {
+			path = "/v1/associations/99"
+		}
+		var body any
+		if o.method != http.MethodGet && o.method != http.MethodDelete {
+			body = "{}"
+		}
+		for _, role := range access.Roles() {
+			r := w.do(call{as: "acme/" + string(role), method: o.method, path: path, body: body})
+			if access.Public(id) || access.May(role, id) {
+				if r.status == http.StatusUnauthorized || r.status == http.StatusForbidden {
+					t.Errorf("%s: the role %s may call it and got %d", id, role, r.status)
+				}
+				continue
+			}
+			r.refused(http.StatusForbidden, "FORBIDDEN", "")
+		}
+		for _, token := range []string{"", "cc_unknown", "not a token"} {
+			r := w.do(call{as: token, method: o.method, path: path, body: body})
+			if access.Public(id) {
+				continue
+			}
+			r.refused(http.StatusUnauthorized, "UNAUTHENTICATED", "")
+			if r.header.Get("WWW-Authenticate") != "Bearer" {
+				t.Errorf("%s: 401 without WWW-Authenticate", id)
+			}
+		}
+	}
+}
+
+// TestRolesAsAgreed holds the table of DOMAIN.md, so that a rule is not loosened by mistake.
+func TestRolesAsAgreed(t *testing.T) {
+	for role, operations := range map[access.Role][]string{
+		access.Agent: {"accept-session", "close-session", "get-association", "get-session", "get-settings", "get-tag", "list-associations",
+			"list-customer-sessions", "list-session-messages", "list-sessions", "list-tags", "transfer-session"},
+		access.Analyst: {"get-association", "get-customer", "get-session", "get-settings", "get-tag", "list-associations", "list-customer-sessions",
+			"list-customers", "list-session-messages", "list-sessions", "list-tags", "read-events", "search-customers"},
+		access.Channel:  {"receive-channel-events"},
+		access.Operator: {"create-tenant", "list-projections", "list-tenants", "rebuild-projection"},
+	} {
+		var may []string
+		for _, o := range access.Operations() {
+			if access.May(role, o) {
+				may = append(may, o)
+			}
+		}
+		if !slices.Equal(may, operations) {
+			t.Errorf("%s may call %v, agreed was %v", role, may, operations)
+		}
+	}
+	for _, o := range access.Operations() {
+		operators := slices.Contains([]string{"create-tenant", "list-tenants", "rebuild-projection"}, o)
+		if !access.Public(o) && access.May(access.Admin, o) == operators {
+			t.Errorf("an admin may call %s: %v", o, !operators)
+		}
+	}
+}
+
+// TestAnotherTenantSeesNothing asks for everything that acme has with the tokens of other.
+func TestAnotherTenantSeesNothing(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	tag := w.admin("POST", "/v1/tags", TagInput{"VIP"}).want(http.StatusCreated).get("id").(string)
+	customer, session := w.session("acme/admin", "visitor-1", "hello")
+	token := w.admin("POST", "/v1/tokens", TokenInput{Role: "agent", ActorID: "g9"}).want(http.StatusCreated).get("id").(string)
+	before, err := w.store.Head(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []call{
+		{method: "GET", path: "/v1/customers/" + customer},
+		{method: "PATCH", path: "/v1/customers/" + customer, body: EditInput{Profile: map[string]*string{"name": nil}}},
+		{method: "PUT", path: "/v1/customers/" + customer + "/tags/" + tag},
+		{method: "DELETE", path: "/v1/customers/" + customer + "/tags/" + tag},
+		{method: "GET", path: "/v1/customers/" + customer + "/sessions"},
+		{method: "GET", path: "/v1/sessions/" + session},
+		{method: "GET", path: "/v1/sessions/" + session + "/messages"},
+		{method: "POST", path: "/v1/sessions/" + session + "/accept", body: AcceptInput{"g1"}},
+		{method: "POST", path: "/v1/sessions/" + session + "/transfer", body: TransferInput{"g1"}},
+		{method: "POST", path: "/v1/sessions/" + session + "/close"},
+		{method: "POST", path: "/v1/sessions/" + session + "/abort"},
+		{method: "POST", path: "/v1/sessions/" + session + "/rating", body: RatingInput{Score: 5}},
+		{method: "GET", path: "/v1/tags/" + tag},
+		{method: "PATCH", path: "/v1/tags/" + tag, body: TagInput{"x"}},
+		{method: "DELETE", path: "/v1/tags/" + tag},
+		{method: "GET", path: "/v1/associations/1"},
+		{method: "PATCH", path: "/v1/associations/1", body: NameInput{"x"}},
+		{method: "DELETE", path: "/v1/associations/1"},
+		{method: "POST", path: "/v1/channels/1/events", body: message("m", "visitor-1", "hello")},
+		{method: "DELETE", path: "/v1/tokens/" + token},
+	} {
+		c.as = "other/admin"
+		r := w.do(c)
+		if want := "NOT_FOUND"; r.status != http.StatusNotFound || r.problem().Code != want {
+			// Putting a tag of another tenant on an unknown customer may name either.
+			t.Errorf("%s %s: got %d %s", c.method, c.path, r.status, r.body)
+		}
+	}
+	for _, path := range []string{"/v1/customers?filter={}", "/v1/sessions", "/v1/tags", "/v1/associations"} {
+		if r := w.do(call{as: "other/admin", method: "GET", path: path}).want(http.StatusOK); r.get("items.0") != nil {
+			t.Errorf("%s shows %s", path, r.body)
+		}
+	}
+	if r := w.do(call{as: "other/admin", method: "GET", path: "/v1/events"}).want(http.StatusOK); len(r.body) != 0 {
+		t.Errorf("events %s", r.body)
+	}
+	if r := w.do(call{as: "other/admin", method: "GET", path: "/v1/tokens"}).want(http.StatusOK); strings.Contains(string(r.body), token) {
+		t.Errorf("tokens %s", r.body)
+	}
+	if after, err := w.store.Head(t.Context(), "acme"); err != nil || after != before {
+		t.Errorf("acme's log went from %d to %d (%v)", before, after, err)
+	}
+}
+
+func TestAChannelSpeaksForOneAssociation(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	w.do(call{as: "acme/channel", method: "POST", path: "/v1/channels/1/events", body: message("m1", "v", "hello")}).want(http.StatusOK)
+	w.do(call{as: "acme/channel", method: "POST", path: "/v1/channels/2/events", body: message("m2", "v", "hello")}).refused(http.StatusForbidden, "FORBIDDEN", "")
+	w.do(call{as: "acme/channel", method: "POST", path: "/v1/channels/77/events", body: message("m3", "v", "hello")}).refused(http.StatusForbidden, "FORBIDDEN", "")
+	w.admin("POST", "/v1/channels/77/events", message("m4", "v", "hello")).refused(http.StatusNotFound, "NOT_FOUND", "")
+}
+
+func TestTokens(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	made := w.admin("POST", "/v1/tokens", TokenInput{Role: "channel", ActorID: "shop", Name: "Shop", AssociationID: 1}).want(http.StatusCreated)
+	text, id := made.get("token").(string), made.get("id").(string)
+	w.do(call{as: text, method: "POST", path: "/v1/channels/1/events", body: message("m1", "v", "hello")}).want(http.StatusOK)
+	list := w.admin("GET", "/v1/tokens", nil).want(http.StatusOK)
+	if list.get("items.0.id") != id || strings.Contains(string(list.body), text[3:]) {
+		t.Errorf("list %s", list.body)
+	}
+	page := w.admin("GET", "/v1/tokens?limit=2", nil).want(http.StatusOK)
+	next := w.admin("GET", "/v1/tokens?limit=2&cursor="+page.get("next").(string), nil).want(http.StatusOK)
+	if next.get("items.0.id") == nil || next.get("items.0.id") == page.get("items.1.id") {
+		t.Errorf("pages %s %s", page.body, next.body)
+	}
+	w.admin("DELETE", "/v1/tokens/"+id, nil).want(http.StatusNoContent)
+	w.admin("DELETE", "/v1/tokens/"+id, nil).want(http.StatusNoContent)
+	w.do(call{as: text, method: "POST", path: "/v1/channels/1/events", body: message("m2", "v", "hello")}).refused(http.StatusUnauthorized, "UNAUTHENTICATED", "")
+
+	past := time.Now().Add(-time.Minute)
+	for _, wrong := range []struct {
+		input    any
+		code     string
+		location string
+	}{
+		{TokenInput{Role: "operator", ActorID: "x"}, "VALIDATION", "role"},
+		{TokenInput{Role: "admin", ActorID: " "}, "VALIDATION", "actor_id"},
+		{TokenInput{Role: "admin", ActorID: strings.Repeat("x", 129)}, "VALIDATION", "actor_id"},
+		{TokenInput{Role: "admin", ActorID: "x", AssociationID: 1}, "VALIDATION", "association_id"},
+		{TokenInput{Role: "channel", ActorID: "x"}, "VALIDATION", "association_id"},
+		{TokenInput{Role: "channel", ActorID: "x", AssociationID: 99}, "ASSOCIATION_UNKNOWN", "association_id"},
+		{TokenInput{Role: "agent", ActorID: "x", PersonalData: true}, "VALIDATION", "personal_data"},
+		{TokenInput{Role: "agent", ActorID: "x", ExpiresAt: &past}, "VALIDATION", "expires_at"},
+		{map[string]any{"role": "agent"}, "VALIDATION", "actor_id"},
+	} {
+		w.admin("POST", "/v1/tokens", wrong.input).refused(http.StatusUnprocessableEntity, wrong.code, wrong.location)
+	}
+	keyed := call{as: "acme/admin", method: "POST", path: "/v1/tokens", body: TokenInput{Role: "agent", ActorID: "g7"}, headers: map[string]string{"Idempotency-Key": "k1"}}
+	first, second := w.do(keyed).want(http.StatusCreated), w.do(keyed).want(http.StatusCreated)
+	if string(first.body) != string(second.body) {
+		t.Errorf("the same request got %s and %s", first.body, second.body)
+	}
+	keyed.body = TokenInput{Role: "agent", ActorID: "g8"}
+	w.do(keyed).refused(http.StatusUnprocessableEntity, "IDEMPOTENCY_KEY_REUSED", "")
+}
+
+func TestTenants(t *testing.T) {
+	w := start(t, options{})
+	operator := func(method, path string, body any, key string) reply {
+		c := call{as: "acme/operator", method: method, path: path, body: body}
+		if key != "" {
+			c.headers = map[string]string{"Idempotency-Key": key}
+		}
+		return w.do(c)
+	}
+	made := operator("POST", "/v1/tenants", TenantInput{"new-1", " 新公司 "}, "k").want(http.StatusCreated)
+	if made.get("slug") != "new-1" || made.get("name") != "新公司" {
+		t.Errorf("made %s", made.body)
+	}
+	operator("POST", "/v1/tenants", TenantInput{"new-1", " 新公司 "}, "k").want(http.StatusCreated)
+	operator("POST", "/v1/tenants", TenantInput{"new-2", "x"}, "k").refused(http.StatusUnprocessableEntity, "IDEMPOTENCY_KEY_REUSED", "")
+	operator("POST", "/v1/tenants", TenantInput{"new-1", "x"}, "").refused(http.StatusConflict, "TENANT_EXISTS", "slug")
+	for _, slug := range []string{"", "Ab", "a_b", strings.Repeat("a", 33), "租户"} {
+		operator("POST", "/v1/tenants", TenantInput{slug, "x"}, "").refused(http.StatusUnprocessableEntity, "VALIDATION", "slug")
+	}
+	operator("POST", "/v1/tenants", TenantInput{"new-3", "  "}, "").refused(http.StatusUnprocessableEntity, "VALIDATION", "name")
+	if list := operator("GET", "/v1/tenants", nil, "").want(http.StatusOK); list.get("count.value") != 3.0 {
+		t.Errorf("list %s", list.body)
+	}
+}
