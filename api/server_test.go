@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/goleak"
 
 	"customercenter/api/access"
@@ -81,12 +83,21 @@ func start(t *testing.T, o options) *world {
 	}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	pool := eventstoretest.Pool(t)
+	w.on(pool, o, log)
+	w.makeTokens()
+	return w
+}
+
+// on runs a server, with its own caches, on a database.
+func (w *world) on(pool *pgxpool.Pool, o options, log *slog.Logger) {
+	t := w.t
+	t.Helper()
 	var ring func(string, int64)
 	store := eventstore.New(pool, eventstore.NewCodec(catalog.Events()...), eventstoretest.Keys(t, pool),
 		eventstore.WithBell(func(tenant string, position int64) { ring(tenant, position) }), eventstore.WithPatience(3*time.Second))
 	ring = func(string, int64) {}
 	for _, tenant := range []string{"acme", "other"} {
-		if err := store.CreateTenant(t.Context(), tenant, tenant); err != nil {
+		if err := store.CreateTenant(t.Context(), tenant, tenant); err != nil && !errors.Is(err, eventstore.ErrTenantExists) {
 			t.Fatal(err)
 		}
 	}
@@ -122,7 +133,13 @@ func start(t *testing.T, o options) *world {
 	w.server.Config = Server(w.handler, log)
 	w.server.Start()
 	t.Cleanup(w.server.Close)
-	w.makeTokens()
+}
+
+// another runs a second server on the database of the first, which nothing feeds.
+func another(t *testing.T, first *world) *world {
+	t.Helper()
+	w := &world{t: t, bearer: first.bearer, log: first.log, clock: time.Now}
+	w.on(first.store.Pool(), options{idle: true}, slog.New(slog.NewTextHandler(w.log, nil)))
 	return w
 }
 
