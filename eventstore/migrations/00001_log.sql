@@ -127,10 +127,12 @@ begin
   end if;
   at := greatest(clock_timestamp(), at);
 
-  -- Nearly always every append of the batch is acceptable: one statement checks all and inserts all.
+  -- Nearly always every append of the batch is acceptable: one statement checks all and inserts all. The receipts are looked up one by
+  -- one, by the index: left to the planner, a plan made while the table was small reads all of it at every call.
   if r_append is null or not exists (
       select from unnest(r_actor, r_route, r_key) r(actor, route, key)
-      where exists (select from receipts c where c.tenant = p_tenant and c.actor = r.actor and c.route = r.route and c.key = r.key)) then
+      cross join lateral (select from receipts c where c.tenant = p_tenant and c.actor = r.actor and c.route = r.route and c.key = r.key
+                          limit 1) c) then
     insert into events (tenant, position, stream, version, type, type_version, customer, data, meta, recorded_at)
     select p_tenant, base + e.o, e.stream, e.version, e.type, e.type_version, e.customer, e.data::json, e.meta::json, at
     from unnest(e_stream, e_version, e_type, e_type_version, e_customer, e_data, e_meta)
