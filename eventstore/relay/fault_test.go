@@ -234,7 +234,7 @@ func exec(t *testing.T, store *eventstore.Store, sql string) {
 func awaitStopped(t *testing.T, store *eventstore.Store, tenant, want string) {
 	t.Helper()
 	end := time.Now().Add(patience)
-	for {
+	for ; ; time.Sleep(5 * time.Millisecond) { // nobody tells when it is written
 		all, err := Status(t.Context(), store)
 		if err != nil {
 			t.Fatal(err)

@@ -204,7 +204,7 @@ func (r *restartable) connect() *nats.Conn {
 func caughtUp(t testing.TB, store *eventstore.Store) {
 	t.Helper()
 	end := time.Now().Add(patience)
-	for {
+	for ; ; time.Sleep(5 * time.Millisecond) { // nobody tells when a cursor is written
 		all, err := Status(context.Background(), store)
 		if err != nil {
 			t.Fatal(err)

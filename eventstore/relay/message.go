@@ -35,84 +35,73 @@ const (
 	headerOmitted     = "cc-omitted"  // "too-large" when the body does not fit the server's limit and is empty; ask the API
 )
 
-// message is filled anew for every event and sent: the client encodes it before it returns, so one is enough and nothing is
-// allocated but the texts.
+// message is filled anew for every event and sent: the client encodes it before it returns, so one is enough and little but the
+// texts is allocated. The fields are the values of headers, one each, that stay in place and change their text.
 type message struct {
 	nats.Msg
-	values map[string][]string // the header's values, one each, kept for the optional headers that come and go
-	epoch  string
-	suffix string // of every message id, this session's own
-	id     string // of the message filled last
+	messageID, predecessor, expected                                                []string
+	id, kind, source, subject, time, position, version, typeVersion, meta, customer []string
+
+	epoch   string
+	session string // begins every message id; no other session has it
 }
 
 func newMessage(epoch uuid.UUID) *message {
-	m := &message{values: map[string][]string{}, epoch: epoch.String(), suffix: "/" + uuid.NewString()[24:]}
-	m.Header = nats.Header{}
-	m.set(headerSpec, "1.0")
-	m.set(headerContentType, "application/json")
-	m.set(headerEpoch, m.epoch)
+	m := &message{epoch: epoch.String(), session: uuid.NewString()[24:] + "-"}
+	m.Header = nats.Header{headerSpec: {"1.0"}, headerContentType: {"application/json"}, headerEpoch: {m.epoch}}
+	for header, value := range map[string]*[]string{
+		jetstream.MsgIDHeader: &m.messageID, jetstream.ExpectedLastSeqHeader: &m.expected,
+		headerID: &m.id, headerType: &m.kind, headerSource: &m.source, headerSubject: &m.subject, headerTime: &m.time,
+		headerPosition: &m.position, headerVersion: &m.version, headerTypeVersion: &m.typeVersion, headerMeta: &m.meta,
+	} {
+		*value = make([]string, 1)
+		m.Header[header] = *value
+	}
+	m.predecessor, m.customer = make([]string, 1), make([]string, 1) // not every message has these
 	return m
-}
-
-func (m *message) set(header, value string) {
-	slot := m.values[header]
-	if slot == nil {
-		slot = make([]string, 1)
-		m.values[header] = slot
-	}
-	slot[0] = value
-	m.Header[header] = slot
-}
-
-func (m *message) setOrDrop(header, value string) {
-	if value == "" {
-		delete(m.Header, header)
-		return
-	}
-	m.set(header, value)
 }
 
 // fill makes it the message of an event. expected is the sequence that the stream must have before.
 //
 // Every message but the first of a session also names the one before it, by an id that no other session uses. The sequence alone
 // is not enough: when two publish at once, one's message may be refused and its next be taken because the other has filled the
-// gap with something else. By both, a message is stored only right behind its predecessor.
+// gap with something else. By both, a message is stored only right behind its predecessor. (So the id is not made from the
+// event, and the server's detection of duplicates has nothing to do: an event is never published twice by mistake.)
 func (m *message) fill(t *tenant, e *eventstore.Event, expected uint64) {
-	position := strconv.FormatInt(e.Position, 10)
-	id := t.slug + ":" + m.epoch + ":" + position
-	previous := m.id
-	m.id = id + m.suffix
-	refill := ""
-	if t.refill > 0 {
-		refill = strconv.Itoa(t.refill)
+	m.Subject, m.Data = t.subject(e.Type), e.Data
+	m.expected[0] = strconv.FormatUint(expected, 10)
+	if m.messageID[0] != "" {
+		m.predecessor[0] = m.messageID[0]
+		m.Header[jetstream.ExpectedLastMsgIDHeader] = m.predecessor
 	}
-	customer := ""
-	if e.Customer != uuid.Nil {
-		customer = e.Customer.String()
+	m.messageID[0] = m.session + m.expected[0]
+	m.position[0] = strconv.FormatInt(e.Position, 10)
+	m.id[0] = t.slug + ":" + m.epoch + ":" + m.position[0]
+	m.kind[0] = e.Type
+	m.source[0] = t.source
+	m.subject[0] = e.Stream
+	m.time[0] = e.RecordedAt.Format(time.RFC3339Nano)
+	m.version[0] = strconv.FormatInt(e.Version, 10)
+	m.typeVersion[0] = strconv.Itoa(e.TypeVersion)
+	m.meta[0] = string(e.Meta)
+	if e.Customer == uuid.Nil {
+		delete(m.Header, headerCustomer)
+	} else {
+		m.customer[0] = e.Customer.String()
+		m.Header[headerCustomer] = m.customer
 	}
-	m.Subject = t.subject(e.Type)
-	m.Data = e.Data
-	m.set(jetstream.MsgIDHeader, m.id)
-	m.setOrDrop(jetstream.ExpectedLastMsgIDHeader, previous)
-	m.set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(expected, 10))
-	m.set(headerID, id)
-	m.set(headerType, e.Type)
-	m.set(headerSource, t.source)
-	m.set(headerSubject, e.Stream)
-	m.set(headerTime, e.RecordedAt.Format(time.RFC3339Nano))
-	m.set(headerPosition, position)
-	m.set(headerVersion, strconv.FormatInt(e.Version, 10))
-	m.set(headerTypeVersion, strconv.Itoa(e.TypeVersion))
-	m.set(headerMeta, string(e.Meta))
-	m.setOrDrop(headerCustomer, customer)
-	m.setOrDrop(headerRefill, refill)
-	m.setOrDrop(headerOmitted, "")
+	if t.refill == 0 {
+		delete(m.Header, headerRefill)
+	} else {
+		m.Header[headerRefill] = []string{strconv.Itoa(t.refill)}
+	}
+	delete(m.Header, headerOmitted)
 }
 
 // omitBody is for an event that the server would not take.
 func (m *message) omitBody() {
 	m.Data = nil
-	m.set(headerOmitted, "too-large")
+	m.Header[headerOmitted] = []string{"too-large"}
 }
 
 // subject is where events of a type go. Types are few, so the texts are kept.

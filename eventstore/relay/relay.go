@@ -53,8 +53,8 @@ const Subjects = subjectPrefix + ">"
 
 // Relay publishes the logs when it is its turn. Any number of processes may run one.
 type Relay struct {
-	Config
-	js jetstream.JetStream
+	cfg Config
+	js  jetstream.JetStream
 }
 
 // New checks the description and returns a relay that does nothing yet.
@@ -75,7 +75,7 @@ func New(cfg Config) (*Relay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
-	return &Relay{Config: cfg, js: js}, nil
+	return &Relay{cfg: cfg, js: js}, nil
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -88,12 +88,12 @@ func setDefault[T comparable](field *T, value T) {
 // Run relays whenever this process holds the lease, until ctx ends. It goes on through restarts of NATS and Postgres. The error is
 // nil unless the connection to NATS is closed already.
 func (r *Relay) Run(ctx context.Context) error {
-	bells, err := bell.Listen(r.NATS)
+	bells, err := bell.Listen(r.cfg.NATS)
 	if err != nil {
 		return fmt.Errorf("relay: %w", err)
 	}
 	defer bells.Close()
-	return lease.Group{Pool: r.Store.Pool(), Name: "relay", Partitions: 1, Run: func(ctx context.Context, _ int) error {
+	return lease.Group{Pool: r.cfg.Store.Pool(), Name: "relay", Partitions: 1, Run: func(ctx context.Context, _ int) error {
 		return r.relay(ctx, bells)
 	}}.Loop(ctx)
 }
@@ -121,7 +121,7 @@ func (r *Relay) relay(ctx context.Context, bells *bell.Listener) error {
 		}
 		if time.Since(complained) > complainEvery {
 			complained = time.Now()
-			slog.WarnContext(ctx, "relay: interrupted, trying again", "stream", r.Stream, "error", err)
+			slog.WarnContext(ctx, "relay: interrupted, trying again", "stream", r.cfg.Stream, "error", err)
 		}
 		timer := time.NewTimer(pause)
 		select {

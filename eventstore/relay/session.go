@@ -77,7 +77,7 @@ func (r *Relay) session(ctx context.Context, bells *bell.Listener) (moved bool, 
 	if err = s.begin(ctx); err != nil {
 		return false, err
 	}
-	if s.publish, err = newPublisher(r.NATS, s.epoch, s.life.sequence, r.InFlight); err != nil {
+	if s.publish, err = newPublisher(r.cfg.NATS, s.epoch, s.life.sequence, r.cfg.InFlight); err != nil {
 		return false, err
 	}
 	defer s.publish.close()
@@ -114,13 +114,13 @@ func (r *Relay) session(ctx context.Context, bells *bell.Listener) (moved bool, 
 // begin finds the place of every tenant and writes it down before anything is published: a place that was found by what the stream
 // has lost could not be found again once the stream has grown.
 func (s *session) begin(ctx context.Context) error {
-	all, err := rows(ctx, s.Store.Pool())
+	all, err := rows(ctx, s.cfg.Store.Pool())
 	if err != nil {
 		return err
 	}
 	if len(all) > 0 {
 		s.epoch = all[0].logEpoch
-	} else if s.epoch, err = s.Store.Epoch(ctx); err != nil {
+	} else if s.epoch, err = s.cfg.Store.Epoch(ctx); err != nil {
 		return fmt.Errorf("relay: %w", err)
 	}
 	return s.settle(ctx, all)
@@ -153,16 +153,16 @@ func (s *session) settle(ctx context.Context, all []row) error {
 		case at.stopped != "":
 			slog.ErrorContext(ctx, "relay: the stream is ahead of the log, so nothing of this tenant is published; if the database was "+
 				"restored from a backup, give the log a new epoch: update log_epoch set epoch = gen_random_uuid()",
-				"tenant", r.slug, "stream", s.Stream, "head", r.head)
+				"tenant", r.slug, "stream", s.cfg.Stream, "head", r.head)
 			if r.stopped != at.stopped {
-				if err := saveStopped(ctx, s.Store.Pool(), s.epoch, r.slug, at.stopped); err != nil {
+				if err := saveStopped(ctx, s.cfg.Store.Pool(), s.epoch, r.slug, at.stopped); err != nil {
 					return err
 				}
 			}
 			continue
 		case at.recreated && at.position > 0:
 			slog.WarnContext(ctx, "relay: the stream was made anew; what happens next is published, and `customercenter relay refill` brings "+
-				"the events before", "tenant", r.slug, "stream", s.Stream, "position", at.position)
+				"the events before", "tenant", r.slug, "stream", s.cfg.Stream, "position", at.position)
 		}
 		if s.differs(r, t) {
 			changed = append(changed, t.cursor())
@@ -171,7 +171,7 @@ func (s *session) settle(ctx context.Context, all []row) error {
 			s.enqueue(t)
 		}
 	}
-	return save(ctx, s.Store.Pool(), s.epoch, s.life.created, changed)
+	return save(ctx, s.cfg.Store.Pool(), s.epoch, s.life.created, changed)
 }
 
 // locate finds where to go on with one tenant.
@@ -189,7 +189,7 @@ func (s *session) locate(ctx context.Context, r row) (place, error) {
 		return at, nil
 	}
 	// The message must be of the very event that the log has there.
-	events, err := s.Store.ReadLog(ctx, r.slug, at.position-1, 1)
+	events, err := s.cfg.Store.ReadLog(ctx, r.slug, at.position-1, 1)
 	if err != nil {
 		return place{}, fmt.Errorf("relay: %w", err)
 	}
@@ -216,7 +216,7 @@ func (s *session) enqueue(t *tenant) {
 
 // readAll reads what is new and hands it to the publisher, a page of each tenant in turn.
 func (s *session) readAll(ctx context.Context, bells *bell.Waiter, pages chan<- page) error {
-	sweep := time.NewTicker(s.Sweep)
+	sweep := time.NewTicker(s.cfg.Sweep)
 	defer sweep.Stop()
 	for ctx.Err() == nil {
 		if len(s.queue) == 0 {
@@ -256,7 +256,7 @@ func (s *session) readAll(ctx context.Context, bells *bell.Waiter, pages chan<- 
 
 // read hands a page of one tenant's log to the publisher, and queues the tenant again if there may be more.
 func (s *session) read(ctx context.Context, t *tenant, pages chan<- page) error {
-	events, err := s.Store.ReadLog(ctx, t.slug, t.read, t.limit)
+	events, err := s.cfg.Store.ReadLog(ctx, t.slug, t.read, t.limit)
 	if err != nil || len(events) == 0 {
 		return err
 	}
@@ -296,7 +296,7 @@ func (s *session) rung(ctx context.Context, rung map[string]int64) error {
 
 // sweep looks at all tenants: for events whose bell was lost, new tenants, and an operator's wishes.
 func (s *session) sweep(ctx context.Context) error {
-	all, err := rows(ctx, s.Store.Pool())
+	all, err := rows(ctx, s.cfg.Store.Pool())
 	if err != nil {
 		return err
 	}
@@ -324,8 +324,8 @@ func (s *session) sweep(ctx context.Context) error {
 
 // watch writes cursors now and then, and ends the session when the publisher cannot go on.
 func (s *session) watch(ctx context.Context) error {
-	status := s.NATS.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
-	defer s.NATS.RemoveStatusListener(status)
+	status := s.cfg.NATS.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING, nats.CLOSED)
+	defer s.cfg.NATS.RemoveStatusListener(status)
 	tick := time.NewTicker(cursorEvery)
 	defer tick.Stop()
 	p := s.publish
@@ -342,8 +342,8 @@ func (s *session) watch(ctx context.Context) error {
 		}
 		if now := p.acked.Load(); now != acked || now == p.sent.Load() {
 			acked, since = now, time.Now()
-		} else if time.Since(since) > s.AckWait {
-			return fmt.Errorf("relay: the stream has not answered for %s", s.AckWait)
+		} else if time.Since(since) > s.cfg.AckWait {
+			return fmt.Errorf("relay: the stream has not answered for %s", s.cfg.AckWait)
 		}
 		if err := s.save(ctx); err != nil {
 			return err
@@ -353,5 +353,5 @@ func (s *session) watch(ctx context.Context) error {
 
 // save writes the cursors that have moved.
 func (s *session) save(ctx context.Context) error {
-	return save(ctx, s.Store.Pool(), s.epoch, s.life.created, s.publish.moved())
+	return save(ctx, s.cfg.Store.Pool(), s.epoch, s.life.created, s.publish.moved())
 }

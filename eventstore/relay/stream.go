@@ -17,21 +17,21 @@ const duplicates = 2 * time.Second
 
 // stream returns the event stream, made or changed as configured.
 func (r *Relay) stream(ctx context.Context) (jetstream.Stream, error) {
-	s, err := r.js.Stream(ctx, r.Stream)
+	s, err := r.js.Stream(ctx, r.cfg.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s, err = r.create(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("relay: stream %s: %w", r.Stream, err)
+		return nil, fmt.Errorf("relay: stream %s: %w", r.cfg.Stream, err)
 	}
 	have := s.CachedInfo().Config
 	if !slices.Contains(have.Subjects, Subjects) || have.Retention != jetstream.LimitsPolicy || have.Sealed {
-		return nil, fmt.Errorf("relay: stream %s is not ours: it must hold %s by limits", r.Stream, Subjects)
+		return nil, fmt.Errorf("relay: stream %s is not ours: it must hold %s by limits", r.cfg.Stream, Subjects)
 	}
 	want := have
-	want.MaxAge, want.MaxBytes = r.MaxAge, r.MaxBytes
-	if r.Replicas > 0 {
-		want.Replicas = r.Replicas
+	want.MaxAge, want.MaxBytes = r.cfg.MaxAge, r.cfg.MaxBytes
+	if r.cfg.Replicas > 0 {
+		want.Replicas = r.cfg.Replicas
 	}
 	// A replica that lags must not say where to go on.
 	want.AllowDirect = false
@@ -41,7 +41,7 @@ func (r *Relay) stream(ctx context.Context) (jetstream.Stream, error) {
 	changed, err := r.js.UpdateStream(ctx, want)
 	if err != nil {
 		// Other limits than wished for are no reason to carry nothing.
-		slog.WarnContext(ctx, "relay: the stream's limits cannot be changed", "stream", r.Stream, "error", err)
+		slog.WarnContext(ctx, "relay: the stream's limits cannot be changed", "stream", r.cfg.Stream, "error", err)
 		return s, nil
 	}
 	return changed, nil
@@ -50,15 +50,15 @@ func (r *Relay) stream(ctx context.Context) (jetstream.Stream, error) {
 // create makes the stream. Losing a race with another process is as good as winning it.
 func (r *Relay) create(ctx context.Context) (jetstream.Stream, error) {
 	config := jetstream.StreamConfig{
-		Name:        r.Stream,
+		Name:        r.cfg.Stream,
 		Description: "The logs of all tenants, in order. Made from Postgres; it can be deleted and refilled.",
 		Subjects:    []string{Subjects},
 		Retention:   jetstream.LimitsPolicy,
 		Discard:     jetstream.DiscardOld,
 		Storage:     jetstream.FileStorage,
-		MaxAge:      r.MaxAge,
-		MaxBytes:    r.MaxBytes,
-		Replicas:    max(r.Replicas, 1),
+		MaxAge:      r.cfg.MaxAge,
+		MaxBytes:    r.cfg.MaxBytes,
+		Replicas:    max(r.cfg.Replicas, 1),
 		Duplicates:  duplicates,
 		DenyDelete:  true, // a single message taken out would be a hole; purging as a whole stays possible
 	}
@@ -70,17 +70,17 @@ func (r *Relay) create(ctx context.Context) (jetstream.Stream, error) {
 	var api *jetstream.APIError
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
-		return r.js.Stream(ctx, r.Stream)
+		return r.js.Stream(ctx, r.cfg.Stream)
 	case errors.As(err, &api) && config.PersistMode == jetstream.AsyncPersistMode:
 		// A server before 2.12 may refuse what it does not know. Any other reason comes again.
 		config.PersistMode = jetstream.DefaultPersistMode
 		s, err = r.js.CreateStream(ctx, config)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			return r.js.Stream(ctx, r.Stream)
+			return r.js.Stream(ctx, r.cfg.Stream)
 		}
 	}
 	if err == nil {
-		slog.InfoContext(ctx, "relay: stream made", "stream", r.Stream, "max_age", r.MaxAge, "max_bytes", r.MaxBytes)
+		slog.InfoContext(ctx, "relay: stream made", "stream", r.cfg.Stream, "max_age", r.cfg.MaxAge, "max_bytes", r.cfg.MaxBytes)
 	}
 	return s, err
 }
