@@ -149,18 +149,53 @@ func TestTheSameAppendIsWrittenOnce(t *testing.T) {
 	withReceipt := one("acme", "b", 0, 2)
 	withReceipt.Receipt = &eventstore.Receipt{Actor: "x", Route: "r", Key: "k", Body: []byte{1}, Answer: "{}", Expires: time.Now().Add(time.Hour)}
 	onlyReceipt := eventstore.Append{Tenant: "acme", ID: uuid.New(), Now: time.Now(), Receipt: &eventstore.Receipt{Actor: "x", Route: "r", Key: "k2", Answer: "{}", Expires: time.Now().Add(time.Hour)}}
-	for _, a := range []eventstore.Append{lone, withReceipt, onlyReceipt} {
+	several := one("acme", "c", 0, 2)
+	for _, stream := range []string{"d", "e"} {
+		several.Streams = append(several.Streams, one("acme", stream, 0, 3).Streams...)
+	}
+	for _, a := range []eventstore.Append{lone, withReceipt, onlyReceipt, several} {
 		first, err := s.Append(ctx, a)
 		if err != nil {
 			t.Fatal(err)
 		}
 		again, err := s.Append(ctx, a)
-		if err != nil || again.First != first.First || again.Last != first.Last {
+		if err != nil || again.First != first.First || again.Last != first.Last || len(a.Streams) > 0 && !again.RecordedAt.Equal(first.RecordedAt) {
 			t.Errorf("first %+v, again %+v %v", first, again, err)
 		}
 	}
-	if n := len(checkLog(t, s, "acme")); n != 4 {
+	if n := len(checkLog(t, s, "acme")); n != 12 {
 		t.Errorf("%d events", n)
+	}
+}
+
+// What is answered without an event has the position that its receipt remembers, whoever's events were in the same call.
+func TestAnAnswerWithoutEventsHasThePositionOfItsReceipt(t *testing.T) {
+	s := eventstoretest.Store(t, codec(), "acme")
+	ctx := t.Context()
+	answers := make([]eventstore.Result, 64)
+	empty := func(i int) eventstore.Append {
+		return eventstore.Append{Tenant: "acme", ID: uuid.New(), Now: time.Now(), Receipt: &eventstore.Receipt{Actor: "x", Route: "r", Key: fmt.Sprint(i), Answer: "{}", Expires: time.Now().Add(time.Hour)}}
+	}
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() {
+			if _, err := s.Append(ctx, one("acme", fmt.Sprint("s", i), 0, 3)); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Go(func() {
+			var err error
+			if answers[i], err = s.Append(ctx, empty(i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for i, first := range answers {
+		var again *eventstore.RepeatedError
+		if _, err := s.Append(ctx, empty(i)); !errors.As(err, &again) || again.Position != first.Last || first.First != first.Last {
+			t.Errorf("answered %+v, its receipt says %+v", first, again)
+		}
 	}
 }
 

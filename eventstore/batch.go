@@ -354,10 +354,10 @@ type verdicts struct {
 	Base      int64 `json:"base"`
 	At        int64 `json:"at"`
 	Conflicts []struct {
-		Append int    `json:"append"` // from 1
-		Stream string `json:"stream"`
-		Actual int64  `json:"actual"`
-		Done   *int64 `json:"done"`
+		Append int     `json:"append"` // from 1
+		Stream string  `json:"stream"`
+		Actual int64   `json:"actual"`
+		Done   []int64 `json:"done"` // position and microseconds, or nothing
 	} `json:"conflicts"`
 	Receipts []struct {
 		Append   int       `json:"append"`
@@ -375,9 +375,11 @@ func (s *Store) settle(tenant string, batch []*prepared, v verdicts) (last int64
 	for _, c := range v.Conflicts {
 		p := batch[c.Append-1]
 		refused[c.Append-1] = true
-		if c.Done != nil { // an earlier call of this append was committed
-			p.err, p.result = nil, p.written(*c.Done, at)
-			p.recorded = true
+		if len(c.Done) == 2 { // an earlier call of this append was committed; its first event is that of one of its streams
+			if first := c.Done[0]; !p.recorded || first < p.result.First {
+				p.result = p.written(first, time.UnixMicro(c.Done[1]))
+			}
+			p.err, p.recorded = nil, true
 		} else if !p.recorded {
 			p.err = &ConflictError{Stream: c.Stream, Actual: c.Actual, Expected: p.expected(c.Stream)}
 		}
@@ -402,6 +404,9 @@ func (s *Store) settle(tenant string, batch []*prepared, v verdicts) (last int64
 	for i, p := range batch {
 		if !refused[i] {
 			p.result = p.written(next+1, at)
+			if len(p.events) == 0 { // as its receipt says, whatever stands before it in the batch
+				p.result.First, p.result.Last = v.Base, v.Base
+			}
 			next += int64(len(p.events))
 			p.recorded = true
 		}
@@ -418,9 +423,6 @@ func (s *Store) settle(tenant string, batch []*prepared, v verdicts) (last int64
 }
 
 func (p *prepared) written(first int64, at time.Time) Result {
-	if len(p.events) == 0 {
-		return Result{First: first - 1, Last: first - 1, RecordedAt: at.UTC()}
-	}
 	return Result{First: first, Last: first + int64(len(p.events)) - 1, RecordedAt: at.UTC()}
 }
 

@@ -92,8 +92,8 @@ create table relay_cursors (
 --
 -- The answer is one JSON value (a function that returns columns costs a call some 20 µs more): base, the position before the first
 -- inserted event; at, when they were recorded, in microseconds of the epoch; conflicts, receipts: what was refused and why. Appends not named there
--- were accepted; their events follow base in order. done is the position of the first event of an append that is in the log
--- already, written by an earlier call whose answer was lost.
+-- were accepted; their events follow base in order. done is the position of the first event of the stream, and when it was recorded, of
+-- an append that is in the log already, written by an earlier call whose answer was lost.
 -- +goose StatementBegin
 create function append_events(
   p_tenant text, p_now timestamptz, p_append uuid[],
@@ -145,7 +145,8 @@ begin
 
   if inserted = 0 then
     select array_agg(x.a), json_agg(json_build_object('append', x.a, 'stream', x.s, 'actual', y.actual, 'done',
-             (select e.position from events e where e.tenant = p_tenant and e.stream = x.s and e.version = x.v + 1
+             (select array[e.position, (extract(epoch from e.recorded_at) * 1000000)::bigint] from events e
+              where e.tenant = p_tenant and e.stream = x.s and e.version = x.v + 1
               and (e.meta ->> 'append')::uuid = p_append[x.a])))
       into refused, conflicts
     from unnest(x_append, x_stream, x_version) x(a, s, v)
