@@ -3,6 +3,8 @@ package projector
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -72,7 +74,11 @@ func refused(err error) string {
 	return ""
 }
 
-// transient reports whether an error may go away by itself.
+// transient reports whether an error may go away by itself: it is of the database, or of the way there.
 func transient(err error) bool {
-	return errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || sqlState(err) != ""
+	var network net.Error
+	var connect *pgconn.ConnectError
+	return errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || sqlState(err) != "" ||
+		errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		pgconn.SafeToRetry(err)
 }
