@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -94,6 +95,42 @@ const liveFor = time.Second
 type liveBuild struct {
 	build Build
 	at    time.Time
+}
+
+// fedBuilds remembers which builds are to be fed, for all workers of a process.
+type fedBuilds struct {
+	mu sync.Mutex
+	of map[*Definition]fedBuildsOf
+}
+
+type fedBuildsOf struct {
+	builds []Build
+	at     time.Time
+}
+
+// forget has them read anew when they are next asked for.
+func (r *fedBuilds) forget(def *Definition) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.of, def)
+}
+
+// fedBuilds are the builds that are fed as the log grows, as they were at most a sweep ago.
+func (p *Projector) fedBuilds(ctx context.Context, def *Definition) ([]Build, error) {
+	p.fed.mu.Lock()
+	defer p.fed.mu.Unlock()
+	if known, ok := p.fed.of[def]; ok && time.Since(known.at) < p.config.Sweep {
+		return known.builds, nil
+	}
+	builds, err := p.queryBuilds(ctx, `name = $1 and version = $2 and status in ('live', 'beside')`, def.Name, def.Version)
+	if err != nil {
+		return nil, err
+	}
+	if p.fed.of == nil {
+		p.fed.of = map[*Definition]fedBuildsOf{}
+	}
+	p.fed.of[def] = fedBuildsOf{builds, time.Now()}
+	return builds, nil
 }
 
 // create makes a build with its tables. The first of a version has the plain schema name.

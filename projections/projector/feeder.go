@@ -110,6 +110,7 @@ func (f *feeder) open(ctx context.Context) error {
 		return fmt.Errorf("projector: checkpoint of %s: %w", f.def.Name, err)
 	}
 	f.known, f.to = true, f.position
+	f.committed(f.tenant, f.position)
 	return nil
 }
 

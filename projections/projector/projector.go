@@ -51,10 +51,11 @@ type Projector struct {
 	log    *slog.Logger
 
 	mu    sync.Mutex
-	live  map[string]liveBuild // by projection
-	heads map[string]int64     // last known position of each tenant's log
-	wakes map[chan struct{}]struct{}
+	live  map[string]liveBuild         // by projection
+	heads [partitions]map[string]int64 // last known position of each tenant's log
+	wakes map[chan struct{}]int        // by whom a partition's rings are awaited
 
+	fed    fedBuilds
 	served reached
 }
 
@@ -78,7 +79,7 @@ func New(c Config) (*Projector, error) {
 	}
 	return &Projector{
 		config: c, store: c.Store, pool: c.Store.Pool(), log: c.Log,
-		live: map[string]liveBuild{}, heads: map[string]int64{}, wakes: map[chan struct{}]struct{}{},
+		live: map[string]liveBuild{}, wakes: map[chan struct{}]int{},
 	}, nil
 }
 
@@ -93,13 +94,22 @@ func (p *Projector) definition(name string) (*Definition, error) {
 
 // Ring says that a tenant's log has reached a position. It does not block; a ring that is lost is made up for by the sweep.
 func (p *Projector) Ring(tenant string, position int64) {
+	partition := partitionOf(tenant)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.heads[tenant] >= position {
+	heads := p.heads[partition]
+	if heads == nil {
+		heads = map[string]int64{}
+		p.heads[partition] = heads
+	}
+	if last, known := heads[tenant]; known && last >= position {
 		return
 	}
-	p.heads[tenant] = position
-	for wake := range p.wakes {
+	heads[tenant] = position
+	for wake, of := range p.wakes {
+		if of != partition {
+			continue
+		}
 		select {
 		case wake <- struct{}{}:
 		default:
@@ -182,12 +192,12 @@ func (p *Projector) logHeads(ctx context.Context) (map[string]int64, error) {
 	return heads, nil
 }
 
-// awaken returns a channel that is filled when something is new, and a function that ends that.
-func (p *Projector) awaken() (<-chan struct{}, func()) {
+// awaken returns a channel that is filled when there is something new in a partition, and a function that ends that.
+func (p *Projector) awaken(partition int) (<-chan struct{}, func()) {
 	wake := make(chan struct{}, 1)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.wakes[wake] = struct{}{}
+	p.wakes[wake] = partition
 	return wake, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -195,9 +205,9 @@ func (p *Projector) awaken() (<-chan struct{}, func()) {
 	}
 }
 
-// knownHeads is a copy of what bells and sweeps have told.
-func (p *Projector) knownHeads() map[string]int64 {
+// knownHeads is a copy of what bells and sweeps have told of a partition.
+func (p *Projector) knownHeads(partition int) map[string]int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return maps.Clone(p.heads)
+	return maps.Clone(p.heads[partition])
 }

@@ -35,12 +35,15 @@ func (r *reached) of(where place) *progress {
 	return g
 }
 
-// move says that a checkpoint was committed.
+// move says where a checkpoint is, as committed or as found: after a crash of the database it may be further back than it was.
 func (r *reached) move(where place, position int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	g := r.of(where)
-	g.position = max(g.position, position)
+	if g.position == position {
+		return
+	}
+	g.position = position
 	close(g.moved)
 	g.moved = make(chan struct{})
 }

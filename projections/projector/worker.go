@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"slices"
 	"time"
 )
 
@@ -22,10 +23,8 @@ type worker struct {
 	def       *Definition
 	partition int
 
-	builds   []Build
-	looked   time.Time // when builds was read
-	feeders  map[place]*feeding
-	expiring time.Time
+	builds  []Build
+	feeders map[place]*feeding
 }
 
 // feeding is a feeder and when it is its turn again.
@@ -48,7 +47,7 @@ type ahead struct {
 
 // work runs until the context ends.
 func (p *Projector) work(ctx context.Context, def *Definition, partition int) error {
-	wake, end := p.awaken()
+	wake, end := p.awaken(partition)
 	defer end()
 	w := &worker{p: p, def: def, partition: partition, feeders: map[place]*feeding{}}
 	defer w.settle()
@@ -94,21 +93,14 @@ func (w *worker) pause() time.Duration {
 	return max(pause, time.Millisecond)
 }
 
-func (w *worker) lookAtBuilds(ctx context.Context) error {
-	if time.Since(w.looked) < w.p.config.Sweep {
-		return nil
-	}
-	builds, err := w.p.queryBuilds(ctx, `name = $1 and version = $2 and status in ('live', 'beside')`, w.def.Name, w.def.Version)
-	if err != nil {
+// lookAtBuilds reads which builds are to be fed, and forgets those that are gone and tenants that have gone quiet.
+func (w *worker) lookAtBuilds(ctx context.Context) (err error) {
+	if w.builds, err = w.p.fedBuilds(ctx, w.def); err != nil {
 		return err
 	}
-	w.builds, w.looked = builds, time.Now()
-	current := make(map[int64]bool, len(builds))
-	for _, b := range builds {
-		current[b.ID] = true
-	}
-	for at, f := range w.feeders { // builds that are gone, and memory of tenants that have gone quiet
-		if !current[at.build] || time.Since(f.used) > time.Minute {
+	for at, f := range w.feeders {
+		gone := !slices.ContainsFunc(w.builds, func(b Build) bool { return b.ID == at.build })
+		if gone || time.Since(f.used) > time.Minute && f.ahead == nil {
 			if f.ahead != nil {
 				<-f.ahead.done
 			}
@@ -120,11 +112,11 @@ func (w *worker) lookAtBuilds(ctx context.Context) error {
 
 // round gives every tenant with something new one batch, and reports whether one of them has more.
 func (w *worker) round(ctx context.Context) (more bool) {
-	heads := w.p.knownHeads()
+	heads := w.p.knownHeads(w.partition)
 	for _, b := range w.builds {
 		for tenant, head := range heads {
-			if partitionOf(tenant) != w.partition || ctx.Err() != nil {
-				continue
+			if ctx.Err() != nil {
+				return false
 			}
 			at := place{b.ID, tenant}
 			f := w.feeders[at]
@@ -204,7 +196,7 @@ func (w *worker) report(ctx context.Context, f *feeding, err error) {
 	f.failed++
 	switch sqlState(err) {
 	case "42P01", "3F000", "23503": // the tables, the schema or the build is gone: dropped, most likely
-		w.looked = time.Time{}
+		w.p.fed.forget(w.def)
 		if f.failed < 3 {
 			f.next = time.Now().Add(50 * time.Millisecond)
 			log.Debug("projector: the build may be gone", "error", err)
