@@ -90,6 +90,7 @@ func TestAnotherTenantSeesNothing(t *testing.T) {
 	for _, c := range []call{
 		{method: "GET", path: "/v1/customers/" + customer},
 		{method: "PATCH", path: "/v1/customers/" + customer, body: EditInput{Profile: map[string]*string{"name": nil}}},
+		{method: "PUT", path: "/v1/customers/" + customer + "/tags", body: map[string]any{"tags": []string{}}},
 		{method: "PUT", path: "/v1/customers/" + customer + "/tags/" + tag},
 		{method: "DELETE", path: "/v1/customers/" + customer + "/tags/" + tag},
 		{method: "GET", path: "/v1/customers/" + customer + "/sessions"},

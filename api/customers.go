@@ -85,6 +85,8 @@ func (s *server) customerOperations() {
 		summary: "Show a customer"}, s.getCustomer)
 	register(s, operation{id: "edit-customer", method: http.MethodPatch, path: "/v1/customers/{id}", tag: tag,
 		summary: "Edit a customer's profile", errors: []int{http.StatusPreconditionFailed}}, s.editCustomer)
+	register(s, operation{id: "set-customer-tags", method: http.MethodPut, path: "/v1/customers/{id}/tags", tag: tag,
+		summary: "Make these the customer's tags", errors: []int{http.StatusPreconditionFailed}}, s.setCustomerTags)
 	register(s, operation{id: "tag-customer", method: http.MethodPut, path: "/v1/customers/{id}/tags/{tag_id}", tag: tag,
 		summary: "Put a tag on a customer", errors: []int{http.StatusPreconditionFailed}}, s.tagCustomer)
 	register(s, operation{id: "untag-customer", method: http.MethodDelete, path: "/v1/customers/{id}/tags/{tag_id}", tag: tag,
@@ -230,6 +232,30 @@ func (s *server) editCustomer(ctx context.Context, r *request, in *editCustomerI
 		return nil, err
 	}
 	done, err := commands.EditProfile{Customer: in.ID, Changes: in.Body.Profile, IfVersion: version}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
+	if err != nil {
+		return nil, err
+	}
+	return s.written(ctx, r, done)
+}
+
+// TagsInput is the whole set of a customer's tags.
+type TagsInput struct {
+	Tags []uuid.UUID `json:"tags" maxItems:"200" nullable:"false" doc:"Ids of tags."`
+}
+
+type customerTagsInput struct {
+	Write
+	Match
+	ID   uuid.UUID `path:"id" format:"uuid"`
+	Body TagsInput
+}
+
+func (s *server) setCustomerTags(ctx context.Context, r *request, in *customerTagsInput) (*writtenCustomer, error) {
+	version, err := in.version()
+	if err != nil {
+		return nil, err
+	}
+	done, err := commands.SetCustomerTags{Customer: in.ID, Tags: in.Body.Tags, IfVersion: version}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,15 @@ func TestCustomerFromBirthToTag(t *testing.T) {
 		t.Errorf("got %s at %d", got.body, got.position())
 	}
 	w.admin("GET", path+"/sessions", nil).want(http.StatusOK)
+
+	second := w.admin("POST", "/v1/tags", TagInput{"second"}).want(http.StatusCreated).get("id").(string)
+	if set := w.admin("PUT", path+"/tags", map[string]any{"tags": []string{second}}).want(http.StatusOK); set.get("tags.0.id") != second || set.get("tags.1") != nil {
+		t.Errorf("got %s", set.body)
+	}
+	w.admin("PUT", path+"/tags", map[string]any{"tags": []string{uuid.NewString()}}).refused(http.StatusUnprocessableEntity, "TAG_UNKNOWN", "tags")
+	if set := w.admin("PUT", path+"/tags", map[string]any{"tags": []string{}}).want(http.StatusOK); set.get("tags.0") != nil {
+		t.Errorf("got %s", set.body)
+	}
 }
 
 func ptr(s string) *string { return &s }

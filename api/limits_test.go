@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
@@ -214,5 +215,31 @@ func TestAHalfBodyIsRefused(t *testing.T) {
 	}
 	if list := w.admin("GET", "/v1/tags", nil); list.get("count.value") != 0.0 {
 		t.Errorf("got %s", list.body)
+	}
+}
+
+func TestSlownessIsBounded(t *testing.T) {
+	w := start(t, options{idle: true})
+	w.core.bounds = bounds{body: 50 * time.Millisecond, work: 100 * time.Millisecond}
+	// An operation that waits for longer than it may.
+	r := w.admin("GET", "/v1/customers?filter={}&after_position=1", nil)
+	r.refused(http.StatusGatewayTimeout, "TIMEOUT", "")
+	if r.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	// A body that does not come: the server gives up by itself.
+	conn, err := net.Dial("tcp", w.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /v1/tags HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 100\r\n\r\n{", w.bearer["acme/admin"])
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusRequestTimeout || !answer.Close {
+		t.Errorf("got %d, and the connection stays open: %v", answer.StatusCode, !answer.Close)
 	}
 }

@@ -20,14 +20,16 @@ import (
 	"customercenter/domain/text"
 )
 
-const (
-	// maxBody is the largest body of a request, in bytes.
-	maxBody = 1 << 20
-	// bodyTime is how long a body may take to arrive.
-	bodyTime = 20 * time.Second
-	// workTime is how long an operation may take. Streams are not bounded as a whole, but in every page.
-	workTime = 30 * time.Second
-)
+// maxBody is the largest body of a request, in bytes.
+const maxBody = 1 << 20
+
+// bounds are how long a request may take.
+type bounds struct {
+	body time.Duration // for its body to arrive
+	work time.Duration // for its operation; streams are not bounded as a whole, but in every page
+}
+
+func defaultBounds() bounds { return bounds{body: 20 * time.Second, work: 30 * time.Second} }
 
 // arrive begins every request: it gets an id and a language, is logged when it ends, and an operation that panics is answered with a
 // problem that tells nothing.
@@ -192,7 +194,7 @@ func (s *server) receive(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	about := requestOf(ctx.Context())
-	body, err := readBody(w, r)
+	body, err := readBody(w, r, s.bounds.body)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -217,12 +219,12 @@ func (s *server) receive(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func readBody(w http.ResponseWriter, r *http.Request, within time.Duration) ([]byte, error) {
 	if r.ContentLength > maxBody {
 		return nil, &http.MaxBytesError{Limit: maxBody}
 	}
 	control := http.NewResponseController(w)
-	if err := control.SetReadDeadline(time.Now().Add(bodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := control.SetReadDeadline(time.Now().Add(within)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return nil, err
 	}
 	body, err := readAll(http.MaxBytesReader(w, r.Body, maxBody), r.ContentLength)
@@ -242,7 +244,7 @@ func (s *server) bound(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 		return
 	}
-	limited, cancel := context.WithTimeout(ctx.Context(), workTime)
+	limited, cancel := context.WithTimeout(ctx.Context(), s.bounds.work)
 	defer cancel()
 	next(huma.WithContext(ctx, limited))
 }

@@ -32,6 +32,7 @@ const (
 	codeTimeout          = "TIMEOUT"
 	codeInternal         = "INTERNAL"
 	codeTenantExists     = "TENANT_EXISTS"
+	codeRunning          = "ALREADY_RUNNING"
 	codeAssociation      = ingest.CodeUnknownAssociation
 	codeUnknownTenant    = ingest.CodeUnknownTenant
 )

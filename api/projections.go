@@ -54,7 +54,7 @@ func (s *server) rebuildProjection(ctx context.Context, r *request, in *rebuildI
 			return "", err
 		}
 		if _, running := s.rebuilding.LoadOrStore(in.Name, true); running {
-			return "", domain.Refuse(domain.CodeConflict)
+			return "", domain.Refuse(codeRunning)
 		}
 		s.Background(func(ctx context.Context) {
 			defer s.rebuilding.Delete(in.Name)

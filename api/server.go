@@ -58,6 +58,7 @@ type server struct {
 	log     *slog.Logger
 	metrics *figures
 	api     huma.API
+	bounds  bounds
 
 	rebuilding sync.Map // names of projections that this process rebuilds
 }
@@ -81,7 +82,7 @@ func build(c Config) (http.Handler, *server) {
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
 	}
-	s := &server{Config: c, log: c.Log, metrics: newFigures(c.Metrics)}
+	s := &server{Config: c, log: c.Log, metrics: newFigures(c.Metrics), bounds: defaultBounds()}
 	router := chi.NewMux()
 	router.Use(s.arrive)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
@@ -123,6 +124,7 @@ func Server(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      2 * time.Minute, // body, work and answer; streams prolong it page by page
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		// What the server itself has to say is about broken connections; it may quote what came over them.

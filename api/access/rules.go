@@ -11,6 +11,7 @@ var rules = map[string][]Role{
 	"create-customer":        {Admin},
 	"get-customer":           {Admin, Analyst},
 	"edit-customer":          {Admin},
+	"set-customer-tags":      {Admin},
 	"tag-customer":           {Admin},
 	"untag-customer":         {Admin},
 	"list-customer-sessions": {Admin, Analyst, Agent},

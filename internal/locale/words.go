@@ -15,6 +15,8 @@ var codes = map[string]entry{
 		text{"Your role does not permit this.", "您的角色无权执行此操作。"}},
 	"CONFLICT": {text{"Conflict", "冲突"},
 		text{"What is to be made exists already.", "要创建的内容已存在。"}},
+	"ALREADY_RUNNING": {text{"Running already", "正在进行"},
+		text{"This is being done already.", "该操作已在进行中。"}},
 	"BUSY": {text{"Too busy", "正忙"},
 		text{"Others are changing the same thing. Please try again.", "其他人正在修改同一内容，请稍后重试。"}},
 	"PRECONDITION_FAILED": {text{"Changed meanwhile", "内容已被修改"},
