@@ -1,0 +1,295 @@
+//go:build unix
+
+package crash
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"customercenter/commands"
+	"customercenter/eventstore"
+	"customercenter/eventstore/relay"
+	"customercenter/internal/pgtest"
+	"customercenter/projections"
+	"customercenter/projections/projector"
+)
+
+var (
+	crashFor  = flag.Duration("crash.for", 20*time.Second, "how long TestCrash kills; give -timeout more than that and two minutes")
+	crashSeed = flag.Uint64("crash.seed", 0, "what TestCrash does and when; 0 for another one each time")
+)
+
+// patience is for what takes a second or two, and longer on a busy machine.
+const patience = 60 * time.Second
+
+const stream = "CC_EVENTS"
+
+// What is struck, as often as it is named in each round.
+var (
+	processes = []string{"writer-0", "writer-1", "relay-0", "relay-1", "projector-0", "projector-1"}
+	round     = append([]string{"writer-0", "writer-1", "relay-0", "relay-1", "relay-0", "relay-1", "projector-0", "projector-1", "nats", "postgres"}, processes...)
+)
+
+// TestCrash runs sixteen writers in two processes, two relays, two projectors, NATS and Postgres, kills each of them again and again,
+// deletes the event stream half-way and has it refilled. Then everything must be as the answers said.
+func TestCrash(t *testing.T) {
+	if deadline, ok := t.Deadline(); ok && time.Until(deadline) < *crashFor+30*time.Second {
+		t.Fatalf("-crash.for=%s needs a longer -timeout", *crashFor)
+	}
+	seed := *crashSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("to do the same again: -crash.seed=%d -crash.for=%s", seed, *crashFor)
+	w := newWorld(t, seed)
+	began := time.Now()
+	w.chaos(*crashFor)
+	chaos := time.Since(began)
+	w.calm()
+	drained := time.Since(began)
+	requests := w.fleet.ledger.all(t)
+	findings, err := Check(t.Context(), System{
+		Store: w.part.store, JetStream: w.js, Projector: w.projector, Requests: requests,
+		Projections: []string{projections.CustomersName, projections.SessionsName},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range findings {
+		t.Error(f)
+	}
+	for _, name := range append([]string{"stream"}, round...) {
+		if w.struck[name] == 0 {
+			t.Errorf("%s was never struck: give -crash.for more time", name)
+		}
+	}
+	w.fleet.end(roleNATS)
+	l := w.fleet.ledger
+	t.Logf("%d requests, %d of them changed something; %d were given to another process, %d answered again, %d without an answer; refused %v",
+		len(requests), l.changed, l.carried, l.repeated, l.unknown, l.refused)
+	t.Logf("struck %v; killed for %s, calm after %s, checked after %s", w.struck, chaos.Round(time.Millisecond), drained.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	if l.changed < writers {
+		t.Errorf("only %d requests changed anything", l.changed)
+	}
+}
+
+// world is the system and what strikes it.
+type world struct {
+	t         *testing.T
+	rand      *rand.Rand
+	postgres  *pgtest.Cluster
+	fleet     *fleet
+	part      *part // of this process, which is not struck
+	js        jetstream.JetStream
+	projector *projector.Projector
+	struck    map[string]int
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
+	w := &world{t: t, rand: rand.New(rand.NewPCG(seed, 0)), struck: map[string]int{}}
+	w.postgres = pgtest.NewCluster(t, true)
+	if err := w.postgres.EnsureDatabase(t.Context(), "crash"); err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.quote(stderr) })
+	w.fleet = newFleet(t, stderr)
+	nats := childConfig{Role: roleNATS, Dir: t.TempDir(), Listen: "127.0.0.1:0"}
+	url := w.fleet.startNATS(nats)
+	nats.Listen = strings.TrimPrefix(url, "nats://")
+	w.fleet.configs[roleNATS] = nats // to be found again where it was
+
+	common := childConfig{Database: w.postgres.DSN("crash"), NATS: url, Seed: seed, Tags: map[string]uuid.UUID{}}
+	if w.part, err = openPart(t.Context(), common.Database, url); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.part.close)
+	if w.js, err = jetstream.New(w.part.nc); err != nil {
+		t.Fatal(err)
+	}
+	if w.projector, err = w.part.projector(); err != nil {
+		t.Fatal(err)
+	}
+	if err := eventstore.Migrate(t.Context(), w.part.store.Pool()); err != nil {
+		t.Fatal(err)
+	}
+	center := commands.NewCenter(w.part.store, time.Now, func() uuid.UUID { return uuid.Must(uuid.NewV7()) })
+	for _, tenant := range tenants {
+		common.Tags[tenant] = furnish(t, w.part.store, center, tenant)
+	}
+	if err := w.projector.EnsureBuilt(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range processes {
+		c := common
+		c.Role, _, _ = strings.Cut(name, "-")
+		c.Slot = i % 2
+		w.fleet.start(name, c)
+	}
+	return w
+}
+
+// furnish makes a tenant with two associations and a tag.
+func furnish(t *testing.T, store *eventstore.Store, center *commands.Center, tenant string) uuid.UUID {
+	t.Helper()
+	if err := store.CreateTenant(t.Context(), tenant, tenant); err != nil {
+		t.Fatal(err)
+	}
+	by := commands.By{Tenant: tenant, Actor: eventstore.Actor{Kind: "admin", ID: "a-1"}}
+	for _, a := range []commands.RegisterAssociation{{Channel: "app", Account: "org#shop", Name: "商城"}, {Channel: "web", Account: "site", Name: "网站"}} {
+		if _, err := a.Run(t.Context(), center, by); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made, err := commands.CreateTag{Name: "贵宾"}.Run(t.Context(), center, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.Tag
+}
+
+// quote shows the end of what the processes complained of, if the test has failed.
+func (w *world) quote(stderr *os.File) {
+	defer func() { _ = stderr.Close() }() // it was only read from
+	if !w.t.Failed() {
+		return
+	}
+	all, err := os.ReadFile(stderr.Name())
+	if err != nil {
+		w.t.Error(err)
+	}
+	lines := bytes.SplitAfter(all, []byte("\n"))
+	w.t.Logf("the processes complained:\n%s", bytes.Join(lines[max(0, len(lines)-60):], nil))
+}
+
+// chaos strikes for a time, in rounds: everybody's turn comes in each, in another order.
+func (w *world) chaos(long time.Duration) {
+	end := time.Now().Add(long)
+	half := time.Now().Add(long / 2)
+	for time.Now().Before(end) {
+		for _, at := range w.rand.Perm(len(round)) {
+			if w.struck["stream"] == 0 && time.Now().After(half) {
+				w.deleteStream()
+			}
+			w.pause(time.Duration(100+w.rand.IntN(400)) * time.Millisecond)
+			// What is done does not depend on how fast it goes, so that a seed does the same again.
+			victim, also := round[at], processes[w.rand.IntN(len(processes))]
+			both := w.rand.IntN(2) == 0
+			if time.Now().Before(end) {
+				w.strike(victim, also, both)
+			}
+		}
+	}
+	if w.struck["stream"] == 0 {
+		w.deleteStream()
+	}
+}
+
+func (w *world) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.t.Context().Done():
+	}
+}
+
+// strike kills one, or stops Postgres and, if both, kills another before it is there again.
+func (w *world) strike(victim, also string, both bool) {
+	w.t.Helper()
+	w.struck[victim]++
+	if victim != "postgres" {
+		w.fleet.strike(victim)
+		return
+	}
+	if err := w.postgres.Crash(); err != nil {
+		w.t.Fatal(err)
+	}
+	if both {
+		w.struck[also]++
+		w.fleet.strike(also)
+	}
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	if err := w.postgres.Start(ctx); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// deleteStream deletes the event stream and asks for it to be filled again.
+func (w *world) deleteStream() {
+	w.t.Helper()
+	w.struck["stream"]++
+	w.insist("delete the stream", func(ctx context.Context) error {
+		err := w.js.DeleteStream(ctx, stream)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil // an earlier try, without an answer
+		}
+		return err
+	})
+	for _, tenant := range tenants {
+		w.insist("refill", func(ctx context.Context) error { return relay.Refill(ctx, w.part.store, tenant, 1) })
+	}
+}
+
+// insist does something until it works.
+func (w *world) insist(what string, do func(ctx context.Context) error) {
+	w.t.Helper()
+	end := time.Now().Add(patience)
+	for {
+		ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
+		err := do(ctx)
+		cancel()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("%s: %v", what, err)
+		}
+		w.pause(50 * time.Millisecond)
+	}
+}
+
+// calm lets the writers finish, waits until relay and projections have come to the end of the log, and ends them in order.
+func (w *world) calm() {
+	w.t.Helper()
+	w.fleet.end("writer-0", "writer-1")
+	w.insist("catch up", func(ctx context.Context) error {
+		carried, err := relay.Status(ctx, w.part.store)
+		if err != nil {
+			return err
+		}
+		for _, s := range carried {
+			if s.Lag() != 0 {
+				return fmt.Errorf("the relay is at %d of %d for %s (%s)", s.Position, s.Head, s.Tenant, s.Stopped)
+			}
+		}
+		folded, err := w.projector.Status(ctx)
+		if err != nil {
+			return err
+		}
+		for _, s := range folded {
+			if s.LagEvents != 0 {
+				return fmt.Errorf("the projection %s is at %d of %d for %s (%s)", s.Projection, s.Position, s.Head, s.Tenant, s.Stopped)
+			}
+		}
+		return nil
+	})
+	w.fleet.end("relay-0", "relay-1", "projector-0", "projector-1")
+}
