@@ -40,6 +40,7 @@ type feeding struct {
 // ahead is the reading of the next stretch while the last one is folded.
 type ahead struct {
 	after int64
+	head  int64 // as known before it began
 	done  chan struct{}
 	s     stretch
 	err   error
@@ -142,11 +143,11 @@ func (w *worker) step(ctx context.Context, f *feeding, head int64) (more bool) {
 	err := f.open(ctx)
 	var s stretch
 	if err == nil {
-		s, err = w.next(ctx, f)
+		s, head, err = w.next(ctx, f, head)
 	}
 	if err == nil {
 		if s.full {
-			w.readAhead(ctx, f, s.to)
+			w.readAhead(ctx, f, s.to, head)
 		}
 		err = f.apply(ctx, s)
 	}
@@ -161,20 +162,22 @@ func (w *worker) step(ctx context.Context, f *feeding, head int64) (more bool) {
 	return false
 }
 
-// next is the stretch after the checkpoint: read ahead, or read now.
-func (w *worker) next(ctx context.Context, f *feeding) (stretch, error) {
+// next is the stretch after the checkpoint, read ahead or read now, and the head that was known before it was read: a stretch that was
+// read ahead says nothing of what came since.
+func (w *worker) next(ctx context.Context, f *feeding, head int64) (stretch, int64, error) {
 	if a := f.ahead; a != nil {
 		<-a.done
 		f.ahead = nil
 		if a.err == nil && a.after == f.position {
-			return a.s, nil
+			return a.s, a.head, nil
 		}
 	}
-	return f.read(ctx, f.position, w.p.config.Batch)
+	s, err := f.read(ctx, f.position, w.p.config.Batch)
+	return s, head, err
 }
 
-func (w *worker) readAhead(ctx context.Context, f *feeding, after int64) {
-	a := &ahead{after: after, done: make(chan struct{})}
+func (w *worker) readAhead(ctx context.Context, f *feeding, after, head int64) {
+	a := &ahead{after: after, head: head, done: make(chan struct{})}
 	f.ahead = a
 	go func() {
 		defer close(a.done)
