@@ -1,10 +1,16 @@
 package projector_test
 
 import (
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"customercenter/domain/customer"
 	"customercenter/eventstore"
+	"customercenter/eventstore/eventstoretest"
 	"customercenter/projections"
 	"customercenter/projections/projectionstest"
 	"customercenter/projections/projector"
@@ -96,4 +102,45 @@ func truncate(b *testing.B, store *eventstore.Store, build projector.Build) {
 		end loop; end $$`); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// From before an append until its event is served, at a thousand appends per second.
+func BenchmarkAppendToVisible(b *testing.B) {
+	var p *projector.Projector
+	pool := eventstoretest.Pool(b)
+	store := eventstore.New(pool, projectionstest.Codec(), eventstoretest.Keys(b, pool), eventstore.WithBell(func(tenant string, position int64) { p.Ring(tenant, position) }))
+	if err := store.CreateTenant(b.Context(), tenant, tenant); err != nil {
+		b.Fatal(err)
+	}
+	p = built(b, store, 1000, projections.CustomersDefinition())
+	run(b, p)
+	took := make([]time.Duration, 3000)
+	for b.Loop() {
+		var wait sync.WaitGroup
+		next := time.NewTicker(time.Millisecond)
+		for i := range took {
+			<-next.C
+			wait.Go(func() {
+				began, id := time.Now(), uuid.New()
+				done, err := store.Append(b.Context(), eventstore.Append{
+					Tenant: tenant, ID: uuid.New(), Now: began, NewCustomers: []eventstore.NewCustomer{{ID: id, Generation: 1}},
+					Streams: []eventstore.StreamAppend{{Stream: customer.Stream(id), Events: []eventstore.NewEvent{{
+						Customer: id, Payload: customer.Created{Channel: "app", ExternalID: id.String(), Via: customer.ViaAPI, Generation: 1}}}}},
+				})
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				if _, fresh, err := p.WaitFor(b.Context(), projections.CustomersName, tenant, done.Last, 10*time.Second); !fresh || err != nil {
+					b.Error(fresh, err)
+				}
+				took[i] = time.Since(began)
+			})
+		}
+		next.Stop()
+		wait.Wait()
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
