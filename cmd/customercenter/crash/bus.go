@@ -46,10 +46,13 @@ func checkBus(ctx context.Context, s System, logs map[string]*tenantLog, r *repo
 		return fmt.Errorf("crash: %w", err)
 	}
 	for _, t := range status {
-		if t.Stopped != "" {
+		switch {
+		case t.Stopped != "":
 			r.add(Stopped, t.Tenant, t.Position, "the relay: %s", t.Stopped)
-		} else if t.Lag() != 0 {
+		case t.Lag() > 0:
 			r.add(Behind, t.Tenant, t.Position, "the relay is here, the log's head is %d", t.Head)
+		case t.Lag() < 0:
+			r.add(Ahead, t.Tenant, t.Position, "the relay is here, the log's head is %d", t.Head)
 		}
 	}
 	epoch, err := s.Store.Epoch(ctx)
@@ -58,27 +61,31 @@ func checkBus(ctx context.Context, s System, logs map[string]*tenantLog, r *repo
 	}
 	bus := &busReader{System: s, epoch: epoch.String(), logs: logs, carried: map[string]*carried{}, report: r}
 	for tenant, l := range logs {
-		bus.carried[tenant] = &carried{seen: make([]bool, l.head)}
+		bus.carried[tenant] = &carried{seen: make([]bool, len(l.sums))}
 	}
 	if err := bus.read(ctx); err != nil {
 		return fmt.Errorf("crash: event stream: %w", err)
 	}
 	for tenant, c := range bus.carried {
-		for p := 0; p < len(c.seen); {
-			end := p
-			for end < len(c.seen) && !c.seen[end] {
-				end++
-			}
-			if end > p {
-				r.add(BusMissing, tenant, int64(p)+1, "no message of the positions %d to %d", p+1, end)
-			}
-			p = end + 1
-		}
-		if c.any && c.position != logs[tenant].head {
-			r.add(BusOrder, tenant, c.position, "the last message is of this position, the log's head is %d", logs[tenant].head)
-		}
+		c.missing(logs[tenant], r)
 	}
 	return nil
+}
+
+// missing reports what the log has and the stream has not.
+func (c *carried) missing(l *tenantLog, r *report) {
+	for p := 0; p < len(c.seen); p++ {
+		first := p
+		for p < len(c.seen) && !c.seen[p] && l.sums[p] != 0 {
+			p++
+		}
+		if p > first {
+			r.add(BusMissing, l.tenant, int64(first)+1, "no message of the positions %d to %d", first+1, p)
+		}
+	}
+	if c.any && c.position != l.head {
+		r.add(BusOrder, l.tenant, c.position, "the last message is of this position, the log's head is %d", l.head)
+	}
 }
 
 type busReader struct {
@@ -137,7 +144,7 @@ func (b *busReader) message(ctx context.Context, m jetstream.Msg, sequence uint6
 	tenant, kind, _ := strings.Cut(strings.TrimPrefix(m.Subject(), subjectPrefix), ".")
 	position, err := strconv.ParseInt(h.Get(headerPosition), 10, 64)
 	l, c := b.logs[tenant], b.carried[tenant]
-	if l == nil || err != nil || position < 1 || position > l.head || position > int64(len(l.sums)) || l.sums[position-1] == 0 {
+	if l == nil || err != nil || position < 1 || position > int64(len(l.sums)) || l.sums[position-1] == 0 {
 		b.report.add(BusForeign, tenant, position, "message %d on %s is of no event of the log", sequence, m.Subject())
 		return nil
 	}

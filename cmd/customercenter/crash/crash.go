@@ -21,6 +21,7 @@ import (
 
 // System is what is checked.
 type System struct {
+	// Store should be fresh: keys of customers that it has opened before are in its memory, and not missed in the database.
 	Store *eventstore.Store
 	// JetStream holds the event stream under the name Stream; default CC_EVENTS. The stream must not have thrown anything away
 	// since it was filled from the first position on.
@@ -69,6 +70,7 @@ const (
 	BusDiffers       Kind = "message is not the event"      // a header or the body is not what the log has
 	BusForeign       Kind = "message of nobody"             // not of an event that the log has
 	Behind           Kind = "not caught up"                 // the relay or a projection has not come to the end of the log
+	Ahead            Kind = "ahead of the log"              // the relay or a projection has seen what the log has not
 	Stopped          Kind = "stopped"                       // the relay or a projection refuses to go on
 	Parked           Kind = "customer is parked"            // a projection could not apply an event
 	TableDiffers     Kind = "table is not as rebuilt"       // rows are missing, too many or different

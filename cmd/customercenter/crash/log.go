@@ -70,7 +70,7 @@ func readLog(ctx context.Context, store *eventstore.Store, tenant string, r *rep
 			case decoded[i].Erased && closed[e.Customer] == 0:
 				closed[e.Customer] = e.Position
 			}
-			if failed[i] == nil {
+			if decoded[i].Envelope.Append != uuid.Nil { // else the envelope is what cannot be read
 				l.append(e, &decoded[i].Envelope, r)
 			}
 			last = e
