@@ -24,11 +24,12 @@ type Center struct {
 	newID func() uuid.UUID
 	cache *cache
 	lines *lines
+	reads *reads
 }
 
 // NewCenter returns a center on a store. newID must return a fresh id at every call (UUIDv7 in the product).
 func NewCenter(store *eventstore.Store, now func() time.Time, newID func() uuid.UUID) *Center {
-	return &Center{store: store, now: now, newID: newID, cache: newCache(cachedStates), lines: newLines()}
+	return &Center{store: store, now: now, newID: newID, cache: newCache(cachedStates), lines: newLines(), reads: newReads(store)}
 }
 
 // By says on whose behalf a command runs, and why.

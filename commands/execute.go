@@ -68,7 +68,7 @@ func (a *attempt) load(ctx context.Context, streams ...stream) error {
 	for i, s := range streams {
 		names[i], after[i] = s.id(), s.recall(a.center.cache, a.by.Tenant)
 	}
-	events, err := a.center.store.ReadStreams(ctx, a.by.Tenant, names, after)
+	events, err := a.center.reads.streams(ctx, a.by.Tenant, names, after)
 	if err != nil {
 		return fmt.Errorf("commands: load: %w", err)
 	}

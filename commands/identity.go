@@ -17,7 +17,7 @@ import (
 //
 // Refused: NOT_FOUND at association_id if that number was never given; ID_INVALID. It returns eventstore.ErrUnknownTenant too.
 func (c *Center) CustomerID(ctx context.Context, tenant string, association int, externalID string) (uuid.UUID, error) {
-	a := &attempt{center: c, by: By{Tenant: tenant}, now: c.now()}
+	a := &attempt{center: c, by: By{Tenant: tenant}}
 	return a.customerID(ctx, association, externalID)
 }
 
@@ -27,7 +27,7 @@ func (c *Center) CustomerOfSession(ctx context.Context, tenant string, id uuid.U
 	if known, ok := c.cache.get(tenant, session.Stream(id)); ok {
 		return known.state.(*session.State).Customer, true, nil
 	}
-	a := &attempt{center: c, by: By{Tenant: tenant}, now: c.now()}
+	a := &attempt{center: c, by: By{Tenant: tenant}}
 	talk := sessionOf(id)
 	if err := a.load(ctx, talk); err != nil {
 		return uuid.Nil, false, err

@@ -84,6 +84,9 @@ func (h *Handler) handle(ctx context.Context, a Arrival, event Event, wrong erro
 	if wrong != nil {
 		return outcome.refuse(wrong, func(r *domain.Refusal) string { return r.Location })
 	}
+	if a.Association < 1 { // no association, which to a command would mean any
+		return outcome.refuse(domain.Refuse(CodeUnknownAssociation).At("association_id"), event.place)
+	}
 	if event.data.command == nil {
 		return outcome, nil
 	}
