@@ -158,6 +158,18 @@ var benches = []struct {
 	{"append", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return Append{URL: url, Rounds: o.Rounds, Each: o.Each}.Run(ctx, r)
 	}},
+	{"relay", func(ctx context.Context, url string, s Servers, o Options, r *Report) error {
+		return Relay{URL: url, NATS: s.NATS, Rounds: o.Rounds, Events: o.Events}.Run(ctx, r)
+	}},
+	{"project", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
+		return Project{URL: url, Rounds: o.Rounds, Events: o.Events}.Run(ctx, r)
+	}},
+	{"pipeline", func(ctx context.Context, url string, s Servers, o Options, r *Report) error {
+		return Pipeline{URL: url, NATS: s.NATS, Rounds: o.Rounds, Each: o.Each, Events: o.Events}.Run(ctx, r)
+	}},
+	{"list", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
+		return List{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers}.Run(ctx, r)
+	}},
 }
 
 // Names lists the benches.
