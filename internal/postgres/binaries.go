@@ -143,3 +143,10 @@ func probe(ctx context.Context, dir string) (binaries, bool) {
 	}
 	return binaries{dir: dir, version: string(m[1]) + string(m[2]), major: major}, true
 }
+
+// Installed returns the version and the place of the programs that Start would
+// use for a new directory. ErrNoBinaries if there are none.
+func Installed(ctx context.Context) (version, dir string, err error) {
+	b, err := choose(ctx, "", 0)
+	return b.version, b.dir, err
+}

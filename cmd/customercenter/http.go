@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"customercenter/api"
+	"customercenter/api/access"
+	"customercenter/eventstore/relay"
+	"customercenter/projections"
+	"customercenter/projections/projector"
+)
+
+// slow is how far the relay or a read model may be behind while the process still calls itself ready.
+const slow = time.Minute
+
+func (n *node) httpHandler() http.Handler {
+	return api.New(api.Config{
+		Store: n.store, Center: n.center, Projector: n.projector, Catalogues: n.catalogues,
+		Customers: projections.NewCustomers(n.store, n.projector, n.catalogues), Sessions: projections.NewSessions(n.store, n.projector),
+		Tokens: n.tokens, Answers: access.NewAnswers(n.pool, time.Now), Channels: n.handler,
+		Checks:  []api.Check{{Name: "database", Look: n.databaseWell}, {Name: "bus", Look: n.busWell}, {Name: "relay", Look: n.relayWell}, {Name: "projections", Look: n.projectionsWell}},
+		Metrics: n.metrics, Log: n.log,
+		Background: func(work func(ctx context.Context)) { n.work.Go(func() { work(n.ctx) }) },
+	})
+}
+
+func (n *node) databaseWell(ctx context.Context) (bool, string) {
+	if err := n.pool.Ping(ctx); err != nil {
+		return false, "Postgres does not answer."
+	}
+	return true, "Postgres answers."
+}
+
+func (n *node) busWell(ctx context.Context) (bool, string) {
+	if _, err := n.js.AccountInfo(ctx); err != nil {
+		return false, "JetStream does not answer."
+	}
+	return true, "JetStream answers."
+}
+
+func (n *node) relayWell(ctx context.Context) (bool, string) {
+	all, err := relay.Status(ctx, n.store)
+	if err != nil {
+		return false, "The relay's cursors cannot be read."
+	}
+	var worst relay.TenantStatus
+	for _, t := range all {
+		if t.Stopped != "" {
+			return false, fmt.Sprintf("The relay stands still for tenant %s: %s.", t.Tenant, t.Stopped)
+		}
+		if t.Behind > worst.Behind {
+			worst = t
+		}
+	}
+	if worst.Behind > slow {
+		return false, fmt.Sprintf("The relay is %d events and %s behind for tenant %s.", worst.Lag(), worst.Behind.Round(time.Second), worst.Tenant)
+	}
+	return true, "The log is carried to the bus."
+}
+
+func (n *node) projectionsWell(ctx context.Context) (bool, string) {
+	all, err := n.projector.Status(ctx)
+	if err != nil {
+		return false, "The checkpoints cannot be read."
+	}
+	for _, s := range all {
+		if s.State != projector.StatusLive {
+			continue
+		}
+		if s.Stopped != "" {
+			return false, fmt.Sprintf("%s stands still for tenant %s: %s.", s.Projection, s.Tenant, s.Stopped)
+		}
+		if s.LagSeconds > slow.Seconds() {
+			return false, fmt.Sprintf("%s is %d events and %.0f s behind for tenant %s.", s.Projection, s.LagEvents, s.LagSeconds, s.Tenant)
+		}
+	}
+	return true, "The read models are up to date."
+}

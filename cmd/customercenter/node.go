@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"customercenter/api"
+	"customercenter/api/access"
+	"customercenter/api/ingest"
+	"customercenter/commands"
+	"customercenter/domain/catalog"
+	"customercenter/eventstore"
+	"customercenter/eventstore/bell"
+	"customercenter/eventstore/keyring"
+	"customercenter/eventstore/relay"
+	"customercenter/projections"
+	"customercenter/projections/projector"
+)
+
+// The parts of the product. A process runs some or all of them; any number of processes may run each.
+const (
+	roleAPI       = "api"       // answers over HTTP
+	roleRelay     = "relay"     // carries the log to NATS
+	roleProjector = "projector" // fills the read models
+	rolePolicies  = "policies"  // turns what happened into commands: channel events; and forgets old receipts
+)
+
+var allRoles = []string{roleAPI, roleRelay, roleProjector, rolePolicies}
+
+// node is one process of the product: everything the roles share.
+type node struct {
+	log        *slog.Logger
+	pool       *pgxpool.Pool
+	nc         *nats.Conn
+	js         jetstream.JetStream
+	bells      *bell.Listener
+	store      *eventstore.Store
+	center     *commands.Center
+	catalogues *projections.Catalogues
+	projector  *projector.Projector
+	tokens     *access.Tokens
+	relay      *relay.Relay
+	handler    *ingest.Handler
+	metrics    *prometheus.Registry
+
+	ctx  context.Context // of run; ends background work
+	work sync.WaitGroup
+}
+
+// openNode connects the parts. The database is migrated; nothing runs yet. The connection to NATS stays the caller's.
+func openNode(ctx context.Context, databaseURL string, nc *nats.Conn, master *keyring.Master, log *slog.Logger) (*node, error) {
+	n := &node{log: log, nc: nc, metrics: prometheus.NewRegistry()}
+	n.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := n.open(ctx, databaseURL, master); err != nil {
+		n.close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *node) open(ctx context.Context, databaseURL string, master *keyring.Master) (err error) {
+	if n.pool, err = eventstore.Connect(ctx, databaseURL, 32); err != nil {
+		return err
+	}
+	if err := waitForDatabase(ctx, n.pool); err != nil {
+		return err
+	}
+	if err = eventstore.Migrate(ctx, n.pool); err != nil {
+		return err
+	}
+	if n.js, err = jetstream.New(n.nc); err != nil {
+		return fmt.Errorf("JetStream: %w", err)
+	}
+	if n.bells, err = bell.Listen(n.nc); err != nil {
+		return err
+	}
+	n.store = eventstore.New(n.pool, codec(), keyring.New(n.pool, master), eventstore.WithBell(bell.Ringer(n.nc)))
+	n.center = commands.NewCenter(n.store, time.Now, newID)
+	n.catalogues = projections.NewCatalogues(n.store)
+	n.tokens = access.NewTokens(n.pool, time.Now, n.store.Secret)
+	n.handler = ingest.NewHandler(n.center)
+	if n.projector, err = projector.New(projector.Config{Store: n.store, Definitions: projections.Definitions(), Bells: n.bells, Log: n.log}); err != nil {
+		return err
+	}
+	n.relay, err = relay.New(relay.Config{Store: n.store, NATS: n.nc})
+	return err
+}
+
+func codec() *eventstore.Codec { return eventstore.NewCodec(catalog.Events()...) }
+
+func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) } // fails only when the system has no random numbers
+
+func (n *node) close() {
+	if n.bells != nil {
+		n.bells.Close()
+	}
+	if n.pool != nil {
+		n.pool.Close()
+	}
+}
+
+// waitForDatabase gives a server that is starting up half a minute.
+func waitForDatabase(ctx context.Context, pool *pgxpool.Pool) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		err := pool.Ping(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("Postgres cannot be reached: %w. Is it running, and is DATABASE_URL right?", err)
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+// run runs roles until the context ends or one of them fails for good. ready is called once everything runs; listener is only needed
+// for the API, and closed.
+func (n *node) run(ctx context.Context, roles []string, listener net.Listener, ready func()) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	n.ctx = ctx
+	var parts sync.WaitGroup
+	start := func(role string, run func(ctx context.Context) error) {
+		if !slices.Contains(roles, role) {
+			return
+		}
+		parts.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("%s: %w", role, err))
+			}
+		})
+	}
+	start(roleRelay, n.relay.Run)
+	start(roleProjector, n.projector.Run)
+	start(rolePolicies, n.consume)
+	start(rolePolicies, n.forget)
+	start(roleAPI, func(ctx context.Context) error { return n.serve(ctx, listener) })
+	ready()
+	parts.Wait()
+	n.work.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+func (n *node) consume(ctx context.Context) error {
+	consumer, err := ingest.NewConsumer(ingest.Config{Handler: n.handler, NATS: n.nc, Pool: n.pool, Metrics: n.metrics})
+	if err != nil {
+		return err
+	}
+	return consumer.Run(ctx)
+}
+
+// forget deletes expired receipts, a little at a time. Several processes may do so at once.
+func (n *node) forget(ctx context.Context) error {
+	for tick := time.NewTicker(time.Minute); ; {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return nil
+		case <-tick.C:
+			for more := true; more; {
+				deleted, err := n.store.ForgetReceipts(ctx)
+				if err != nil && ctx.Err() == nil {
+					n.log.Warn("receipts cannot be forgotten", "error", err)
+				}
+				more = err == nil && deleted > 0
+			}
+		}
+	}
+}
+
+// serve answers over HTTP until the context ends, and then finishes what has begun.
+func (n *node) serve(ctx context.Context, listener net.Listener) error {
+	server := api.Server(n.httpHandler(), n.log)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		server.Close()
+	}
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
