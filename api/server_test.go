@@ -37,7 +37,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a server on a database of its own, with a token for every role of the tenants acme and other.
 type world struct {
-	t         *testing.T
+	t         testing.TB
 	server    *httptest.Server
 	store     *eventstore.Store
 	center    *commands.Center
@@ -75,7 +75,7 @@ type options struct {
 	now    func() time.Time
 }
 
-func start(t *testing.T, o options) *world {
+func start(t testing.TB, o options) *world {
 	t.Helper()
 	w := &world{t: t, bearer: map[string]string{}, log: &journal{}, clock: o.now}
 	if w.clock == nil {
@@ -136,7 +136,7 @@ func (w *world) on(pool *pgxpool.Pool, o options, log *slog.Logger) {
 }
 
 // another runs a second server on the database of the first, which nothing feeds.
-func another(t *testing.T, first *world) *world {
+func another(t testing.TB, first *world) *world {
 	t.Helper()
 	w := &world{t: t, bearer: first.bearer, log: first.log, clock: time.Now}
 	w.on(first.store.Pool(), options{idle: true}, slog.New(slog.NewTextHandler(w.log, nil)))
@@ -180,7 +180,7 @@ type call struct {
 
 // reply is an answer.
 type reply struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	body   []byte
