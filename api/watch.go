@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -10,8 +9,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"customercenter/projections/projector"
 )
 
 // Check is one thing that must be well for the process to be ready.
@@ -36,58 +33,6 @@ type Finding struct {
 	Name   string `json:"name"`
 	Well   bool   `json:"well"`
 	Detail string `json:"detail"`
-}
-
-// DatabaseCheck asks the database for something trivial.
-func DatabaseCheck(ping func(ctx context.Context) error) Check {
-	return Check{Name: "database", Look: func(ctx context.Context) (bool, string) {
-		began := time.Now()
-		if err := ping(ctx); err != nil {
-			return false, "The database does not answer."
-		}
-		return true, fmt.Sprintf("The database answered in %.1f ms.", float64(time.Since(began).Microseconds())/1000)
-	}}
-}
-
-// BusCheck looks whether the connection to the bus stands.
-func BusCheck(connected func() bool) Check {
-	return Check{Name: "bus", Look: func(context.Context) (bool, string) {
-		if !connected() {
-			return false, "There is no connection to the bus."
-		}
-		return true, "The bus is connected."
-	}}
-}
-
-// LagCheck looks how far something is behind the log: it is well while it is not more than most behind.
-// lag returns how many events are not done yet, and how old the oldest of them is.
-func LagCheck(name string, most time.Duration, lag func(ctx context.Context) (events int64, age time.Duration, err error)) Check {
-	return Check{Name: name, Look: func(ctx context.Context) (bool, string) {
-		events, age, err := lag(ctx)
-		switch {
-		case err != nil:
-			return false, "How far it is behind could not be found out."
-		case age > most:
-			return false, fmt.Sprintf("It is %d events and %.1f s behind; up to %.0f s is well.", events, age.Seconds(), most.Seconds())
-		case events == 0:
-			return true, "It is up to date."
-		}
-		return true, fmt.Sprintf("It is %d events and %.1f s behind.", events, age.Seconds())
-	}}
-}
-
-// ProjectionLag is how far this binary's read models are behind, for LagCheck: of what is served, the worst.
-func ProjectionLag(p *projector.Projector) func(ctx context.Context) (events int64, age time.Duration, err error) {
-	return func(ctx context.Context) (events int64, age time.Duration, err error) {
-		all, err := p.Status(ctx)
-		for _, s := range all {
-			if s.State == projector.StatusLive {
-				events = max(events, s.LagEvents)
-				age = max(age, time.Duration(s.LagSeconds*float64(time.Second)))
-			}
-		}
-		return events, age, err
-	}
 }
 
 func (s *server) watchOperations() {
