@@ -10,7 +10,7 @@ import (
 
 // eventsCommand prints events of the log through the API, which decides what the token may see.
 type eventsCommand struct {
-	Data     string   `help:"Data directory of a running 'customercenter up'." default:"data" type:"path" placeholder:"DIR"`
+	Data     string   `help:"Data directory of a running 'customercenter up'." default:"data" type:"path"`
 	URL      string   `help:"Address of the API instead." placeholder:"URL"`
 	Token    string   `help:"Token of an admin or an analyst. Default: the demo tenant's admin." placeholder:"TOKEN"`
 	From     string   `help:"First position, or an instant (RFC 3339)." placeholder:"POSITION"`

@@ -22,7 +22,7 @@ const (
 
 // cli is the command line. Every flag has an environment variable: CUSTOMERCENTER_ and its name.
 type cli struct {
-	LogLevel slog.Level `help:"What to log: debug, info, warn or error. Logs hold ids, types and positions, never personal data." default:"info" placeholder:"LEVEL"`
+	LogLevel slog.Level `help:"What to log: debug, info, warn or error. Logs hold ids, types and positions, never personal data." default:"info"`
 
 	Up          upCommand          `cmd:"" help:"Run everything here: NATS in the process, a private Postgres, API and workers."`
 	Serve       serveCommand       `cmd:"" help:"Run some of the parts against DATABASE_URL and NATS_URL."`

@@ -10,8 +10,8 @@ import (
 // serveCommand runs some of the parts against real servers.
 type serveCommand struct {
 	target `prefix:""`
-	Role   []string `help:"Parts to run: api, relay, projector, policies. Default: all." default:"api,relay,projector,policies" placeholder:"ROLE"`
-	Listen string   `help:"Where the API listens." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	Role   []string `help:"Parts to run: api, relay, projector, policies. Default: all." default:"api,relay,projector,policies"`
+	Listen string   `help:"Where the API listens." default:"127.0.0.1:8080"`
 }
 
 // Run serves until it is interrupted.

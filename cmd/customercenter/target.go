@@ -14,7 +14,7 @@ import (
 
 // target says which system a command talks to: servers named by URL, else the `up` whose data directory is given.
 type target struct {
-	Data          string `help:"Data directory of a running 'customercenter up'; its run.json says where everything is." default:"data" type:"path" placeholder:"DIR"`
+	Data          string `help:"Data directory of a running 'customercenter up'; its run.json says where everything is." default:"data" type:"path"`
 	DatabaseURL   string `help:"Postgres to use instead." env:"DATABASE_URL" placeholder:"URL"`
 	NatsURL       string `help:"NATS to use instead." env:"NATS_URL" placeholder:"URL"`
 	MasterKey     string `help:"Master key, base64; several separated by commas, the current one first." placeholder:"KEY"`

@@ -20,8 +20,8 @@ import (
 // upCommand runs everything in one process.
 type upCommand struct {
 	target     `prefix:""`
-	Listen     string  `help:"Where the API listens." default:"127.0.0.1:8080" placeholder:"ADDR"`
-	NatsListen string  `help:"Where the NATS in this process listens, for channels and analysts. Ignored with NATS_URL." default:"127.0.0.1:4222" placeholder:"ADDR"`
+	Listen     string  `help:"Where the API listens." default:"127.0.0.1:8080"`
+	NatsListen string  `help:"Where the NATS in this process listens, for channels and analysts. Ignored with NATS_URL." default:"127.0.0.1:4222"`
 	Demo       bool    `help:"Create the tenant 'demo' with associations and tokens, and send it realistic traffic."`
 	DemoEvents int     `help:"How many channel events the first start sends." default:"5000"`
 	DemoRate   float64 `help:"Events per second that go on arriving afterwards; 0 for none." default:"2"`
