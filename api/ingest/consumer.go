@@ -68,14 +68,24 @@ func NewConsumer(config Config) (*Consumer, error) {
 	return &Consumer{config: config, js: js, metrics: m}, nil
 }
 
-// Run makes the streams if they do not exist, and carries out what is in the queue until ctx ends; then it returns nil, when nothing
-// is being handled any more. It may be called once. Any other error came before it began, see EnsureStreams.
+// Run makes the streams if they do not exist, waiting for NATS if need be, and carries out what is in the queue until ctx ends; then it
+// returns nil, when nothing is being handled any more. It may be called once. Any other error is final: ErrStream.
 //
 // Refused events go to the dead letters at once. An event that fails otherwise is tried a few times, holding up nobody but its
 // customer, and goes there then. While the database or NATS is unavailable events wait, in order.
 func (c *Consumer) Run(ctx context.Context) error {
-	if err := EnsureStreams(ctx, c.js, c.config.Replicas, c.config.MaxBytes); err != nil {
-		return err
+	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
+		err := EnsureStreams(ctx, c.js, c.config.Replicas, c.config.MaxBytes)
+		if err == nil {
+			break
+		}
+		if errors.Is(err, ErrStream) {
+			return err
+		}
+		c.trouble.begins(ctx, err)
+		if !sleep(ctx, pause) {
+			return nil
+		}
 	}
 	// The router's own log would repeat, for every event, what is said once here.
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: closeTimeout}, watermill.NopLogger{})
