@@ -27,6 +27,8 @@ func (n *node) httpHandler() http.Handler {
 	})
 }
 
+// What /readyz says is open to everybody, so it names no tenant.
+
 func (n *node) databaseWell(ctx context.Context) (bool, string) {
 	if err := n.pool.Ping(ctx); err != nil {
 		return false, "Postgres does not answer."
@@ -49,14 +51,14 @@ func (n *node) relayWell(ctx context.Context) (bool, string) {
 	var worst relay.TenantStatus
 	for _, t := range all {
 		if t.Stopped != "" {
-			return false, fmt.Sprintf("The relay stands still for tenant %s: %s.", t.Tenant, t.Stopped)
+			return false, "The relay stands still for a tenant; `customercenter relay` says for which and why."
 		}
 		if t.Behind > worst.Behind {
 			worst = t
 		}
 	}
 	if worst.Behind > slow {
-		return false, fmt.Sprintf("The relay is %d events and %s behind for tenant %s.", worst.Lag(), worst.Behind.Round(time.Second), worst.Tenant)
+		return false, fmt.Sprintf("The relay is %d events and %s behind for a tenant.", worst.Lag(), worst.Behind.Round(time.Second))
 	}
 	return true, "The log is carried to the bus."
 }
@@ -71,10 +73,10 @@ func (n *node) projectionsWell(ctx context.Context) (bool, string) {
 			continue
 		}
 		if s.Stopped != "" {
-			return false, fmt.Sprintf("%s stands still for tenant %s: %s.", s.Projection, s.Tenant, s.Stopped)
+			return false, fmt.Sprintf("%s stands still for a tenant; `customercenter projections` says for which and why.", s.Projection)
 		}
 		if s.LagSeconds > slow.Seconds() {
-			return false, fmt.Sprintf("%s is %d events and %.0f s behind for tenant %s.", s.Projection, s.LagEvents, s.LagSeconds, s.Tenant)
+			return false, fmt.Sprintf("%s is %d events and %.0f s behind for a tenant.", s.Projection, s.LagEvents, s.LagSeconds)
 		}
 	}
 	return true, "The read models are up to date."
