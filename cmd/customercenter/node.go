@@ -96,8 +96,10 @@ func (n *node) open(ctx context.Context, databaseURL string, master *keyring.Mas
 	if n.projector, err = projector.New(projector.Config{Store: n.store, Definitions: projections.Definitions(), Bells: n.bells, Log: n.log}); err != nil {
 		return err
 	}
-	n.relay, err = relay.New(relay.Config{Store: n.store, NATS: n.nc})
-	return err
+	if n.relay, err = relay.New(relay.Config{Store: n.store, NATS: n.nc}); err != nil {
+		return err
+	}
+	return n.metrics.Register(lag{n})
 }
 
 func codec() *eventstore.Codec { return eventstore.NewCodec(catalog.Events()...) }

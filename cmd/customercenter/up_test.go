@@ -357,6 +357,19 @@ func TestAnOperatorSetsUpATenantAndTheSimulatorsReportIsWhatTheAPIShows(t *testi
 	if text := tool("relay", "status", "--json"); !strings.Contains(text, `"acme"`) {
 		t.Errorf("the relay says:\n%s", text)
 	}
+	metrics, err := http.Get(run.URL + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(metrics.Body)
+	if err := errors.Join(err, metrics.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{`customercenter_lag_events{part="relay"}`, `customercenter_lag_seconds{part="customers"}`, `customercenter_parked_customers{projection="sessions"} 0`} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("/metrics does not have %s", line)
+		}
+	}
 	// Nothing that people wrote, and none of their numbers, is in the log of the process.
 	log := p.stderr.String()
 	for _, c := range []string{"订单", "你好", "1380", "wx_"} {

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"customercenter/eventstore/relay"
+	"customercenter/projections/projector"
+)
+
+// lag tells /metrics how far relay and read models are behind, over all tenants. It asks the database at every scrape.
+type lag struct{ n *node }
+
+var (
+	lagEvents  = prometheus.NewDesc("customercenter_lag_events", "Events of all logs that were not yet carried to the bus, or folded into the read model that is served.", []string{"part"}, nil)
+	lagSeconds = prometheus.NewDesc("customercenter_lag_seconds", "Age of the oldest such event of any tenant.", []string{"part"}, nil)
+	parked     = prometheus.NewDesc("customercenter_parked_customers", "Customers whose events cannot be applied to the read model.", []string{"projection"}, nil)
+	stopped    = prometheus.NewDesc("customercenter_stopped_tenants", "Tenants for whom the part stands still until somebody acts.", []string{"part"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (l lag) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{lagEvents, lagSeconds, parked, stopped} {
+		out <- d
+	}
+}
+
+// behind is the lag of one part over all tenants.
+type behind struct {
+	events, stopped, parked int64
+	seconds                 float64
+}
+
+// Collect implements prometheus.Collector. What cannot be read is left out: absence is what an alert sees then.
+func (l lag) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	parts := map[string]*behind{}
+	part := func(name string) *behind {
+		if parts[name] == nil {
+			parts[name] = &behind{}
+		}
+		return parts[name]
+	}
+	carried, err := relay.Status(ctx, l.n.store)
+	if err == nil {
+		part(roleRelay)
+	}
+	for _, t := range carried {
+		b := part(roleRelay)
+		b.events += t.Lag()
+		b.seconds = max(b.seconds, t.Behind.Seconds())
+		if t.Stopped != "" {
+			b.stopped++
+		}
+	}
+	folded, err := l.n.projector.Status(ctx)
+	if err != nil {
+		folded = nil
+	}
+	for _, s := range folded {
+		if s.State != projector.StatusLive {
+			continue
+		}
+		b := part(s.Projection)
+		b.events += s.LagEvents
+		b.seconds = max(b.seconds, s.LagSeconds)
+		b.parked += int64(s.Parked)
+		if s.Stopped != "" {
+			b.stopped++
+		}
+	}
+	for name, b := range parts {
+		out <- prometheus.MustNewConstMetric(lagEvents, prometheus.GaugeValue, float64(b.events), name)
+		out <- prometheus.MustNewConstMetric(lagSeconds, prometheus.GaugeValue, b.seconds, name)
+		out <- prometheus.MustNewConstMetric(stopped, prometheus.GaugeValue, float64(b.stopped), name)
+		if name != roleRelay {
+			out <- prometheus.MustNewConstMetric(parked, prometheus.GaugeValue, float64(b.parked), name)
+		}
+	}
+}
