@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
@@ -120,18 +121,9 @@ type part struct {
 	bells *bell.Listener
 }
 
-// openPart connects like the product does. Neither server need be there yet.
+// openPart connects like the product does. Neither server need be there yet. What fails here ends the process or the test.
 func openPart(ctx context.Context, database, url string) (*part, error) {
 	nc, err := nats.Connect(url, nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
-	if err != nil {
-		return nil, err
-	}
-	pool, err := eventstore.Connect(ctx, database, 16)
-	if err != nil {
-		nc.Close()
-		return nil, err
-	}
-	master, err := keyring.NewMaster([]byte("the master key of the crash test"))
 	if err != nil {
 		return nil, err
 	}
@@ -139,8 +131,20 @@ func openPart(ctx context.Context, database, url string) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	store := eventstore.New(pool, eventstore.NewCodec(catalog.Events()...), keyring.New(pool, master), eventstore.WithBell(bell.Ringer(nc)))
-	return &part{nc: nc, store: store, bells: bells}, nil
+	pool, err := eventstore.Connect(ctx, database, 16)
+	if err != nil {
+		return nil, err
+	}
+	store, err := newStore(pool, nc)
+	return &part{nc: nc, store: store, bells: bells}, err
+}
+
+func newStore(pool *pgxpool.Pool, nc *nats.Conn) (*eventstore.Store, error) {
+	master, err := keyring.NewMaster([]byte("the master key of the crash test"))
+	if err != nil {
+		return nil, err
+	}
+	return eventstore.New(pool, eventstore.NewCodec(catalog.Events()...), keyring.New(pool, master), eventstore.WithBell(bell.Ringer(nc))), nil
 }
 
 func (p *part) close() {

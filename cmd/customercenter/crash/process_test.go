@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -22,6 +24,8 @@ type process struct {
 	stdin io.WriteCloser
 	ended chan struct{} // closed when it is gone and everything it said was heard
 	err   error         // how it ended
+
+	frozen atomic.Bool
 }
 
 // launch starts this program again as a child and hands its lines to hear.
@@ -72,6 +76,24 @@ func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // fails only for one that has ended
 	<-p.ended
 	_ = p.stdin.Close()
+}
+
+// freeze stops the process for a time, as a machine does that has too much to do. It knows nothing of it when it goes on.
+func (p *process) freeze(long time.Duration) error {
+	if p.frozen.Swap(true) {
+		return nil
+	}
+	go func() {
+		timer := time.NewTimer(long)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			p.frozen.Store(false)
+			_ = p.cmd.Process.Signal(syscall.SIGCONT) // fails only for one that has been killed meanwhile
+		case <-p.ended:
+		}
+	}()
+	return p.cmd.Process.Signal(syscall.SIGSTOP)
 }
 
 // end tells the process to end in order and returns how it did.
@@ -142,10 +164,14 @@ func (f *fleet) startNATS(c childConfig) string {
 	return ""
 }
 
-// strike kills whoever is in a slot and fills it again. One that was not alive any more has a fault of its own.
+// strike kills whoever is in a slot and fills it again, unless it is frozen: what it does when it wakes is to be seen. One that was
+// not alive any more has a fault of its own.
 func (f *fleet) strike(name string) {
 	f.t.Helper()
 	p := f.alive[name]
+	if p.frozen.Load() {
+		return
+	}
 	select {
 	case <-p.ended:
 		f.t.Errorf("%s ended by itself: %v", name, p.err)

@@ -104,6 +104,9 @@ func beWriter(ctx context.Context, c childConfig, out io.Writer) error {
 		return err
 	}
 	defer p.close()
+	if err := p.loseAnswers(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	center := commands.NewCenter(p.store, time.Now, func() uuid.UUID { return uuid.Must(uuid.NewV7()) })
