@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"os"
 	"sync/atomic"
 	"testing"
@@ -16,7 +15,6 @@ import (
 	"go.uber.org/goleak"
 
 	"customercenter/commands"
-	"customercenter/domain"
 	"customercenter/domain/catalog"
 	"customercenter/eventstore"
 	"customercenter/eventstore/eventstoretest"
@@ -195,9 +193,4 @@ func (w *world) log() []eventstore.Decoded {
 		}
 		all, after = append(all, decoded...), events[len(events)-1].Position
 	}
-}
-
-func isRefusal(err error, code string) bool {
-	var refusal *domain.Refusal
-	return errors.As(err, &refusal) && refusal.Code == code
 }
