@@ -126,7 +126,7 @@ func waitForDatabase(ctx context.Context, pool *pgxpool.Pool) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("Postgres cannot be reached: %w. Is it running, and is DATABASE_URL right?", err)
+			return fmt.Errorf("PostgreSQL cannot be reached: %w. Is it running, and is DATABASE_URL right?", err)
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
