@@ -261,15 +261,15 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// lost reports whether the connection is gone or the server is ending, so that the outcome of a statement is not known.
+// lost reports whether the connection is gone or the server cannot work just now. The outcome of a statement may be unknown then.
 func lost(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		switch pg.Code {
-		case "57P01", "57P02", "57P03", "53300": // shutdown, crash, starting up, too many connections
+		switch pg.Code[:min(2, len(pg.Code))] {
+		case "08", "53", "57", "58": // connection; disk, memory or connections used up; shutdown or cancellation; the system beneath
 			return true
 		}
-		return len(pg.Code) == 5 && pg.Code[:2] == "08"
+		return false
 	}
 	var network net.Error // timeouts too
 	var connect *pgconn.ConnectError

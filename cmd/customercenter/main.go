@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // tenants have time zones, and not every machine has the list
 
 	"github.com/alecthomas/kong"
 )
