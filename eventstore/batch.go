@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"customercenter/eventstore/keyring"
 )
@@ -47,7 +48,7 @@ type preparedEvent struct {
 	version     int64
 	name        string
 	typeVersion int
-	customer    *uuid.UUID
+	customer    pgtype.UUID // not valid: nobody
 	data, meta  string
 }
 
@@ -209,7 +210,7 @@ func (s *Store) prepare(ctx context.Context, a *Append) (*prepared, error) {
 		for i, e := range st.Events {
 			pe := preparedEvent{stream: st.Stream, version: st.Version + int64(i) + 1, meta: string(plain)}
 			if e.Customer != uuid.Nil {
-				pe.customer = &e.Customer
+				pe.customer = pgtype.UUID{Bytes: e.Customer, Valid: true}
 			}
 			if !e.OccurredAt.IsZero() {
 				at := e.OccurredAt.UTC()
@@ -446,7 +447,7 @@ func arguments(tenant string, batch []*prepared) []any {
 	for _, p := range batch {
 		n += len(p.events)
 	}
-	ids := make([]uuid.UUID, len(batch))
+	ids := make([][16]byte, len(batch)) // pgx writes these without asking uuid.UUID for its text
 	var x struct {
 		append  []int32
 		stream  []string
@@ -456,8 +457,8 @@ func arguments(tenant string, batch []*prepared) []any {
 		append, typeVersion      []int32
 		stream, name, data, meta []string
 		version                  []int64
-		customer                 []*uuid.UUID
-	}{make([]int32, 0, n), make([]int32, 0, n), make([]string, 0, n), make([]string, 0, n), make([]string, 0, n), make([]string, 0, n), make([]int64, 0, n), make([]*uuid.UUID, 0, n)}
+		customer                 []pgtype.UUID
+	}{make([]int32, 0, n), make([]int32, 0, n), make([]string, 0, n), make([]string, 0, n), make([]string, 0, n), make([]string, 0, n), make([]int64, 0, n), make([]pgtype.UUID, 0, n)}
 	var r struct {
 		append, last               []int32
 		actor, route, key, answers []string
@@ -466,7 +467,7 @@ func arguments(tenant string, batch []*prepared) []any {
 	}
 	var k struct {
 		append, generation []int32
-		customer           []uuid.UUID
+		customer           [][16]byte
 		master             []string
 		wrapped            [][]byte
 	}
