@@ -224,6 +224,10 @@ func (w *world) strike(what string, one int, also string, both bool) {
 	w.t.Helper()
 	w.struck[what]++
 	if role, freeze := strings.CutPrefix(what, freezing); freeze {
+		if role == roleRelay {
+			w.refillTheEnd()
+			w.pause(time.Duration(w.rand.IntN(300)) * time.Millisecond)
+		}
 		if err := w.fleet.alive[fmt.Sprint(role, "-", one)].freeze(frozen); err != nil {
 			w.t.Error(err)
 		}
@@ -261,6 +265,25 @@ func (w *world) deleteStream() {
 	for _, tenant := range tenants {
 		w.insist("refill", func(ctx context.Context) error { return relay.Refill(ctx, w.part.store, tenant, 1) })
 	}
+}
+
+// refillTheEnd gives the relay much to publish, so that what is done to it meets it at work. A refill of more that is under way would
+// be overtaken by it, and is left alone.
+func (w *world) refillTheEnd() {
+	w.t.Helper()
+	const some = 5000
+	w.insist("refill the end", func(ctx context.Context) error {
+		status, err := relay.Status(ctx, w.part.store)
+		if err != nil {
+			return err
+		}
+		for _, s := range status {
+			if s.Stopped == "" && s.Lag() < some {
+				err = errors.Join(err, relay.Refill(ctx, w.part.store, s.Tenant, max(s.Position-some, 1)))
+			}
+		}
+		return err
+	})
 }
 
 // insist does something until it works.

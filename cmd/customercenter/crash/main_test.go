@@ -163,7 +163,7 @@ func beRelay(ctx context.Context, c childConfig) error {
 		return err
 	}
 	defer p.close()
-	r, err := relay.New(relay.Config{Store: p.store, NATS: p.nc})
+	r, err := relay.New(relay.Config{Store: p.store, NATS: p.nc, Sweep: 200 * time.Millisecond})
 	if err != nil {
 		return err
 	}
