@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -37,6 +38,7 @@ func launch(name string, c childConfig, stderr io.Writer, hear func([]byte) erro
 	p := &process{name: name, cmd: exec.Command(exe), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), childEnv+"="+name)
 	p.cmd.Stderr = stderr
+	dieWithParent(p.cmd)
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -44,10 +46,14 @@ func launch(name string, c childConfig, stderr io.Writer, hear func([]byte) erro
 	if err != nil {
 		return nil, err
 	}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
+	started := make(chan error, 1)
 	go func() {
+		runtime.LockOSThread() // for dieWithParent: the thread ends with this goroutine, and so after the child
+		err := p.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
 		defer close(p.ended)
 		lines := bufio.NewReader(out)
 		var heard error
@@ -60,6 +66,9 @@ func launch(name string, c childConfig, stderr io.Writer, hear func([]byte) erro
 		}
 		p.err = errors.Join(heard, p.cmd.Wait())
 	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
 	first, err := json.Marshal(c)
 	if err == nil {
 		_, err = p.stdin.Write(append(first, '\n'))
