@@ -188,24 +188,21 @@ func (w *world) quote(stderr *os.File) {
 
 // chaos strikes for a time, in rounds: everybody's turn comes in each, in another order.
 func (w *world) chaos(long time.Duration) {
-	end := time.Now().Add(long)
-	half := time.Now().Add(long / 2)
-	for time.Now().Before(end) {
+	began := time.Now()
+	for time.Since(began) < long {
 		for _, at := range w.rand.Perm(len(round)) {
-			if w.struck["stream"] == 0 && time.Now().After(half) {
+			if w.struck["stream"] == 0 && time.Since(began) > long/2 {
 				w.deleteStream()
 			}
 			w.pause(time.Duration(100+w.rand.IntN(400)) * time.Millisecond)
-			// What is done does not depend on how fast it goes, so that a seed does the same again.
+			if time.Since(began) > long {
+				return
+			}
+			// What is drawn does not depend on how fast it goes, so that a seed does the same again.
 			one, also := w.rand.IntN(2), processes[w.rand.IntN(len(processes))]
 			both := w.rand.IntN(2) == 0
-			if time.Now().Before(end) {
-				w.strike(round[at], one, also, both)
-			}
+			w.strike(round[at], one, also, both)
 		}
-	}
-	if w.struck["stream"] == 0 {
-		w.deleteStream()
 	}
 }
 
