@@ -20,7 +20,7 @@ func TestBenchesMeasure(t *testing.T) {
 		"append":   {"append 1 writers", "append 128 writers", "500-event batches", "10 % conflicting"},
 		"relay":    {"relay"},
 		"project":  {"customers live", "customers rebuild", "sessions live", "sessions rebuild"},
-		"pipeline": {"call to visible", "queue to visible"},
+		"pipeline": {"append to visible", "channel event to visible", "queue to visible"},
 		"list":     {"default", "all", "deep page", "channel", "tag of every third", "1 common character", "3 characters", "nobody", "id"},
 	}
 	for _, name := range Names() {

@@ -8,11 +8,14 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
 	"customercenter/api/ingest"
+	"customercenter/commands"
+	"customercenter/domain/session"
 	"customercenter/eventstore"
 	"customercenter/eventstore/bell"
 	"customercenter/eventstore/relay"
@@ -22,11 +25,12 @@ import (
 	"customercenter/projections/projector"
 )
 
-// Pipeline measures the way of simulated traffic through all parts, which run in this process: relay, projector, bells over NATS.
+// Pipeline measures the way through all parts, which run in this process: relay, projector, bells over NATS.
 //
-// First, at a steady 1,000 channel events a second, how long it takes from the call that carries an event out until every read model shows
-// what it did, against the same calls while neither relay nor projector runs. Then, as fast as it goes, how many events a second get from the
-// channels' queue into the read models, against bare publishing to and consuming from a work queue on the same server.
+// First, at a steady 1,000 a second, how long it takes from the start of an append until every read model shows it, against the same appends while
+// neither relay nor projector runs; and the same for the call that carries out a channel event of simulated traffic, which loads, decides and
+// appends. Then, as fast as it goes, how many channel events a second get from the channels' queue into the read models, against bare publishing
+// to and consuming from a work queue on the same server.
 type Pipeline struct {
 	URL    string // of an empty database; it is migrated
 	NATS   *natsserver.Server
@@ -44,15 +48,25 @@ type pipelineBench struct {
 	generator *traffic.Generator
 	paced     int // events of a measurement at a steady rate
 	queued    int // events of a measurement through the queue
+	talks     []*talk
+	written   int // messages appended to talks
+}
+
+// talk is an open session to append messages to.
+type talk struct {
+	mu       sync.Mutex
+	stream   string
+	customer uuid.UUID
+	version  int64
 }
 
 const (
-	perSecond     = 1000
-	warmUp        = 500
-	queueInFlight = 256
+	perSecond = 1000
+	warmUp    = 500 // channel events
+	talking   = 500 // open sessions; each gets two messages a second
 )
 
-// Run prints two lines.
+// Run prints three lines.
 func (p Pipeline) Run(ctx context.Context, report *Report) (err error) {
 	b := &pipelineBench{Pipeline: p, paced: max(int(p.Each.Seconds()*perSecond), 1), queued: max(p.Events/10, 1)}
 	if b.nc, b.js, err = connect(p.NATS); err != nil {
@@ -83,11 +97,36 @@ func (p Pipeline) Run(ctx context.Context, report *Report) (err error) {
 	if err := b.plant.carry(ctx, b.generator, warmUp, 0, func(time.Time, ingest.Outcome) {}); err != nil {
 		return err
 	}
+	if err := b.openTalks(ctx); err != nil {
+		return err
+	}
 	report.Heading("pipeline: relay, projector and bells in one process")
-	if err := b.steady(ctx, report); err != nil {
+	if err := b.steady(ctx, report, "append", b.appends); err != nil {
+		return err
+	}
+	if err := b.steady(ctx, report, "channel event", b.channelEvents); err != nil {
 		return err
 	}
 	return b.queue(ctx, report)
+}
+
+// openTalks lets some people open a session each.
+func (b *pipelineBench) openTalks(ctx context.Context) error {
+	app := b.plant.traffic.Associations[0].ID
+	for i := range talking {
+		done, err := commands.ReceiveMessage{Association: app, ExternalID: fmt.Sprintf("talker-%d", i),
+			Message: commands.Message{ID: "first", Kind: session.KindText, Text: "你好"}}.Run(ctx, b.plant.center, b.plant.by())
+		if err != nil {
+			return fmt.Errorf("bench: open a session: %w", err)
+		}
+		stream := session.Stream(done.Session)
+		events, err := b.plant.store.ReadStream(ctx, b.plant.tenant, stream, 0, 10)
+		if err != nil {
+			return err
+		}
+		b.talks = append(b.talks, &talk{stream: stream, customer: done.Customer, version: events[len(events)-1].Version})
+	}
+	return nil
 }
 
 func (b *pipelineBench) projector() (*projector.Projector, error) {
@@ -130,18 +169,24 @@ func (b *pipelineBench) visible(ctx context.Context, engine *projector.Projector
 	return nil
 }
 
-// steady compares how long it takes until an event is visible with how long its call alone takes.
-func (b *pipelineBench) steady(ctx context.Context, report *Report) error {
+// call is something that was done and wrote up to a position.
+type call struct {
+	due, done time.Time
+	position  int64
+}
+
+// steady compares how long it takes until what a call wrote is visible with how long the call takes alone.
+func (b *pipelineBench) steady(ctx context.Context, report *Report, what string, do func(context.Context) ([]call, error)) error {
 	var alone, called, visible []time.Duration
 	for range b.Rounds {
-		calls, err := b.call(ctx)
+		calls, err := do(ctx)
 		if err != nil {
 			return err
 		}
 		for _, c := range calls {
 			alone = append(alone, c.done.Sub(c.due))
 		}
-		calls, seen, err := b.callAndWatch(ctx)
+		calls, seen, err := b.watched(ctx, do)
 		if err != nil {
 			return err
 		}
@@ -151,20 +196,51 @@ func (b *pipelineBench) steady(ctx context.Context, report *Report) error {
 		}
 	}
 	base := Percentile(alone, 99)
-	report.Print(Line{Case: fmt.Sprintf("pipeline call to visible, %d/s: p99", perSecond), Unit: "ms", Value: Percentile(visible, 99),
-		Note: fmt.Sprintf("the call itself p50 %.2f ms  p99 %.2f ms; baseline: without relay and projector", Percentile(called, 50), Percentile(called, 99)),
+	report.Print(Line{Case: fmt.Sprintf("pipeline %s to visible, %d/s: p99", what, perSecond), Unit: "ms", Value: Percentile(visible, 99),
+		Note: fmt.Sprintf("the call itself p50 %.2f ms  p99 %.2f ms; baseline: without relay and projector, p50 %.2f ms",
+			Percentile(called, 50), Percentile(called, 99), Percentile(alone, 50)),
 	}.Against(base).Latency(visible))
 	return nil
 }
 
-// call is an event that was carried out.
-type call struct {
-	due, done time.Time
-	position  int64
+// appends appends one message at a time to the open talks in turn, at the steady rate, however long each takes.
+func (b *pipelineBench) appends(ctx context.Context) ([]call, error) {
+	calls := make([]call, b.paced)
+	group, working := errgroup.WithContext(ctx)
+	pace := newPace(perSecond)
+	for i := range calls {
+		due := pace.wait(working)
+		if working.Err() != nil {
+			break
+		}
+		t, n := b.talks[i%len(b.talks)], b.written
+		b.written++
+		group.Go(func() error {
+			position, err := b.say(working, t, n)
+			calls[i] = call{due: due, done: time.Now(), position: position}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return calls, context.Cause(ctx)
 }
 
-// call carries out events at the steady rate. Repeated events change nothing and are left out.
-func (b *pipelineBench) call(ctx context.Context) (calls []call, err error) {
+func (b *pipelineBench) say(ctx context.Context, t *talk, n int) (position int64, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	result, err := b.plant.store.Append(ctx, eventstore.Append{Tenant: b.plant.tenant, ID: uuid.New(), Now: time.Now(),
+		Actor:   eventstore.Actor{Kind: "channel", ID: "1"},
+		Streams: []eventstore.StreamAppend{{Stream: t.stream, Version: t.version, Events: []eventstore.NewEvent{{Payload: message(n), Customer: t.customer}}}}})
+	if err == nil {
+		t.version++
+	}
+	return result.Last, err
+}
+
+// channelEvents carries out channel events at the steady rate. Repeated events change nothing and are left out.
+func (b *pipelineBench) channelEvents(ctx context.Context) (calls []call, err error) {
 	var mu sync.Mutex
 	err = b.plant.carry(ctx, b.generator, b.paced, perSecond, func(due time.Time, o ingest.Outcome) {
 		c := call{due: due, done: time.Now(), position: o.Position}
@@ -177,24 +253,24 @@ func (b *pipelineBench) call(ctx context.Context) (calls []call, err error) {
 	return calls, err
 }
 
-// callAndWatch does the same while all parts run, and notes when the read models move.
-func (b *pipelineBench) callAndWatch(ctx context.Context) (calls []call, seen sightings, err error) {
+// watched does the same while all parts run, and notes when the read models move.
+func (b *pipelineBench) watched(ctx context.Context, do func(context.Context) ([]call, error)) (calls []call, seen sightings, err error) {
 	measured, engine, stop, err := b.running(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	watched, end := context.WithCancel(measured)
+	watching, end := context.WithCancel(measured)
 	defer end()
-	watchers, watched := errgroup.WithContext(watched)
+	watchers, watching := errgroup.WithContext(watching)
 	seen = make(sightings, len(projections.Definitions()))
 	for i, d := range projections.Definitions() {
 		watchers.Go(func() (err error) {
-			seen[i], err = b.watch(watched, engine, d.Name)
+			seen[i], err = b.watch(watching, engine, d.Name)
 			return err
 		})
 	}
-	if calls, err = b.call(measured); err == nil {
+	if calls, err = do(measured); err == nil {
 		err = b.visible(measured, engine)
 	}
 	end()
@@ -237,135 +313,4 @@ func (s sightings) since(c call) time.Duration {
 		}
 	}
 	return latest.Sub(c.due)
-}
-
-// queue compares the way from the channels' queue to the read models with bare publishing and consuming.
-func (b *pipelineBench) queue(ctx context.Context, report *Report) error {
-	if err := ingest.EnsureStreams(ctx, b.js, 1, 0); err != nil {
-		return err
-	}
-	var rates, bases []float64
-	for range b.Rounds {
-		messages := make([]*nats.Msg, 0, b.queued)
-		for range b.queued {
-			event, more := b.generator.Next()
-			if !more {
-				break
-			}
-			messages = append(messages, &nats.Msg{Subject: event.Subject, Data: event.Body})
-		}
-		base, err := b.bareQueue(ctx, messages)
-		if err != nil {
-			return err
-		}
-		rate, err := b.throughQueue(ctx, messages)
-		if err != nil {
-			return err
-		}
-		rates, bases = append(rates, rate), append(bases, base)
-	}
-	dead, err := lastSequence(ctx, b.js, ingest.StreamDead)
-	if err == nil && dead > 0 {
-		err = fmt.Errorf("bench: %d events have gone to the dead letters", dead)
-	}
-	if err != nil {
-		return err
-	}
-	report.Print(Line{Case: "pipeline queue to visible", Unit: "events/s", Value: Median(rates),
-		Note: "baseline: bare publish, consume and acknowledge"}.Against(Median(bases)))
-	return nil
-}
-
-// throughQueue publishes channel events while all parts run, until all are visible.
-func (b *pipelineBench) throughQueue(ctx context.Context, messages []*nats.Msg) (rate float64, err error) {
-	consumer, err := ingest.NewConsumer(ingest.Config{Handler: b.plant.handler, NATS: b.nc, Pool: b.plant.pool})
-	if err != nil {
-		return 0, err
-	}
-	measured, engine, stop, err := b.running(ctx, consumer.Run)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, stop()) }()
-	began := time.Now()
-	if err := b.publish(measured, messages, func(subject string) string { return subject }); err != nil {
-		return 0, err
-	}
-	if err := b.drained(measured, ingest.StreamIn); err != nil {
-		return 0, err
-	}
-	if err := b.visible(measured, engine); err != nil {
-		return 0, err
-	}
-	return float64(len(messages)) / time.Since(began).Seconds(), nil
-}
-
-// bareQueue publishes the same messages to a work queue of its own, and acknowledges them as they come.
-func (b *pipelineBench) bareQueue(ctx context.Context, messages []*nats.Msg) (rate float64, err error) {
-	const name = "BENCH_QUEUE"
-	if err := dropStream(ctx, b.js, name); err != nil {
-		return 0, err
-	}
-	stream, err := b.js.CreateStream(ctx, jetstream.StreamConfig{Name: name, Subjects: []string{"bench.queue.>"},
-		Retention: jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage, MaxBytes: 1 << 30})
-	if err != nil {
-		return 0, fmt.Errorf("bench: baseline queue: %w", err)
-	}
-	defer func() { err = errors.Join(err, dropStream(context.WithoutCancel(ctx), b.js, name)) }()
-	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{Durable: "bare", AckPolicy: jetstream.AckExplicitPolicy})
-	if err != nil {
-		return 0, fmt.Errorf("bench: baseline queue: %w", err)
-	}
-	began := time.Now()
-	consuming, err := consumer.Consume(func(m jetstream.Msg) { _ = m.Ack() }) // one that gets lost keeps the queue from emptying, and comes again
-	if err != nil {
-		return 0, fmt.Errorf("bench: baseline queue: %w", err)
-	}
-	defer consuming.Stop()
-	if err := b.publish(ctx, messages, func(string) string { return "bench.queue.messages" }); err != nil {
-		return 0, err
-	}
-	if err := b.drained(ctx, name); err != nil {
-		return 0, err
-	}
-	return float64(len(messages)) / time.Since(began).Seconds(), nil
-}
-
-// publish sends messages as a channel does: a bounded number at a time are on their way to the server's disk.
-func (b *pipelineBench) publish(ctx context.Context, messages []*nats.Msg, to func(subject string) string) error {
-	pending := make([]jetstream.PubAckFuture, 0, len(messages))
-	for i := range len(messages) + queueInFlight {
-		if i < len(messages) {
-			future, err := b.js.PublishMsgAsync(&nats.Msg{Subject: to(messages[i].Subject), Data: messages[i].Data}, jetstream.WithStallWait(30*time.Second))
-			if err != nil {
-				return fmt.Errorf("bench: publish: %w", err)
-			}
-			pending = append(pending, future)
-		}
-		if oldest := i - queueInFlight; oldest >= 0 {
-			select {
-			case <-pending[oldest].Ok():
-			case err := <-pending[oldest].Err():
-				return fmt.Errorf("bench: publish: %w", err)
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-	}
-	return nil
-}
-
-// drained waits until a work queue is empty.
-func (b *pipelineBench) drained(ctx context.Context, name string) error {
-	stream, err := b.js.Stream(ctx, name)
-	if err != nil {
-		return fmt.Errorf("bench: stream %s: %w", name, err)
-	}
-	return until(ctx, func() (bool, error) {
-		info, err := stream.Info(ctx)
-		if err != nil {
-			return false, fmt.Errorf("bench: stream %s: %w", name, err)
-		}
-		return info.State.Msgs == 0, nil
-	})
 }
