@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
+	"customercenter/commands"
 	"customercenter/eventstore"
 )
 
@@ -137,7 +138,7 @@ func (c *Consumer) handle(msg *message.Message) error {
 
 // passing reports whether an error is nobody's fault and will pass: the event then waits instead of being given up.
 func passing(err error) bool {
-	return errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, eventstore.ErrClocks) ||
+	return errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, eventstore.ErrClocks) || errors.Is(err, commands.ErrBusy) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
@@ -530,6 +531,42 @@ func TestEnsureStreams(t *testing.T) {
 	}
 	if err := EnsureStreams(t.Context(), w.js, 1, 0); !errors.Is(err, ErrStream) {
 		t.Errorf("a stream of another kind: %v", err)
+	}
+}
+
+// A message that no pull can hold would stop its part of the queue, so the queue does not take it, however large the server's messages
+// may be. What the embedded server takes, it takes.
+func TestTheQueueTakesNoMessageThatCannotBeRead(t *testing.T) {
+	w := newHandlerWorld(t)
+	foreign, err := server.NewServer(&server.Options{
+		JetStream: true, StoreDir: t.TempDir(), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, MaxPayload: 32 << 20, MaxPending: 64 << 20,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign.Start()
+	t.Cleanup(func() { foreign.Shutdown(); foreign.WaitForShutdown() })
+	if !foreign.ReadyForConnections(time.Minute) {
+		t.Fatal("the server does not start")
+	}
+	if w.conn, err = nats.Connect(foreign.ClientURL()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.conn.Close)
+	if w.js, err = jetstream.New(w.conn); err != nil {
+		t.Fatal(err)
+	}
+	if err := EnsureStreams(t.Context(), w.js, 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.js.Publish(t.Context(), Subject(tenant, 1), make([]byte, pullBytes)); err == nil {
+		t.Error("the queue took a message that it cannot give out")
+	}
+	w.consume()
+	w.publish("1", strings.Repeat("a", natsserver.MaxPayload), numbered("message.received", 1, received))
+	w.drained()
+	if dead := w.dead(); len(dead) != 1 || dead[0].Code != CodeTooLarge {
+		t.Errorf("dead letters %v", dead)
 	}
 }
 

@@ -184,11 +184,27 @@ func (d *DeadLetters) Resend(ctx context.Context, sequence uint64) error {
 	msg := &nats.Msg{Subject: inPrefix + letter.Tenant + "." + letter.Association, Data: letter.Body, Header: nats.Header{}}
 	msg.Header.Set(headerResent, strconv.Itoa(letter.Resent+1))
 	// An operator who asks twice, or again after an error, sends it once: within the server's window by this id, later by its own.
-	id := fmt.Sprintf("dead/%d/%d", sequence, letter.Died.UnixNano())
-	if _, err := d.js.PublishMsg(ctx, msg, jetstream.WithMsgID(id)); err != nil {
+	if _, err := d.js.PublishMsg(ctx, msg, jetstream.WithMsgID(resendID(sequence, letter.Died))); err != nil {
 		return fmt.Errorf("ingest: send again: %w", err)
 	}
 	return d.Discard(ctx, sequence)
+}
+
+// resendPrefix begins the ids of messages that Resend published.
+const resendPrefix = "dead/"
+
+// resendID is the id of the message that sends a dead letter again.
+func resendID(sequence uint64, died time.Time) string {
+	return fmt.Sprintf("%s%d/%d", resendPrefix, sequence, died.UnixNano())
+}
+
+// isResendID reports whether an id has the form of resendID.
+func isResendID(id string) bool {
+	rest, found := strings.CutPrefix(id, resendPrefix)
+	sequence, died, complete := strings.Cut(rest, "/")
+	_, err := strconv.ParseUint(sequence, 10, 64)
+	_, err2 := strconv.ParseInt(died, 10, 64)
+	return found && complete && err == nil && err2 == nil
 }
 
 // Discard removes a dead letter for good. ErrNoLetter.

@@ -1,6 +1,7 @@
 // Package ingest takes in what channels tell: one CloudEvent at a time, over HTTP or from the queue on NATS, by the same Handler.
 //
-// Every event is carried out once, however often it comes: its source and id are remembered for 30 days, with the outcome. What
+// Every event is carried out once, however often it comes: its source and id are remembered for 30 days, with the outcome, and whatever
+// comes with the same two is taken for the same event. What
 // cannot be understood or may not be done is refused with a code, and an event from the queue that is refused goes to the dead
 // letters with the reason, from where an operator can send it again. Nothing here logs, or puts into an error, what people wrote,
 // who they are, or how to reach them.
@@ -8,7 +9,6 @@ package ingest
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strconv"
@@ -118,13 +118,13 @@ func (o Outcome) refuse(err error, place func(*domain.Refusal) string) (Outcome,
 }
 
 func (h *Handler) run(ctx context.Context, a Arrival, event Event) (commands.Done, error) {
-	body := sha256.Sum256(a.Body)
 	association := strconv.Itoa(a.Association)
 	by := commands.By{
 		Tenant: a.Tenant, Actor: eventstore.Actor{Kind: "channel", ID: association}, Cause: event.ID, Correlation: a.Correlation,
 		OccurredAt: event.Time,
-		// No control character is in either, so the two cannot run into each other.
-		Once: &commands.Once{Route: route, Key: event.Source + "\n" + event.ID, Body: body[:], Keep: Keep},
+		// No control character is in either, so the two cannot run into each other. There is no Body: source and id say which event it is,
+		// whatever else a channel that sends it again makes of the bytes.
+		Once: &commands.Once{Route: route, Key: event.Source + "\n" + event.ID, Keep: Keep},
 	}
 	if by.Correlation == "" {
 		by.Correlation = event.ID
@@ -146,8 +146,6 @@ func (ev *Event) place(r *domain.Refusal) string {
 		return place
 	}
 	switch {
-	case r.Code == commands.CodeKeyReused:
-		return "id"
 	case r.Location == "occurred_at":
 		return "time"
 	case r.Location == "association_id" || r.Location == "":

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -35,7 +38,8 @@ func newItem(msg jetstream.Msg) (*item, error) {
 	it := &item{msg: msg, meta: meta, arrival: Arrival{
 		Tenant: tenant, Association: association, Body: msg.Data(), Correlation: msg.Headers().Get(middleware.CorrelationIDMetadataKey),
 	}}
-	if n, err := strconv.Atoi(msg.Headers().Get(headerResent)); err == nil && n > 0 {
+	// Channels publish to the same subjects and may set any header. The count is worth something only with the id that Resend gives.
+	if n, err := strconv.Atoi(msg.Headers().Get(headerResent)); err == nil && n > 0 && isResendID(msg.Headers().Get(jetstream.MsgIDHeader)) {
 		it.arrival.Resent = n
 	}
 	it.parse()
@@ -50,6 +54,22 @@ func (it *item) parse() {
 		}
 	}()
 	it.event, it.wrong = Parse(it.arrival.Body)
+}
+
+// claimed is the lane for an event whose customer cannot be told yet, by the external id it names; empty if it names a session.
+// Which spellings of an external id are the same depends on the channel, which is not known then. So those are the same here that are
+// the same in any channel; that two people may share such a lane does no harm.
+func (it *item) claimed() string {
+	if it.event.data.session != uuid.Nil || it.event.data.externalID == "" {
+		return ""
+	}
+	folded := strings.Map(func(r rune) rune {
+		if r == '-' || unicode.IsSpace(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, it.event.data.externalID)
+	return "?" + it.arrival.Tenant + "/" + strconv.Itoa(it.arrival.Association) + "/" + folded
 }
 
 type itemKey struct{}

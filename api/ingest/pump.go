@@ -21,7 +21,7 @@ import (
 const (
 	handMessages = 1024
 	handBytes    = 32 << 20
-	pullBytes    = 16 << 20 // on its way from the server; more than the largest message
+	pullBytes    = 16 << 20 // on its way from the server; more than maxMessage
 )
 
 // ackWait is after how long the server gives an unacknowledged message out again. A process that dies is not waited for: who takes the
@@ -124,8 +124,13 @@ func (p *pump) read(ctx context.Context, consumer jetstream.Consumer) error {
 	}
 }
 
-// laneOf names the lane of an event: its customer's. An event that no customer can be found for is refused anyway, and gets a lane of
-// its own. It waits while the database is unavailable, since without it the order is not known.
+// laneOf names the lane of an event: its customer's. It waits while the database is unavailable, since without it the order is not known.
+//
+// While the association or the tenant is not known, nobody's customer id can be told, but it may become known before the event's turn
+// comes. Such events wait in the lane of who they say they are from; and as long as that lane runs, later ones follow in it, so that
+// none overtakes. Any other event that no customer can be found for gets a lane of its own: its handler meets the same and refuses it, or
+// tries it a few times and puts it aside. Only the reader waits here, and with it an eighth of all tenants, so it must not wait for
+// what does not pass.
 func (p *pump) laneOf(ctx context.Context, it *item) (string, error) {
 	own := "#" + strconv.FormatUint(it.meta.Sequence.Consumer, 10)
 	if it.wrong != nil || it.event.data.command == nil || it.arrival.Association < 1 {
@@ -133,11 +138,14 @@ func (p *pump) laneOf(ctx context.Context, it *item) (string, error) {
 	}
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
 		customer, err := p.customerOf(ctx, it)
-		var refusal *domain.Refusal
 		switch {
+		case err == nil && p.runs(it.claimed()):
+			return it.claimed(), nil
 		case err == nil:
 			return it.arrival.Tenant + "/" + customer.String(), nil
-		case errors.As(err, &refusal) || errors.Is(err, eventstore.ErrUnknownTenant) || errors.Is(err, errPanicked):
+		case it.claimed() != "" && unknownYet(err):
+			return it.claimed(), nil
+		case !passing(err):
 			return own, nil
 		}
 		p.trouble.begins(ctx, err)
@@ -145,6 +153,21 @@ func (p *pump) laneOf(ctx context.Context, it *item) (string, error) {
 			return "", ctx.Err()
 		}
 	}
+}
+
+// unknownYet reports whether an error of customerOf says that the event is of a tenant or an association that does not exist so far.
+func unknownYet(err error) bool {
+	var refusal *domain.Refusal
+	return errors.Is(err, eventstore.ErrUnknownTenant) ||
+		errors.As(err, &refusal) && refusal.Code == domain.CodeNotFound && refusal.Location == "association_id"
+}
+
+// runs reports whether something in a lane is not acknowledged yet.
+func (p *pump) runs(lane string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, running := p.lanes[lane]
+	return running
 }
 
 // customerOf finds the customer of an event. A panic must not take the whole part of the queue down: the event's handler meets the same

@@ -30,6 +30,10 @@ const Partitions = 8
 const (
 	defaultMaxBytes = 2 << 30
 	deadMaxBytes    = 1 << 30
+	// maxMessage is the largest message that the queue takes, headers included: that of the embedded server. One that a pull
+	// (pullBytes) cannot hold would never arrive, and its part of the queue would not get past it. It is above MaxBytes, so that what is
+	// somewhat too large gets to the dead letters with its reason.
+	maxMessage = 8 << 20
 	// deadWindow is for how long one event is not put among the dead letters twice, when a process dies between the two acknowledgements.
 	deadWindow = 10 * time.Minute
 )
@@ -54,7 +58,8 @@ func EnsureStreams(ctx context.Context, js jetstream.JetStream, replicas int, ma
 		// The server sorts events into parts as they come, so channels need not know of them.
 		SubjectTransform: transform(),
 		Retention:        jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
-		MaxBytes: maxBytes, Discard: jetstream.DiscardNew, // when it is full, channels are told; nothing that was acknowledged is dropped
+		MaxMsgSize: maxMessage,
+		MaxBytes:   maxBytes, Discard: jetstream.DiscardNew, // when it is full, channels are told; nothing that was acknowledged is dropped
 	})
 	if err != nil {
 		return err
