@@ -13,7 +13,8 @@ type Append struct {
 	Tenant string
 	// ID makes the append idempotent: appending it again after a lost answer never writes twice. Required.
 	ID uuid.UUID
-	// Now is the caller's clock. An append is refused when it differs from the database's by over a minute.
+	// Now is the instant by which the caller decided. Required. Whether this machine's clock and the database's agree to a minute
+	// is compared when the append is sent; if not, it is refused with ErrClocks.
 	Now time.Time
 	// Streams are written to, each from the version it must have. A stream may appear once.
 	Streams []StreamAppend

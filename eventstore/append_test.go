@@ -199,6 +199,90 @@ func TestAnAnswerWithoutEventsHasThePositionOfItsReceipt(t *testing.T) {
 	}
 }
 
+func TestTheSameAppendAgainDoesNotReplaceTheCustomersKey(t *testing.T) {
+	s := eventstoretest.Store(t, codec(), "acme")
+	ctx := t.Context()
+	c := uuid.New()
+	a := eventstore.Append{Tenant: "acme", ID: uuid.New(), Now: time.Now(), NewCustomers: []eventstore.NewCustomer{{ID: c, Generation: 1}},
+		Streams: []eventstore.StreamAppend{{Stream: customer.Stream(c), Events: []eventstore.NewEvent{{Customer: c, Payload: customer.Created{ExternalID: "x"}}}}}}
+	for range 2 {
+		if _, err := s.Append(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	message := eventstore.Append{Tenant: "acme", ID: uuid.New(), Now: time.Now(),
+		Streams: []eventstore.StreamAppend{{Stream: "session-1", Events: []eventstore.NewEvent{{Customer: c, Payload: session.MessageRecorded{Text: "你好"}}}}}}
+	if _, err := s.Append(ctx, message); err != nil {
+		t.Fatal(err)
+	}
+	events, err := s.ReadLog(ctx, "acme", 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, reader := range map[string]*eventstore.Store{"this process": s, "another": eventstoretest.On(t, s.Pool(), codec())} {
+		decoded, err := reader.Open(ctx, events)
+		if err != nil || decoded[1].Payload.(session.MessageRecorded).Text != "你好" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAnotherProcessSeesTheNextGenerationOfACustomersKey(t *testing.T) {
+	a := eventstoretest.Store(t, codec(), "acme")
+	b := eventstoretest.On(t, a.Pool(), codec())
+	ctx := t.Context()
+	c := uuid.New()
+	for generation := 1; generation <= 2; generation++ {
+		_, err := a.Append(ctx, eventstore.Append{Tenant: "acme", ID: uuid.New(), Now: time.Now(), NewCustomers: []eventstore.NewCustomer{{ID: c, Generation: generation}},
+			Streams: []eventstore.StreamAppend{{Stream: customer.Stream(c), Version: int64(generation - 1),
+				Events: []eventstore.NewEvent{{Customer: c, Payload: customer.Created{ExternalID: "x", Generation: generation}}}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		events, err := b.ReadLog(ctx, "acme", 0, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoded, err := b.Open(ctx, events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last := decoded[generation-1]; last.Erased || last.Payload.(customer.Created).ExternalID != "x" {
+			t.Errorf("generation %d reads as erased", generation)
+		}
+	}
+	if _, err := a.Pool().Exec(ctx, `delete from customer_keys where generation = 1`); err != nil {
+		t.Fatal(err)
+	}
+	fresh := eventstoretest.On(t, a.Pool(), codec())
+	events, err := fresh.ReadLog(ctx, "acme", 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded, err := fresh.Open(ctx, events)
+	if err != nil || !decoded[0].Erased || decoded[1].Erased {
+		t.Errorf("after the first life's key is gone: %v %v %v", decoded[0].Erased, decoded[1].Erased, err)
+	}
+	shown, err := fresh.Reveal(ctx, events, false)
+	if err != nil || bytes.Contains(shown[0].Data, []byte("external_id")) || !bytes.Contains(shown[1].Data, []byte(`"external_id":"x"`)) {
+		t.Errorf("revealed %s and %s %v", shown[0].Data, shown[1].Data, err)
+	}
+}
+
+// A refused append must not leave its deadline on a connection that others use next.
+func TestARefusedAppendLeavesNoDeadlineBehind(t *testing.T) {
+	pool := eventstoretest.Pool(t)
+	s := eventstore.New(pool, codec(), eventstoretest.Keys(t, pool), eventstore.WithPatience(300*time.Millisecond))
+	if _, err := s.Append(t.Context(), one("nobody", "a", 0, 1)); !errors.Is(err, eventstore.ErrUnknownTenant) {
+		t.Fatal(err)
+	}
+	for until := time.Now().Add(600 * time.Millisecond); time.Now().Before(until); time.Sleep(10 * time.Millisecond) { // busy, so that the pool does not ping
+		if _, err := s.Head(t.Context(), "nobody"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestAReceiptAnswersTheRequestThatCameAgain(t *testing.T) {
 	s := eventstoretest.Store(t, codec(), "acme", "other")
 	ctx := t.Context()

@@ -92,6 +92,11 @@ func (s *Store) Append(ctx context.Context, a Append) (Result, error) {
 	select {
 	case <-p.done:
 		return p.result, p.err
+	default: // what is known is never reported as unknown
+	}
+	select {
+	case <-p.done:
+		return p.result, p.err
 	case <-ctx.Done():
 		return Result{}, fmt.Errorf("eventstore: append: outcome unknown: %w", context.Cause(ctx))
 	}
@@ -250,7 +255,7 @@ func (s *Store) send(tenant string, batch []*prepared) {
 		if last > 0 {
 			s.ring(tenant, last)
 		}
-	case len(batch) > 1 && !errors.Is(err, ErrUnavailable):
+	case len(batch) > 1 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrClocks) && !errors.Is(err, ErrUnknownTenant):
 		s.send(tenant, batch[:len(batch)/2])
 		s.send(tenant, batch[len(batch)/2:])
 		return
@@ -306,10 +311,8 @@ func (s *Store) query(ctx context.Context, sql string, args []any, into ...any) 
 	if err := socket.SetDeadline(deadline); err != nil {
 		return err
 	}
-	if err := conn.QueryRow(context.Background(), sql, args...).Scan(into...); err != nil {
-		return err
-	}
-	return socket.SetDeadline(time.Time{})
+	defer func() { _ = socket.SetDeadline(time.Time{}) }() // whatever came of it: the connection goes back to others; it fails only on a closed one
+	return conn.QueryRow(context.Background(), sql, args...).Scan(into...)
 }
 
 // simple reports whether append_event can carry out the append.
@@ -410,9 +413,7 @@ func (s *Store) settle(tenant string, batch []*prepared, v verdicts) (last int64
 			}
 			next += int64(len(p.events))
 			p.recorded = true
-		}
-		if p.recorded {
-			for customer, key := range p.fresh {
+			for customer, key := range p.fresh { // not those of an append that an earlier call wrote: its keys were others
 				s.keys.Keep(tenant, customer, key)
 			}
 		}

@@ -197,8 +197,24 @@ func (s *Store) OpenEach(ctx context.Context, events []Event) (decoded []Decoded
 		return nil, nil, err
 	}
 	decoded, failed = make([]Decoded, len(events)), make([]error, len(events))
+	var shut []uuid.UUID // customers of events whose key is not known
 	for i, e := range events {
 		decoded[i], failed[i] = s.codec.decode(e, func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) })
+		if decoded[i].Erased {
+			shut = append(shut, e.Customer)
+		}
+	}
+	if len(shut) == 0 {
+		return decoded, failed, nil
+	}
+	// Before a key is called destroyed the database is asked: what is cached may be older than the customer's latest generation.
+	if keys, err = s.keys.Reload(ctx, events[0].Tenant, shut); err != nil {
+		return nil, nil, unavailable(err)
+	}
+	for i, e := range events {
+		if decoded[i].Erased {
+			decoded[i], failed[i] = s.codec.decode(e, func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) })
+		}
 	}
 	return decoded, failed, nil
 }
@@ -232,9 +248,18 @@ func (s *Store) Reveal(ctx context.Context, events []Event, masked bool) ([]Even
 	}
 	out := make([]Event, len(events))
 	for i, e := range events {
-		open, secret, _, err := s.codec.unseal(e.Type, e, func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) })
+		find := func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) }
+		open, secret, shut, err := s.codec.unseal(e.Type, e, find)
+		if err == nil && shut && !masked { // as in OpenEach
+			if keys, err = s.keys.Reload(ctx, e.Tenant, []uuid.UUID{e.Customer}); err == nil {
+				open, secret, _, err = s.codec.unseal(e.Type, e, find)
+			}
+			if err == nil {
+				keys, err = s.keysOf(ctx, events)
+			}
+		}
 		if err != nil {
-			return nil, err
+			return nil, unavailable(err)
 		}
 		e.Data = joinObjects(open, secret)
 		out[i] = e
@@ -266,10 +291,10 @@ func lost(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		switch pg.Code[:min(2, len(pg.Code))] {
-		case "08", "53", "57", "58": // connection; disk, memory or connections used up; shutdown or cancellation; the system beneath
+		case "08", "40", "53", "57", "58": // connection; deadlock and the like; disk, memory or connections used up; shutdown or cancellation; the system beneath
 			return true
 		}
-		return false
+		return pg.Code == "25006" || pg.Code == "55P03" // a primary that has become a standby; a lock not available
 	}
 	var network net.Error // timeouts too
 	var connect *pgconn.ConnectError

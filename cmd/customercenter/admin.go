@@ -51,7 +51,19 @@ func (t target) withStore(env *environment, do func(ctx context.Context, s *even
 	if err := eventstore.Migrate(env.ctx, pool); err != nil {
 		return err
 	}
-	return do(env.ctx, eventstore.New(pool, codec(), keyring.New(pool, master)))
+	keys := keyring.New(pool, master)
+	if err := checkMaster(env.ctx, keys); err != nil {
+		return err
+	}
+	return do(env.ctx, eventstore.New(pool, codec(), keys))
+}
+
+// checkMaster refuses to go on with a master key that is not the database's: what it would seal, nobody else could read.
+func checkMaster(ctx context.Context, keys *keyring.Keyring) error {
+	if err := keys.Check(ctx); err != nil {
+		return fmt.Errorf("%w. Give the database's own master key with CUSTOMERCENTER_MASTER_KEY or --master-key-file (`up` keeps it as master.key in its data directory)", err)
+	}
+	return nil
 }
 
 // tenantCommand creates and lists tenants.

@@ -67,11 +67,7 @@ func (d *demo) save() error {
 	if err != nil {
 		return fmt.Errorf("demo.json: %w", err)
 	}
-	next := d.path + ".next"
-	if err := errors.Join(os.WriteFile(next, text, 0o600), os.Rename(next, d.path)); err != nil {
-		return fmt.Errorf("demo.json: %w", err)
-	}
-	return nil
+	return replaceFile(d.path, text)
 }
 
 // demoAssociations registers one account per channel. One that is there already keeps its id.

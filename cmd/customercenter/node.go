@@ -88,7 +88,11 @@ func (n *node) open(ctx context.Context, databaseURL string, master *keyring.Mas
 	if n.bells, err = bell.Listen(n.nc); err != nil {
 		return err
 	}
-	n.store = eventstore.New(n.pool, codec(), keyring.New(n.pool, master), eventstore.WithBell(bell.Ringer(n.nc)))
+	keys := keyring.New(n.pool, master)
+	if err = checkMaster(ctx, keys); err != nil {
+		return err
+	}
+	n.store = eventstore.New(n.pool, codec(), keys, eventstore.WithBell(bell.Ringer(n.nc)))
 	n.center = commands.NewCenter(n.store, time.Now, newID)
 	n.catalogues = projections.NewCatalogues(n.store)
 	n.tokens = access.NewTokens(n.pool, time.Now, n.store.Secret)

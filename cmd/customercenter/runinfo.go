@@ -30,16 +30,22 @@ func (r *runInfo) write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("run.json: %w", err)
 	}
-	f, err := os.CreateTemp(dir, ".run-*") // mode 0600
+	return replaceFile(runFile(dir), append(text, '\n'))
+}
+
+// replaceFile puts a file, for its owner only, in the place of another in one step: a reader, and a machine that loses its power, sees the old
+// one or the new one.
+func replaceFile(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".next-*") // mode 0600
 	if err != nil {
-		return fmt.Errorf("run.json: %w", err)
+		return fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
-	_, err = f.Write(append(text, '\n'))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), runFile(dir))
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		return fmt.Errorf("run.json: %w", errors.Join(err, os.Remove(f.Name())))
+		return fmt.Errorf("%s: %w", filepath.Base(path), errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
 }

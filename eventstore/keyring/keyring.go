@@ -12,6 +12,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -109,6 +111,7 @@ func newAEAD(key []byte) cipher.AEAD {
 type Keyring struct {
 	pool   *pgxpool.Pool
 	master *Master
+	mu     sync.Mutex              // held while a customer's list is changed
 	keys   *lru.Cache[name, []Key] // all generations of a customer, ascending
 }
 
@@ -137,11 +140,25 @@ func (r *Keyring) Create(tenant string, customer uuid.UUID, generation int) (Key
 // Keep remembers a key whose insertion was committed.
 func (r *Keyring) Keep(tenant string, customer uuid.UUID, k Key) {
 	n := name{tenant, customer}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	old, _ := r.keys.Peek(n)
 	if k.generation > 1 && len(old) == 0 {
 		return // earlier generations may exist: let the next use load them all
 	}
-	r.keys.Add(n, append(append([]Key{}, old...), k))
+	r.keys.Add(n, merge(old, []Key{k}))
+}
+
+// merge unites two lists of a customer's keys, ascending by generation.
+func merge(a, b []Key) []Key {
+	out := append(make([]Key, 0, len(a)+len(b)), a...)
+	for _, k := range b {
+		if !slices.ContainsFunc(out, func(o Key) bool { return o.generation == k.generation }) {
+			out = append(out, k)
+		}
+	}
+	slices.SortFunc(out, func(a, b Key) int { return a.generation - b.generation })
+	return out
 }
 
 // Current returns the key of the customer's latest generation, or ErrNoKey.
@@ -198,6 +215,29 @@ func (r *Keyring) Of(ctx context.Context, tenant string, customers []uuid.UUID) 
 	return found, err
 }
 
+// Reload is Of past the cache: it tells a key that was destroyed from one that another process has made since.
+func (r *Keyring) Reload(ctx context.Context, tenant string, customers []uuid.UUID) (Keys, error) {
+	return r.load(ctx, tenant, customers)
+}
+
+// Check returns ErrMaster if the secret of a tenant was wrapped with a master key that was not given.
+func (r *Keyring) Check(ctx context.Context) error {
+	rows, err := r.pool.Query(ctx, `select distinct master from tenants`)
+	if err != nil {
+		return fmt.Errorf("keyring: check: %w", err)
+	}
+	masters, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("keyring: check: %w", err)
+	}
+	for _, id := range masters {
+		if r.master.keys[id] == nil {
+			return fmt.Errorf("%w: %s", ErrMaster, id)
+		}
+	}
+	return nil
+}
+
 func (r *Keyring) load(ctx context.Context, tenant string, customers []uuid.UUID) (Keys, error) {
 	rows, err := r.pool.Query(ctx, `select customer, generation, master, wrapped from customer_keys
 		where tenant = $1 and customer = any($2) order by customer, generation`, tenant, customers)
@@ -217,10 +257,19 @@ func (r *Keyring) load(ctx context.Context, tenant string, customers []uuid.UUID
 	if err != nil {
 		return nil, fmt.Errorf("keyring: load: %w", err)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for c, keys := range loaded { // a customer without a key is not remembered: it may be created the next moment
-		r.keys.Add(name{tenant, c}, keys)
+		old, _ := r.keys.Peek(name{tenant, c}) // one of these may have been kept since the rows were read
+		r.keys.Add(name{tenant, c}, merge(keys, newer(old, keys)))
 	}
 	return loaded, nil
+}
+
+// newer are the cached keys behind the latest that was loaded; those before it, if they were not loaded, are destroyed.
+func newer(cached, loaded []Key) []Key {
+	last := loaded[len(loaded)-1].generation
+	return slices.DeleteFunc(slices.Clone(cached), func(k Key) bool { return k.generation <= last })
 }
 
 func place(tenant string, customer uuid.UUID, generation int) []byte {

@@ -76,6 +76,15 @@ func TestAKeyIsUsableOnceItsRowIsInserted(t *testing.T) {
 	if _, err := keyring.New(pool, master(t, 2)).Current(ctx, "acme", c); !errors.Is(err, keyring.ErrMaster) {
 		t.Errorf("without the old master: %v", err)
 	}
+	if _, err := pool.Exec(ctx, `insert into tenants (slug, name, secret, master) values ('acme', 'Acme', '', $1)`, wrapped.Master); err != nil {
+		t.Fatal(err)
+	}
+	if err := keyring.New(pool, master(t, 2, 1)).Check(ctx); err != nil {
+		t.Errorf("check with the right master: %v", err)
+	}
+	if err := keyring.New(pool, master(t, 2)).Check(ctx); !errors.Is(err, keyring.ErrMaster) {
+		t.Errorf("check with another master: %v", err)
+	}
 	// a wrapped key cannot be moved to another customer or tenant
 	if _, err := pool.Exec(ctx, `update customer_keys set tenant = 'evil'`); err != nil {
 		t.Fatal(err)
