@@ -73,6 +73,11 @@ func (p Pipeline) Run(ctx context.Context, report *Report) (err error) {
 		return err
 	}
 	defer b.nc.Close()
+	for _, name := range []string{eventStream, ingest.StreamIn, ingest.StreamDead} { // of other benches, or of a run that was interrupted
+		if err = dropStream(ctx, b.js, name); err != nil {
+			return err
+		}
+	}
 	if b.bells, err = bell.Listen(b.nc); err != nil {
 		return err
 	}

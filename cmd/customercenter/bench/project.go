@@ -134,7 +134,8 @@ func (b *projectBench) empty(ctx context.Context, build projector.Build) error {
 	return nil
 }
 
-// rebuild folds the whole log into tables beside the live ones, makes their indexes, and drops them.
+// rebuild folds the whole log into tables beside the live ones and makes their indexes. Then, with the clock stopped, it compares both, row by row,
+// and drops them.
 func (b *projectBench) rebuild(ctx context.Context, d projector.Definition) (time.Duration, error) {
 	engine, err := b.projector(d)
 	if err != nil {
@@ -146,7 +147,11 @@ func (b *projectBench) rebuild(ctx context.Context, d projector.Definition) (tim
 	if err != nil {
 		return 0, err
 	}
-	return took, engine.Drop(ctx, d.Name, build.ID)
+	differences, err := engine.Compare(ctx, d.Name, build.ID)
+	if err == nil && len(differences) > 0 {
+		err = fmt.Errorf("bench: %s is not the same live and rebuilt: table %s", d.Name, differences[0].Table)
+	}
+	return took, errors.Join(err, engine.Drop(ctx, d.Name, build.ID))
 }
 
 // inMemory is the baseline: a page of the log at a time, every event opened, and what the read model shows kept in maps.
