@@ -278,3 +278,48 @@ func TestReadingAheadMissesNothing(t *testing.T) {
 		t.Fatalf("%d events are folded, want 4", got)
 	}
 }
+
+// A log restored to an earlier state, or somebody who rings and should not: the bell says more than there is.
+func TestABellThatSaysTooMuchKeepsNobodyFromReading(t *testing.T) {
+	store := projectionstest.Store(t, tenant)
+	world := projectionstest.NewWorld(t, store, tenant, 1, 1)
+	p := ledgers(t, store, one)
+	b := ensure(t, p)
+	w := &worker{p: p, def: &p.config.Definitions[0], partition: partitionOf(tenant), builds: []Build{b}, feeders: map[place]*feeding{}}
+	defer w.settle()
+	world.NewCustomer("a")
+	p.Ring(tenant, 1_000_000)
+	p.Ring("nobody", 1)
+	if w.round(t.Context()) {
+		t.Error("the worker thinks that there is more: it would read in circles")
+	}
+	world.NewCustomer("b")
+	p.Ring(tenant, world.Head())
+	w.round(t.Context())
+	if got := len(amounts(t, store, b)); got != 2 {
+		t.Fatalf("%d events are folded, want 2", got)
+	}
+	// The sweep knows better, and tells who is asleep.
+	wake, end := p.awaken(partitionOf(tenant))
+	defer end()
+	if err := p.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.knownHeads(partitionOf(tenant))[tenant]; got != world.Head() {
+		t.Errorf("the head is %d after the sweep, want %d", got, world.Head())
+	}
+	if got, known := p.knownHeads(partitionOf("nobody"))["nobody"]; known {
+		t.Errorf("a tenant that does not exist has the head %d", got)
+	}
+	select {
+	case <-wake:
+	default:
+		t.Error("nobody was woken")
+	}
+	// From here bells are heard as before.
+	world.NewCustomer("c")
+	p.Ring(tenant, world.Head())
+	if got := p.knownHeads(partitionOf(tenant))[tenant]; got != world.Head() {
+		t.Errorf("the head is %d after a bell, want %d", got, world.Head())
+	}
+}

@@ -92,20 +92,23 @@ func (p *Projector) definition(name string) (*Definition, error) {
 	return nil, fmt.Errorf("%w: %s", ErrUnknownProjection, name)
 }
 
-// Ring says that a tenant's log has reached a position. It does not block; a ring that is lost is made up for by the sweep.
+// Ring says that a tenant's log has reached a position. It does not block; a ring that is lost is made up for by the sweep, and so is
+// one that says too much.
 func (p *Projector) Ring(tenant string, position int64) {
-	partition := partitionOf(tenant)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	heads := p.heads[partition]
-	if heads == nil {
-		heads = map[string]int64{}
-		p.heads[partition] = heads
+	partition := partitionOf(tenant)
+	if last, known := p.heads[partition][tenant]; !known || last < position {
+		p.setHead(partition, tenant, position)
 	}
-	if last, known := heads[tenant]; known && last >= position {
-		return
+}
+
+// setHead notes the head of a tenant's log and wakes who feeds it. p.mu is held.
+func (p *Projector) setHead(partition int, tenant string, position int64) {
+	if p.heads[partition] == nil {
+		p.heads[partition] = map[string]int64{}
 	}
-	heads[tenant] = position
+	p.heads[partition][tenant] = position
 	for wake, of := range p.wakes {
 		if of != partition {
 			continue
@@ -158,13 +161,35 @@ func (p *Projector) sweep(ctx context.Context) {
 	}
 }
 
+// look reads the heads from the logs. They count for more than bells, which may have said too much: the log was restored to an earlier
+// state, or somebody rang who should not. Only a bell that rang meanwhile may know of something later. Tenants that only a bell knows
+// of are forgotten.
 func (p *Projector) look(ctx context.Context) error {
+	var before [partitions]map[string]int64
+	for partition := range before {
+		before[partition] = p.knownHeads(partition)
+	}
 	heads, err := p.logHeads(ctx)
 	if err != nil {
 		return err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for tenant, head := range heads {
-		p.Ring(tenant, head)
+		partition := partitionOf(tenant)
+		told, known := p.heads[partition][tenant]
+		was, knew := before[partition][tenant]
+		rang := known && (!knew || told != was)
+		if !known || told < head || told > head && !rang {
+			p.setHead(partition, tenant, head)
+		}
+	}
+	for partition, known := range before {
+		for tenant := range known {
+			if _, exists := heads[tenant]; !exists {
+				delete(p.heads[partition], tenant)
+			}
+		}
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ type worker struct {
 // feeding is a feeder and when it is its turn again.
 type feeding struct {
 	*feeder
-	seen   int64 // the head that was read up to
+	seen   int64 // where the log ended when it was last read to its end; -1 if it was not
 	failed int   // times in a row
 	next   time.Time
 	used   time.Time
@@ -40,7 +40,6 @@ type feeding struct {
 // ahead is the reading of the next stretch while the last one is folded.
 type ahead struct {
 	after int64
-	head  int64 // as known before it began
 	done  chan struct{}
 	s     stretch
 	err   error
@@ -129,7 +128,7 @@ func (w *worker) round(ctx context.Context) (more bool) {
 			if head <= f.seen || time.Now().Before(f.next) {
 				continue
 			}
-			if w.step(ctx, f, head) {
+			if w.step(ctx, f) {
 				more = true
 			}
 		}
@@ -137,24 +136,25 @@ func (w *worker) round(ctx context.Context) (more bool) {
 	return more
 }
 
-// step folds the next stretch of one tenant's log and reports whether there may be more.
-func (w *worker) step(ctx context.Context, f *feeding, head int64) (more bool) {
+// step folds the next stretch of one tenant's log and reports whether there may be more. What has been seen is what was read, whatever
+// a bell said of the head: one that said too much costs an empty read now and then, until the sweep knows better.
+func (w *worker) step(ctx context.Context, f *feeding) (more bool) {
 	f.used = time.Now()
 	err := f.open(ctx)
 	var s stretch
 	if err == nil {
-		s, head, err = w.next(ctx, f, head)
+		s, err = w.next(ctx, f)
 	}
 	if err == nil {
 		if s.full {
-			w.readAhead(ctx, f, s.to, head)
+			w.readAhead(ctx, f, s.to)
 		}
 		err = f.apply(ctx, s)
 	}
 	if err == nil {
 		f.failed = 0
 		if !s.full {
-			f.seen = max(head, f.position)
+			f.seen = f.position
 		}
 		return s.full
 	}
@@ -162,22 +162,20 @@ func (w *worker) step(ctx context.Context, f *feeding, head int64) (more bool) {
 	return false
 }
 
-// next is the stretch after the checkpoint, read ahead or read now, and the head that was known before it was read: a stretch that was
-// read ahead says nothing of what came since.
-func (w *worker) next(ctx context.Context, f *feeding, head int64) (stretch, int64, error) {
+// next is the stretch after the checkpoint, read ahead or read now.
+func (w *worker) next(ctx context.Context, f *feeding) (stretch, error) {
 	if a := f.ahead; a != nil {
 		<-a.done
 		f.ahead = nil
 		if a.err == nil && a.after == f.position {
-			return a.s, a.head, nil
+			return a.s, nil
 		}
 	}
-	s, err := f.read(ctx, f.position, w.p.config.Batch)
-	return s, head, err
+	return f.read(ctx, f.position, w.p.config.Batch)
 }
 
-func (w *worker) readAhead(ctx context.Context, f *feeding, after, head int64) {
-	a := &ahead{after: after, head: head, done: make(chan struct{})}
+func (w *worker) readAhead(ctx context.Context, f *feeding, after int64) {
+	a := &ahead{after: after, done: make(chan struct{})}
 	f.ahead = a
 	go func() {
 		defer close(a.done)
