@@ -211,8 +211,7 @@ func typeRule(t reflect.Type) string {
 	}
 }
 
-// Split takes a batch, a JSON array of CloudEvents, apart. Each is the very bytes of the batch, so that an event and its repetition
-// in another batch are the same. The error is a *domain.Refusal with CodeMalformed.
+// Split takes a batch, a JSON array of CloudEvents, apart. Each is the very bytes of the batch. The error is a *domain.Refusal with CodeMalformed.
 func Split(batch []byte) ([][]byte, error) {
 	var raw []json.RawMessage
 	// Text that is not UTF-8 must be found per event, by Parse, and json would mend it only in strings it decodes.

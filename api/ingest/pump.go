@@ -129,8 +129,8 @@ func (p *pump) read(ctx context.Context, consumer jetstream.Consumer) error {
 // While the association or the tenant is not known, nobody's customer id can be told, but it may become known before the event's turn
 // comes. Such events wait in the lane of who they say they are from; and as long as that lane runs, later ones follow in it, so that
 // none overtakes. Any other event that no customer can be found for gets a lane of its own: its handler meets the same and refuses it, or
-// tries it a few times and puts it aside. Only the reader waits here, and with it an eighth of all tenants, so it must not wait for
-// what does not pass.
+// tries it a few times and puts it aside. What waits here is the reader, and with it all of
+// its part of the queue, so it must not wait for what does not pass.
 func (p *pump) laneOf(ctx context.Context, it *item) (string, error) {
 	own := "#" + strconv.FormatUint(it.meta.Sequence.Consumer, 10)
 	if it.wrong != nil || it.event.data.command == nil || it.arrival.Association < 1 {
