@@ -27,6 +27,10 @@ func maskSession(s *projections.Session) {
 	if s.Rating != nil {
 		rating := *s.Rating
 		rating.Comment = masked(rating.Comment)
+		rating.Reasons = make([]string, len(s.Rating.Reasons)) // how many there are may be seen
+		for i, reason := range s.Rating.Reasons {
+			rating.Reasons[i] = masked(reason)
+		}
 		s.Rating = &rating
 	}
 	if s.Web != nil {

@@ -57,10 +57,11 @@ type WebAttributesRecorded struct {
 	Referrer  string `json:"referrer,omitempty" personal:"true"`
 }
 
-// Rated is the customer's verdict; it may come after the close, and once.
+// Rated is the customer's verdict; it may come after the close, and once. Reasons are free text from outside, so anything may be in
+// them; the score stays open, for averages that outlive the customer's key.
 type Rated struct {
 	Score   int      `json:"score"` // 1 to 5
-	Reasons []string `json:"reasons,omitempty"`
+	Reasons []string `json:"reasons,omitempty" personal:"true"`
 	Comment string   `json:"comment,omitempty" personal:"true"`
 }
 
