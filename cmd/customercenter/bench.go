@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"customercenter/cmd/customercenter/bench"
 	"customercenter/internal/natsserver"
@@ -16,8 +21,8 @@ import (
 type benchCommand struct {
 	Case      []string      `arg:"" optional:"" help:"append, relay, project, pipeline, list. Default: all."`
 	JSON      bool          `help:"One JSON object a line."`
-	URL       string        `help:"Postgres to measure against, with an empty database for every run." env:"DATABASE_URL" placeholder:"URL"`
-	Dir       string        `help:"Where the files of the servers go. Default: a temporary directory; mind that /tmp may be memory." type:"path" placeholder:"DIR"`
+	URL       string        `help:"Postgres to measure against. Every case gets a database of its own there, which is dropped afterwards." env:"DATABASE_URL" placeholder:"URL"`
+	Dir       string        `help:"Where the files of the servers go, into a directory of their own that is removed. Default: the system's for temporary files; mind that it may be memory." type:"path" placeholder:"DIR"`
 	Rounds    int           `help:"How often product and baseline are measured in turn; the medians count." default:"5"`
 	Each      time.Duration `help:"How long one measurement lasts." default:"2s"`
 	Events    int           `help:"How many channel events 'relay' and 'project' work on." default:"100000"`
@@ -35,17 +40,26 @@ func (c *benchCommand) Run(env *environment) (err error) {
 			return usageError{fmt.Sprintf("there is no bench %q; there are %v", name, bench.Names())}
 		}
 	}
-	dir := c.Dir
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "customercenter-bench-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		if err = os.Chmod(dir, 0o711); err != nil { // as root, Postgres runs as another user
-			return err
-		}
+	dir, err := os.MkdirTemp(c.Dir, "customercenter-bench-")
+	if err != nil {
+		return err
 	}
-	servers := bench.Servers{Databases: func(context.Context, string) (string, error) { return c.URL, nil }}
+	defer os.RemoveAll(dir)
+	if err = os.Chmod(dir, 0o711); err != nil { // as root, Postgres runs as another user
+		return err
+	}
+	var made []string
+	servers := bench.Servers{Databases: func(ctx context.Context, name string) (string, error) {
+		name = fmt.Sprintf("customercenter_%s_%d", name, os.Getpid())
+		made = append(made, name)
+		return databaseOn(c.URL, name), administer(ctx, c.URL, "create database "+name)
+	}}
+	defer func() {
+		for _, name := range made {
+			ctx := context.WithoutCancel(env.ctx)
+			err = errors.Join(err, administer(ctx, c.URL, "drop database if exists "+name+" with (force)"))
+		}
+	}()
 	if c.URL == "" {
 		cluster, err := postgres.Start(env.ctx, postgres.Config{Dir: filepath.Join(dir, "postgres"), Durable: true})
 		if err != nil {
@@ -67,6 +81,32 @@ func (c *benchCommand) Run(env *environment) (err error) {
 		if err := bench.Run(env.ctx, name, servers, bench.Options{Rounds: c.Rounds, Each: c.Each, Events: c.Events, Customers: c.Customers}, report); err != nil {
 			return fmt.Errorf("bench %s: %w", name, err)
 		}
+	}
+	return nil
+}
+
+// databaseOn is the address of another database on the same server, in the form in which the address is given.
+func databaseOn(address, name string) string {
+	if !strings.Contains(address, "://") {
+		return address + " dbname=" + name // of two, the later counts
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return address // connecting to it fails, with an error that does not quote it
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+// administer runs one statement that cannot be part of a transaction.
+func administer(ctx context.Context, address, statement string) error {
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		return errors.New("bench: Postgres cannot be reached. Is it running, and is DATABASE_URL right?") // the cause may quote the password
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, statement); err != nil {
+		return fmt.Errorf("bench: %w", err)
 	}
 	return nil
 }
