@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"customercenter/projections"
 )
 
 func TestTheSameRequestIsCarriedOutOnce(t *testing.T) {
@@ -101,6 +104,36 @@ func TestAReadThatWaitsInVainSaysSo(t *testing.T) {
 	if _, err := uuid.Parse(made.get("id").(string)); err != nil || made.header.Get("X-Stale") != "true" || made.position() != 5 {
 		t.Errorf("made %s at %d", made.body, made.position())
 	}
+	// So is one to a session, and one that is repeated.
+	sent := w.admin("POST", "/v1/channels/1/events", message("m1", "v1", "hello")).want(http.StatusOK)
+	path := "/v1/sessions/" + sent.get("session_id").(string)
+	accept := func() reply {
+		t.Helper()
+		r := w.do(call{as: "acme/agent", method: "POST", path: path + "/accept", headers: map[string]string{"Idempotency-Key": "k"}}).want(http.StatusOK)
+		if r.get("id") != sent.get("session_id") || r.get("customer_id") != sent.get("customer_id") || r.header.Get("X-Stale") != "true" || r.position() != sent.position()+1 {
+			t.Errorf("accepted %s, stale %q at %d", r.body, r.header.Get("X-Stale"), r.position())
+		}
+		return r
+	}
+	accept()
+	// Not even a list that cannot be read makes a write fail.
+	for _, name := range []string{projections.CustomersName, projections.SessionsName} {
+		build, err := w.projector.Live(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.store.Pool().Exec(t.Context(), "drop schema "+pgx.Identifier{build.Schema}.Sanitize()+" cascade"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	accept()
+	edited := w.admin("PATCH", "/v1/customers/"+made.get("id").(string), EditInput{Profile: map[string]*string{"name": ptr("n")}}).want(http.StatusOK)
+	if edited.get("id") != made.get("id") || edited.header.Get("X-Stale") != "true" || edited.position() != sent.position()+2 {
+		t.Errorf("edited %s at %d", edited.body, edited.position())
+	}
+	// Whose a session is, is known from the log.
+	w.do(call{as: "acme/agent", method: "POST", path: path + "/transfer", body: TransferInput{"agent-2"}}).want(http.StatusOK)
+	w.do(call{as: "acme/agent", method: "POST", path: path + "/close"}).refused(http.StatusForbidden, "FORBIDDEN", "")
 	// Catalogues are read from the log.
 	if tags := w.admin("GET", "/v1/associations?after_position=4", nil).want(http.StatusOK); tags.get("count.value") != 4.0 || tags.header.Get("X-Stale") != "" {
 		t.Errorf("got %s", tags.body)

@@ -192,31 +192,28 @@ func (s *server) createCustomer(ctx context.Context, r *request, in *createCusto
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.written(ctx, r, done)
-	if err != nil {
-		return nil, err
-	}
+	out := s.written(ctx, r, done)
 	out.Location = "/v1/customers/" + done.Customer.String()
 	return out, nil
 }
 
-// written answers a write with the customer, once the list has it. If that takes too long it says so, and shows what it has.
-func (s *server) written(ctx context.Context, r *request, done commands.Done) (*writtenCustomer, error) {
+// written answers a write with the customer, once the list has it. If that takes too long it says so, and shows what it has. The write
+// is safe in the log, so nothing that goes wrong after it makes it fail: then the caller gets the id to ask for it again.
+func (s *server) written(ctx context.Context, r *request, done commands.Done) *writtenCustomer {
 	out := &writtenCustomer{Written: Written{done.Position}}
 	served, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, After{AfterHeader: done.Position})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		out.Stale = served.Stale
+		out.Body, err = s.Customers.One(ctx, r.who.Tenant, done.Customer)
 	}
-	out.Stale = served.Stale
-	out.Body, err = s.Customers.One(ctx, r.who.Tenant, done.Customer)
-	if errors.Is(err, projections.ErrNotFound) {
-		// The write is safe in the log, and the caller gets the id to ask for it again.
-		out.Body, err = projections.Customer{ID: done.Customer, Version: done.Version, Tags: []projections.Named{}, Groups: []projections.Named{}}, nil
+	if err != nil {
+		s.unshown(ctx, r, done, err)
+		out.Body = projections.Customer{ID: done.Customer, Version: done.Version, Tags: []projections.Named{}, Groups: []projections.Named{}}
 		out.Body.Profile.Custom = json.RawMessage("{}")
 		out.Stale = "true"
 	}
 	out.ETag = etag(max(out.Body.Version, done.Version))
-	return out, err
+	return out
 }
 
 type editCustomerInput struct {
@@ -235,7 +232,7 @@ func (s *server) editCustomer(ctx context.Context, r *request, in *editCustomerI
 	if err != nil {
 		return nil, err
 	}
-	return s.written(ctx, r, done)
+	return s.written(ctx, r, done), nil
 }
 
 // TagsInput is the whole set of a customer's tags.
@@ -259,7 +256,7 @@ func (s *server) setCustomerTags(ctx context.Context, r *request, in *customerTa
 	if err != nil {
 		return nil, err
 	}
-	return s.written(ctx, r, done)
+	return s.written(ctx, r, done), nil
 }
 
 type customerTagInput struct {

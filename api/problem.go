@@ -23,7 +23,7 @@ import (
 // Codes that only the HTTP surface answers with. The others come with refusals.
 const (
 	codeUnauthenticated  = "UNAUTHENTICATED"
-	codeForbidden        = "FORBIDDEN"
+	codeForbidden        = commands.CodeForbidden
 	codeMethodNotAllowed = "METHOD_NOT_ALLOWED"
 	codeTooLarge         = "PAYLOAD_TOO_LARGE"
 	codeMediaType        = "UNSUPPORTED_MEDIA_TYPE"

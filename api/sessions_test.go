@@ -53,9 +53,15 @@ func TestSessionFromFirstMessageToRating(t *testing.T) {
 	agent("GET", "/v1/sessions?agent=agent-2", nil).refused(http.StatusForbidden, "FORBIDDEN", "query.agent")
 	agent("GET", "/v1/customers/"+customer, nil).refused(http.StatusForbidden, "FORBIDDEN", "")
 
-	if r := agent("POST", path+"/transfer", TransferInput{"agent-2"}).want(http.StatusOK); r.get("agent.id") != "agent-2" {
-		t.Errorf("got %s", r.body)
+	// Repeated, a transfer is answered as the first time, though the session is no longer the agent's.
+	for range 2 {
+		r := w.do(call{as: "acme/agent", method: "POST", path: path + "/transfer", body: TransferInput{"agent-2"},
+			headers: map[string]string{"Idempotency-Key": "handed-over"}}).want(http.StatusOK)
+		if r.get("agent.id") != "agent-2" {
+			t.Errorf("got %s", r.body)
+		}
 	}
+	agent("POST", path+"/transfer", TransferInput{"agent-2"}).refused(http.StatusForbidden, "FORBIDDEN", "")
 	agent("POST", path+"/close", nil).refused(http.StatusForbidden, "FORBIDDEN", "")
 	if r := w.do(call{as: second, method: "POST", path: path + "/close", body: EndInput{"solved"}}).want(http.StatusOK); r.get("state") != "closed" || r.get("end_cause") != "solved" {
 		t.Errorf("got %s", r.body)

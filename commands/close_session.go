@@ -7,17 +7,23 @@ import (
 )
 
 // CloseSession ends a session; one that nobody accepted is aborted instead. Ending an ended session changes nothing.
-// Refused: NOT_FOUND at session_id or external_id, ID_INVALID, and as in session.State.Close.
+// Refused: NOT_FOUND at session_id or external_id, ID_INVALID, FORBIDDEN as OnlyOf says, and as in session.State.Close.
 type CloseSession struct {
 	Session SessionRef
 	By      string // domain.PartyCustomer, PartyAgent or PartySystem
 	Cause   string // a short code; may be empty
+	OnlyOf  string // if set, the session must be this agent's
 }
 
 // Run carries it out.
 func (cmd CloseSession) Run(ctx context.Context, c *Center, by By) (Done, error) {
 	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
-		return a.end(ctx, cmd.Session, func(s *session.State) ([]session.Event, error) { return s.Close(cmd.By, cmd.Cause) })
+		return a.end(ctx, cmd.Session, func(s *session.State) ([]session.Event, error) {
+			if err := mustBeOf(s, cmd.OnlyOf); err != nil {
+				return nil, err
+			}
+			return s.Close(cmd.By, cmd.Cause)
+		})
 	})
 }
 
