@@ -182,30 +182,37 @@ type call struct {
 
 // steady compares how long it takes until what a call wrote is visible with how long the call takes alone.
 func (b *pipelineBench) steady(ctx context.Context, report *Report, what string, do func(context.Context) ([]call, error)) error {
-	var alone, called, visible []time.Duration
+	var alone, called, visible latencies
 	for range b.Rounds {
 		calls, err := do(ctx)
 		if err != nil {
 			return err
 		}
-		for _, c := range calls {
-			alone = append(alone, c.done.Sub(c.due))
-		}
+		alone.round(calls, func(c call) time.Duration { return c.done.Sub(c.due) })
 		calls, seen, err := b.watched(ctx, do)
 		if err != nil {
 			return err
 		}
-		for _, c := range calls {
-			called = append(called, c.done.Sub(c.due))
-			visible = append(visible, seen.since(c))
-		}
+		called.round(calls, func(c call) time.Duration { return c.done.Sub(c.due) })
+		visible.round(calls, seen.since)
 	}
-	base := Percentile(alone, 99)
-	report.Print(Line{Case: fmt.Sprintf("pipeline %s to visible, %d/s: p99", what, perSecond), Unit: "ms", Value: Percentile(visible, 99),
+	p50, p99 := Median(visible.p50), Median(visible.p99)
+	report.Print(Line{Case: fmt.Sprintf("pipeline %s to visible, %d/s: p99", what, perSecond), Unit: "ms", Value: p99, P50: &p50, P99: &p99,
 		Note: fmt.Sprintf("the call itself p50 %.2f ms  p99 %.2f ms; baseline: without relay and projector, p50 %.2f ms",
-			Percentile(called, 50), Percentile(called, 99), Percentile(alone, 50)),
-	}.Against(base).Latency(visible))
+			Median(called.p50), Median(called.p99), Median(alone.p50)),
+	}.Against(Median(alone.p99)))
 	return nil
+}
+
+// latencies are those of each round: a round that something else on the machine has spoilt does not spoil the others.
+type latencies struct{ p50, p99 []float64 }
+
+func (l *latencies) round(calls []call, took func(call) time.Duration) {
+	all := make([]time.Duration, len(calls))
+	for i, c := range calls {
+		all[i] = took(c)
+	}
+	l.p50, l.p99 = append(l.p50, Percentile(all, 50)), append(l.p99, Percentile(all, 99))
 }
 
 // appends appends one message at a time to the open talks in turn, at the steady rate, however long each takes.
