@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"github.com/google/uuid"
 
 	"customercenter/eventstore"
-	"customercenter/eventstore/keyring"
 	"customercenter/projections"
 	"customercenter/projections/projector"
 )
@@ -29,30 +29,13 @@ type projectionsCommand struct {
 
 // withProjector opens the target's read models for one command. Nothing of them is fed from here.
 func (t target) withProjector(env *environment, do func(p *projector.Projector) error) error {
-	f, err := t.find()
-	if err != nil {
-		return err
-	}
-	if err := f.needDatabase(); err != nil {
-		return err
-	}
-	master, err := t.master()
-	if err != nil {
-		return err
-	}
-	pool, err := eventstore.Connect(env.ctx, f.DatabaseURL, 8)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	if err := waitForDatabase(env.ctx, pool); err != nil {
-		return err
-	}
-	p, err := projector.New(projector.Config{Store: eventstore.New(pool, codec(), keyring.New(pool, master)), Definitions: projections.Definitions(), Log: env.log})
-	if err != nil {
-		return err
-	}
-	return do(p)
+	return t.withStore(env, func(_ context.Context, s *eventstore.Store) error {
+		p, err := projector.New(projector.Config{Store: s, Definitions: projections.Definitions(), Log: env.log})
+		if err != nil {
+			return err
+		}
+		return do(p)
+	})
 }
 
 type projectionsStatus struct {
