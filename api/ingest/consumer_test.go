@@ -461,7 +461,8 @@ func TestNATSIsStartedAgain(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	w.until("the connection does not come back", w.conn.IsConnected)
+	// Until it notices, the client takes the old connection for a good one, and what is asked over it is never answered.
+	w.until("the connection does not come back", func() bool { return w.conn.Stats().Reconnects > 0 && w.conn.IsConnected() })
 	w.drained()
 	w.inOrder(customers, n)
 }
