@@ -8,7 +8,6 @@ import (
 	"runtime"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"customercenter/eventstore/keyring"
 )
@@ -21,9 +20,6 @@ const (
 	batchAppends = 512
 	batchEvents  = 4000
 	batchBytes   = 24 << 20
-	// secondFlight is how many appends must wait before a second call goes out beside the first: it is parsed and planned while the first
-	// commits, then gets the lock at once.
-	secondFlight = 16
 )
 
 // prepared is an append ready to be sent: payloads encoded and sealed.
@@ -44,14 +40,13 @@ type preparedEvent struct {
 	version     int64
 	name        string
 	typeVersion int
-	customer    pgtype.UUID // not valid: nobody
+	customer    uuid.UUID // the zero one: nobody
 	data, meta  string
 }
 
-// queue holds the appends of one tenant that wait for the next call.
+// queue holds the appends of one tenant that wait for the next call. It is there while a call is under way.
 type queue struct {
 	waiting []*prepared
-	flights int // calls under way
 }
 
 // Append writes one append and returns what it wrote.
@@ -65,24 +60,15 @@ func (s *Store) Append(ctx context.Context, a Append) (Result, error) {
 	}
 	s.mu.Lock()
 	q := s.queues[a.Tenant]
-	if q == nil {
+	alone := q == nil
+	if alone {
 		q = &queue{}
 		s.queues[a.Tenant] = q
 	}
 	q.waiting = append(q.waiting, p)
-	alone := q.flights == 0
-	more := q.flights == 1 && len(q.waiting) >= secondFlight
-	if alone || more {
-		q.flights++
-	}
 	s.mu.Unlock()
-	switch {
-	case alone:
-		// The first call goes out from here, which saves a lone append a goroutine; whoever queued meanwhile is not our caller's business.
-		if s.next(a.Tenant, q) {
-			go s.fly(a.Tenant, q)
-		}
-	case more:
+	// The first call goes out from here, which saves a lone append a goroutine; whoever queued meanwhile is not our caller's business.
+	if alone && s.next(a.Tenant, q) {
 		go s.fly(a.Tenant, q)
 	}
 	select {
@@ -121,23 +107,18 @@ func (s *Store) gather(q *queue) {
 	}
 }
 
-// next sends one batch and reports whether more are waiting; if not, the flight has ended.
+// next sends one batch and reports whether more are waiting; if not, the queue is gone.
 func (s *Store) next(tenant string, q *queue) bool {
 	s.mu.Lock()
 	batch := takeBatch(q)
 	s.mu.Unlock()
-	if len(batch) > 0 {
-		s.send(tenant, batch)
-	}
+	s.send(tenant, batch)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(q.waiting) > 0 {
 		return true
 	}
-	q.flights--
-	if q.flights == 0 {
-		delete(s.queues, tenant)
-	}
+	delete(s.queues, tenant)
 	return false
 }
 
@@ -209,10 +190,7 @@ func (s *Store) prepare(ctx context.Context, a *Append) (*prepared, error) {
 		}
 		seen[st.Stream] = true
 		for i, e := range st.Events {
-			pe := preparedEvent{stream: st.Stream, version: st.Version + int64(i) + 1, meta: string(plain)}
-			if e.Customer != uuid.Nil {
-				pe.customer = pgtype.UUID{Bytes: e.Customer, Valid: true}
-			}
+			pe := preparedEvent{stream: st.Stream, version: st.Version + int64(i) + 1, customer: e.Customer, meta: string(plain)}
 			if !e.OccurredAt.IsZero() {
 				at := e.OccurredAt.UTC()
 				meta.OccurredAt = &at
@@ -249,6 +227,7 @@ func (s *Store) send(tenant string, batch []*prepared) {
 	switch {
 	case err == nil:
 		if last > 0 {
+			s.seen.Store(tenant, last)
 			s.ring(tenant, last)
 		}
 	case len(batch) > 1 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrClocks) && !errors.Is(err, ErrUnknownTenant):

@@ -28,6 +28,7 @@ type Store struct {
 	mu     sync.Mutex
 	queues map[string]*queue // appends of one tenant that wait for the next call
 
+	seen    sync.Map // tenant -> the last position that this process has appended at, an int64
 	secrets sync.Map // tenant -> []byte
 }
 

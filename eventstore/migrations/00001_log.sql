@@ -84,7 +84,10 @@ create table relay_cursors (
 -- that was committed before the lock was granted, and the lock is released only after the commit is visible.
 -- So positions are dense, in commit order, and whoever sees position p has seen 1..p.
 --
---   x_*  what each append expects: streams it writes to and streams it guards, with the version each must have
+--   p_near  a position that the caller has seen, 0 if none. The scan for the last one starts there, and so does that for a stream's last
+--           version at the expected one: read backwards from the end of an index, the first row costs as much as all of its page.
+--   x_*  what each append expects: streams it writes to and streams it guards, with the version each must have. Streams that begin may
+--        be left out: should one be there already, a unique index refuses the batch
 --   e_*  the events, in order; e_append is the index (1-based) of the append it belongs to
 --   r_*  receipts; r_last is the ordinal (1-based) of the append's last event, 0 if it has none
 --   k_*  new customer keys
@@ -96,7 +99,7 @@ create table relay_cursors (
 -- an append that is in the log already, written by an earlier call whose answer was lost.
 -- +goose StatementBegin
 create function append_events(
-  p_tenant text, p_now timestamptz, p_append uuid[],
+  p_tenant text, p_now timestamptz, p_near bigint, p_append uuid[],
   x_append int[], x_stream text[], x_version bigint[],
   e_append int[], e_stream text[], e_version bigint[], e_type text[], e_type_version int[], e_customer uuid[], e_data text[], e_meta text[],
   r_append int[], r_actor text[], r_route text[], r_key text[], r_body bytea[], r_answer text[], r_last int[], r_expires timestamptz[],
@@ -118,8 +121,11 @@ begin
     return null;
   end if;
 
-  select e.position, e.recorded_at into base, at from events e where e.tenant = p_tenant order by e.position desc limit 1;
+  select e.position, e.recorded_at into base, at from events e where e.tenant = p_tenant and e.position >= p_near order by e.position desc limit 1;
   if not found then
+    select e.position, e.recorded_at into base, at from events e where e.tenant = p_tenant order by e.position desc limit 1;
+  end if;
+  if base is null then
     if not exists (select from tenants where slug = p_tenant) then
       raise exception 'unknown tenant' using errcode = 'CC002';
     end if;
@@ -139,7 +145,8 @@ begin
       with ordinality e(stream, version, type, type_version, customer, data, meta, o)
     where not exists (
       select from unnest(x_stream, x_version) x(s, v)
-      where x.v <> coalesce((select l.version from events l where l.tenant = p_tenant and l.stream = x.s order by l.version desc limit 1), 0));
+      where x.v <> coalesce((select l.version from events l where l.tenant = p_tenant and l.stream = x.s and l.version >= x.v
+                             order by l.version desc limit 1), 0));
     get diagnostics inserted = row_count;
   end if;
 
@@ -194,36 +201,6 @@ end
 $$;
 -- +goose StatementEnd
 
--- append_event is append_events for the commonest case, one append of one event that nothing else depends on, in half the time.
--- It returns the position and the microseconds of recorded_at; null when the event cannot be appended, append_events then says why.
--- +goose StatementBegin
-create function append_event(
-  p_tenant text, p_now timestamptz, p_stream text, p_version bigint, p_type text, p_type_version int, p_customer uuid, p_data text, p_meta text
-) returns bigint[] language plpgsql volatile as $$
-declare
-  first bigint;
-  at    timestamptz;
-begin
-  if p_now not between clock_timestamp() - interval '1 minute' and clock_timestamp() + interval '1 minute' then
-    raise exception 'the clocks of the caller and the database differ by more than a minute' using errcode = 'CC001';
-  end if;
-  if pg_advisory_xact_lock(hashtextextended('append/' || p_tenant, 0)) is null then
-    return null;
-  end if;
-  insert into events (tenant, position, stream, version, type, type_version, customer, data, meta, recorded_at)
-  select p_tenant, h.position + 1, p_stream, p_version, p_type, p_type_version, p_customer, p_data::json, p_meta::json,
-         greatest(clock_timestamp(), h.recorded_at)
-  from (select e.position, e.recorded_at from events e where e.tenant = p_tenant order by e.position desc limit 1) h
-  where coalesce((select e.version from events e where e.tenant = p_tenant and e.stream = p_stream order by e.version desc limit 1), 0) = p_version - 1
-  returning position, recorded_at into first, at;
-  if first is null then
-    return null;
-  end if;
-  return array[first, (extract(epoch from at) * 1000000)::bigint];
-end
-$$;
--- +goose StatementEnd
-
 -- log_head reads the last position and the database's clock under the append lock: every event recorded up to that
 -- instant is at or below that position, and every later one is recorded after it.
 -- +goose StatementBegin
@@ -238,7 +215,6 @@ $$;
 
 -- +goose Down
 drop function log_head;
-drop function append_event;
 drop function append_events;
 drop table relay_cursors, log_epoch, customer_keys, receipts;
 drop view events_v;
