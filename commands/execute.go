@@ -14,9 +14,10 @@ import (
 	"customercenter/eventstore"
 )
 
-// maxTries is how often a command is decided anew because somebody else was faster. A second try stands in line with the others of
-// its process, so what can still be faster is the first in line of each other process: with two, a try fails about every other time.
-const maxTries = 40
+// patience is for how long a command is decided anew because somebody else was faster. A second try stands in line with the others of
+// its process, so what can still be faster is the first in line of each other process; but that one may win many times in a row, as
+// who has just appended knows the stream's version, and who has lost must read it first.
+const patience = 5 * time.Second
 
 // ErrBusy says that others kept changing the same streams. Nothing was changed; try again.
 var ErrBusy = errors.New("commands: others keep changing the same thing")
@@ -26,7 +27,7 @@ var ErrBusy = errors.New("commands: others keep changing the same thing")
 func (c *Center) execute(ctx context.Context, by By, decide func(context.Context, *attempt) error) (Done, error) {
 	line := place{lines: c.lines}
 	defer line.leave()
-	for range maxTries {
+	for begun := time.Now(); time.Since(begun) < patience; {
 		a := &attempt{center: c, by: by, now: c.now()}
 		done, err := a.run(ctx, decide)
 		var conflict *eventstore.ConflictError

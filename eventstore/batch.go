@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime"
 
 	"github.com/google/uuid"
 
@@ -47,6 +46,7 @@ type preparedEvent struct {
 // queue holds the appends of one tenant that wait for the next call. It is there while a call is under way.
 type queue struct {
 	waiting []*prepared
+	writers int // as many as the last call answered, and those who waited then
 }
 
 // Append writes one append and returns what it wrote.
@@ -86,35 +86,19 @@ func (s *Store) Append(ctx context.Context, a Append) (Result, error) {
 
 // fly sends batches until nobody waits.
 func (s *Store) fly(tenant string, q *queue) {
-	for more := true; more; {
-		s.gather(q)
-		more = s.next(tenant, q)
-	}
-}
-
-// gather lets the writers that a batch has just answered queue their next append, so that calls are few and full. It waits for
-// nobody: it yields the processor, no longer than the queue grows.
-func (s *Store) gather(q *queue) {
-	for before := -1; ; {
-		s.mu.Lock()
-		now := len(q.waiting)
-		s.mu.Unlock()
-		if now <= before || now >= batchAppends {
-			return
-		}
-		before = now
-		runtime.Gosched()
+	for s.next(tenant, q) {
 	}
 }
 
 // next sends one batch and reports whether more are waiting; if not, the queue is gone.
 func (s *Store) next(tenant string, q *queue) bool {
 	s.mu.Lock()
-	batch := takeBatch(q)
+	batch := q.take()
 	s.mu.Unlock()
 	s.send(tenant, batch)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	q.writers = len(batch) + len(q.waiting)
 	if len(q.waiting) > 0 {
 		return true
 	}
@@ -122,9 +106,11 @@ func (s *Store) next(tenant string, q *queue) bool {
 	return false
 }
 
-// takeBatch takes, in order, the waiting appends that do not touch what an earlier one of the batch or of those left waiting touches.
-// So every check under the lock sees the state that each append will find.
-func takeBatch(q *queue) []*prepared {
+// take takes the next batch: in order, the waiting appends that do not touch what an earlier one of the batch or of those left waiting
+// touches. So every check under the lock sees the state that each append will find.
+//
+// It takes no more than half of those who write at present: while one half is in the database, the other prepares its next append.
+func (q *queue) take() []*prepared {
 	if len(q.waiting) == 1 {
 		batch := q.waiting
 		q.waiting = nil
@@ -133,8 +119,13 @@ func takeBatch(q *queue) []*prepared {
 	var batch, rest []*prepared
 	written, guarded, receipts := map[string]bool{}, map[string]bool{}, map[[3]string]bool{}
 	events, bytes := 0, 0
-	for _, p := range q.waiting {
-		full := len(batch) > 0 && (len(batch) == batchAppends || events+len(p.events) > batchEvents || bytes+p.bytes > batchBytes)
+	most := min(batchAppends, max(len(q.waiting), q.writers)/2)
+	for i, p := range q.waiting {
+		if len(batch) == most {
+			rest = append(rest, q.waiting[i:]...)
+			break
+		}
+		full := len(batch) > 0 && (events+len(p.events) > batchEvents || bytes+p.bytes > batchBytes)
 		clash := full
 		for _, st := range p.Streams {
 			clash = clash || written[st.Stream] || guarded[st.Stream]
