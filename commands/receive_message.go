@@ -102,7 +102,7 @@ func (a *attempt) open(c *conversation, n session.New) error {
 	if n.CallbackBy != "" {
 		initiator = domain.PartyAgent
 	}
-	opened, err := c.who.state.OpenSession(c.id, initiator)
+	opened, err := c.who.state.OpenSession(c.id, initiator, a.now)
 	if err != nil {
 		return err
 	}

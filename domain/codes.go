@@ -4,21 +4,25 @@ import "time"
 
 // Codes of refusals that the aggregates answer with. Besides these there is <FIELD>_TOO_LONG for each profile field.
 const (
-	CodeValidation         = "VALIDATION"           // the value at Location breaks the rule named by the argument "rule"
-	CodeNotFound           = "NOT_FOUND"            // what the command is about does not exist
-	CodeConflict           = "CONFLICT"             // what the command would begin exists already
-	CodeCustomerExists     = "CUSTOMER_EXISTS"      // the identity belongs to a customer already
-	CodeIDInvalid          = "ID_INVALID"           // the external id is not what its channel hands out
-	CodeTagExists          = "TAG_EXISTS"           // another tag has that name
-	CodeTagUnknown         = "TAG_UNKNOWN"          // the tag is not in the catalogue
-	CodeAssociationExists  = "ASSOCIATION_EXISTS"   // the account is connected already
-	CodeAssociationGone    = "ASSOCIATION_GONE"     // the association was removed
-	CodeSessionOpen        = "SESSION_OPEN"         // the customer has an unfinished session
-	CodeSessionEnded       = "SESSION_ENDED"        // the session is closed or aborted
-	CodeSessionTaken       = "SESSION_TAKEN"        // an agent accepted the session already
-	CodeSessionNotAccepted = "SESSION_NOT_ACCEPTED" // the session waits, or was aborted waiting
-	CodeAlreadyRated       = "ALREADY_RATED"        // the session has its rating
-	CodeOccurredInFuture   = "OCCURRED_IN_FUTURE"   // the event says it happens over MaxClockLead from now
+	CodeValidation          = "VALIDATION"            // the value at Location breaks the rule named by the argument "rule"
+	CodeNotFound            = "NOT_FOUND"             // what the command is about does not exist
+	CodeConflict            = "CONFLICT"              // what the command would begin exists already
+	CodeCustomerExists      = "CUSTOMER_EXISTS"       // the identity belongs to a customer already
+	CodeIDInvalid           = "ID_INVALID"            // the external id is not what its channel hands out
+	CodeTagExists           = "TAG_EXISTS"            // another tag has that name
+	CodeTagUnknown          = "TAG_UNKNOWN"           // the tag is not in the catalogue
+	CodeAssociationExists   = "ASSOCIATION_EXISTS"    // the account is connected already
+	CodeAssociationGone     = "ASSOCIATION_GONE"      // the association was removed
+	CodeSessionOpen         = "SESSION_OPEN"          // the customer has an unfinished session
+	CodeSessionEnded        = "SESSION_ENDED"         // the session is closed or aborted
+	CodeSessionTaken        = "SESSION_TAKEN"         // an agent accepted the session already
+	CodeSessionNotAccepted  = "SESSION_NOT_ACCEPTED"  // the session waits, or was aborted waiting
+	CodeAlreadyRated        = "ALREADY_RATED"         // the session has its rating
+	CodeAlreadyBlacklisted  = "ALREADY_BLACKLISTED"   // the customer is on the blacklist
+	CodeNotBlacklisted      = "NOT_BLACKLISTED"       // the customer is not on the blacklist
+	CodeCustomerBlacklisted = "CUSTOMER_BLACKLISTED"  // no session is opened with a customer on the blacklist
+	CodeChannelWindowClosed = "CHANNEL_WINDOW_CLOSED" // the channel takes no more messages to the customer
+	CodeOccurredInFuture    = "OCCURRED_IN_FUTURE"    // the event says it happens over MaxClockLead from now
 )
 
 // Rules that a refusal with CodeValidation names in its argument "rule".
@@ -30,6 +34,7 @@ const (
 	RuleFormat     = "format"     // not of the form that is expected
 	RuleOneOf      = "one_of"     // not one of the values that exist
 	RuleRange      = "range"      // outside the arguments "min" to "max"
+	RuleFuture     = "future"     // an instant that has passed
 	RuleReadOnly   = "read_only"  // never changes
 )
 

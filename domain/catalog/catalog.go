@@ -7,6 +7,7 @@ import (
 	"customercenter/domain/customer"
 	"customercenter/domain/session"
 	"customercenter/domain/settings"
+	"customercenter/domain/suppressed"
 	"customercenter/domain/tag"
 )
 
@@ -18,8 +19,9 @@ func Events() []domain.Event {
 		association.Registered{}, association.Renamed{}, association.Removed{},
 		tag.Created{}, tag.Renamed{}, tag.Deleted{},
 		customer.Created{}, customer.ProfileChanged{}, customer.Tagged{}, customer.Untagged{},
-		customer.SessionOpened{}, customer.SessionClosed{},
+		customer.SessionOpened{}, customer.SessionClosed{}, customer.Blacklisted{}, customer.Unblacklisted{},
 		session.Started{}, session.Accepted{}, session.Transferred{}, session.MessageRecorded{},
 		session.WebAttributesRecorded{}, session.Rated{}, session.Closed{}, session.Aborted{},
+		suppressed.MessageRecorded{},
 	}
 }

@@ -1,5 +1,5 @@
-// Package customer decides who a tenant's customers are: their identity, profile and tags, and which session, if any,
-// is unfinished.
+// Package customer decides who a tenant's customers are: their identity, profile and tags, which session, if any,
+// is unfinished, and who is blacklisted.
 package customer
 
 import (
@@ -33,6 +33,8 @@ type State struct {
 	Unfinished Session
 	// Finished has the latest RememberedSessions sessions that ended, oldest first.
 	Finished []Session
+	// Listing is the customer's place on the blacklist, expired or not; nil if there is none. It is never changed in place.
+	Listing *Listing
 	// LastCustomerMessageAt is when the customer last wrote in a session that has ended; zero if never.
 	LastCustomerMessageAt time.Time
 }
@@ -86,6 +88,13 @@ func (s *State) Apply(e domain.Event, at time.Time) {
 		s.Unfinished = Session{ID: e.Session, OpenedAt: at}
 	case SessionClosed:
 		s.close(e, at)
+	case Blacklisted:
+		s.Listing = &Listing{Since: at}
+		if e.ExpiresAt != nil {
+			s.Listing.ExpiresAt = *e.ExpiresAt
+		}
+	case Unblacklisted:
+		s.Listing = nil
 	}
 }
 

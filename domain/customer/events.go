@@ -60,12 +60,26 @@ type SessionClosed struct {
 	LastCustomerMessageAt *time.Time `json:"last_customer_message_at,omitempty"`
 }
 
+// Blacklisted puts the customer on the blacklist: messages are suppressed, and none opens a session.
+type Blacklisted struct {
+	Reason string `json:"reason" personal:"true"` // 1 to 150 characters
+	// ExpiresAt is when the listing ends by itself; nil for never.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+}
+
+// Unblacklisted takes the customer off the blacklist.
+type Unblacklisted struct {
+	Cause string `json:"cause"` // manual, expired
+}
+
 func (Created) EventType() string        { return "customer.created" }
 func (ProfileChanged) EventType() string { return "customer.profile_changed" }
 func (Tagged) EventType() string         { return "customer.tagged" }
 func (Untagged) EventType() string       { return "customer.untagged" }
 func (SessionOpened) EventType() string  { return "customer.session_opened" }
 func (SessionClosed) EventType() string  { return "customer.session_closed" }
+func (Blacklisted) EventType() string    { return "customer.blacklisted" }
+func (Unblacklisted) EventType() string  { return "customer.unblacklisted" }
 
 func (Created) customerEvent()        {}
 func (ProfileChanged) customerEvent() {}
@@ -73,6 +87,8 @@ func (Tagged) customerEvent()         {}
 func (Untagged) customerEvent()       {}
 func (SessionOpened) customerEvent()  {}
 func (SessionClosed) customerEvent()  {}
+func (Blacklisted) customerEvent()    {}
+func (Unblacklisted) customerEvent()  {}
 
 // Profile is what is known about the person besides the identity. Empty strings are "not set".
 type Profile struct {

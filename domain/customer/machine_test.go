@@ -106,7 +106,7 @@ func TestAnyOrder(t *testing.T) {
 			},
 			"open session": func(t *rapid.T) {
 				session := sessions.Draw(t, "session")
-				m.settled(t, func(s *customer.State) ([]customer.Event, error) { return s.OpenSession(session, "customer") })
+				m.settled(t, func(s *customer.State) ([]customer.Event, error) { return s.OpenSession(session, "customer", m.clock) })
 			},
 			"close session": func(t *rapid.T) {
 				session, aborted := sessions.Draw(t, "session"), rapid.Bool().Draw(t, "aborted")

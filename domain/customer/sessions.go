@@ -9,12 +9,12 @@ import (
 	"customercenter/domain"
 )
 
-// OpenSession marks that the customer has an unfinished session, begun by initiator: domain.PartyCustomer or
+// OpenSession marks that the customer has an unfinished session from now on, begun by initiator: domain.PartyCustomer or
 // domain.PartyAgent. Doing it again with the same id changes nothing. It belongs into one append with session.Start.
 //
 // Refused: NOT_FOUND if there is no customer; SESSION_OPEN if another session is unfinished; SESSION_ENDED if this very
-// session ended before; VALIDATION for another initiator.
-func (s *State) OpenSession(session uuid.UUID, initiator string) ([]Event, error) {
+// session ended before; CUSTOMER_BLACKLISTED; VALIDATION for another initiator.
+func (s *State) OpenSession(session uuid.UUID, initiator string, now time.Time) ([]Event, error) {
 	if err := s.mustExist(); err != nil {
 		return nil, err
 	}
@@ -26,13 +26,17 @@ func (s *State) OpenSession(session uuid.UUID, initiator string) ([]Event, error
 		return nil, domain.Invalid("session", domain.RuleRequired)
 	case s.Unfinished.ID == session:
 		return nil, nil
-	case s.Unfinished.ID != uuid.Nil:
+	case s.hasUnfinished():
 		return nil, domain.Refuse(domain.CodeSessionOpen).With("session", s.Unfinished.ID)
 	case slices.ContainsFunc(s.Finished, func(f Session) bool { return f.ID == session }):
 		return nil, domain.Refuse(domain.CodeSessionEnded)
+	case s.Blacklisted(now):
+		return nil, domain.Refuse(domain.CodeCustomerBlacklisted)
 	}
 	return []Event{SessionOpened{Session: session, Initiator: initiator}}, nil
 }
+
+func (s *State) hasUnfinished() bool { return s.Unfinished.ID != uuid.Nil }
 
 // CloseSession marks that the session has ended, closed or aborted. lastCustomerMessageAt is when the customer last
 // wrote in it, zero if never. If that session is not the unfinished one nothing changes. It belongs into one append with

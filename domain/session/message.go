@@ -41,7 +41,7 @@ func (s *State) RecordMessage(m MessageRecorded, occurredAt, now time.Time) ([]E
 	if err := domain.CheckOccurred(occurredAt, now); err != nil {
 		return nil, err
 	}
-	m, err := normalizeMessage(m)
+	m, err := NormalizeMessage(m)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,8 @@ func (s *State) mustTake(occurredAt time.Time) error {
 	return nil
 }
 
-func normalizeMessage(m MessageRecorded) (MessageRecorded, error) {
+// NormalizeMessage returns a message as it is recorded. Refused: VALIDATION as in RecordMessage.
+func NormalizeMessage(m MessageRecorded) (MessageRecorded, error) {
 	var err error
 	if m.Message, err = line("message.id", m.Message, MaxMessageID); err != nil {
 		return m, err

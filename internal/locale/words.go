@@ -75,6 +75,16 @@ var codes = map[string]entry{
 	"OCCURRED_IN_FUTURE": {text{"The time lies in the future", "时间在未来"},
 		text{"The event says that it happens more than {max_minutes} minutes from now.", "事件时间比当前时间晚 {max_minutes} 分钟以上。"}},
 
+	// Blacklist and callback
+	"ALREADY_BLACKLISTED": {text{"Blacklisted already", "已在黑名单中"},
+		text{"The customer is on the blacklist already.", "该客户已在黑名单中。"}},
+	"NOT_BLACKLISTED": {text{"Not blacklisted", "不在黑名单中"},
+		text{"The customer is not on the blacklist.", "该客户不在黑名单中。"}},
+	"CUSTOMER_BLACKLISTED": {text{"The customer is blacklisted", "客户已被拉黑"},
+		text{"No session is opened with a customer on the blacklist. Take the customer off it first.", "黑名单中的客户不能开启会话，请先移出黑名单。"}},
+	"CHANNEL_WINDOW_CLOSED": {text{"The channel takes no more messages", "渠道已不允许发送消息"},
+		text{"The channel takes messages only within {hours} hours of the customer's last message.", "该渠道仅允许在客户最后一条消息后的 {hours} 小时内发送消息。"}},
+
 	// Tenants and tokens
 	"TENANT_EXISTS": {text{"The tenant exists", "租户已存在"},
 		text{"A tenant with this slug exists already.", "已有使用此标识的租户。"}},
@@ -101,6 +111,7 @@ var rules = map[string]text{
 	"range":       {"The value must be from {min} to {max}.", "必须在 {min} 到 {max} 之间。"},
 	"at_least":    {"At least {min} is needed.", "不得小于 {min}。"},
 	"at_most":     {"At most {max} is allowed.", "不得大于 {max}。"},
+	"future":      {"The time must lie in the future.", "时间必须晚于当前时间。"},
 	"read_only":   {"This never changes.", "不可修改。"},
 	"unknown":     {"This is not known here.", "此处不支持该项。"},
 	"json":        {"This is not JSON.", "不是有效的 JSON。"},

@@ -235,7 +235,7 @@ func (w *World) Say(p *Person, words string) {
 func (w *World) OpenSession(p *Person) uuid.UUID {
 	w.t.Helper()
 	id := w.id()
-	events, err := p.State.OpenSession(id, domain.PartyCustomer)
+	events, err := p.State.OpenSession(id, domain.PartyCustomer, time.Now())
 	w.must(err)
 	w.person(p, events)
 	s := &session.State{}
