@@ -122,7 +122,9 @@ func TestTags(t *testing.T) {
 
 func TestSessions(t *testing.T) {
 	open := func(session uuid.UUID, initiator string) when {
-		return func(s *customer.State) ([]customer.Event, error) { return s.OpenSession(session, initiator, time.Unix(0, 0)) }
+		return func(s *customer.State) ([]customer.Event, error) {
+			return s.OpenSession(session, initiator, time.Unix(0, 0))
+		}
 	}
 	end := func(session uuid.UUID, last time.Time) when {
 		return func(s *customer.State) ([]customer.Event, error) { return s.CloseSession(session, false, last) }
