@@ -142,7 +142,8 @@ func (s *server) admit(ctx huma.Context, next func(huma.Context)) {
 		}
 		return
 	}
-	if !access.May(who.Role, op.OperationID) {
+	about.scope = access.ScopeOf(who.Role, op.OperationID)
+	if about.scope == access.None {
 		refuse(newProblem(about.language, codeForbidden, "", nil))
 		return
 	}

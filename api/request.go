@@ -24,9 +24,11 @@ type request struct {
 	language locale.Language
 	log      *slog.Logger
 	who      access.Principal
-	route    string // method and pattern, for example "GET /v1/customers/{id}"
-	path     string // as asked for, without the query
-	body     []byte // of a write
+	// scope is how far the caller gets with this operation: everything of the tenant, or only what is the caller's own.
+	scope access.Scope
+	route string // method and pattern, for example "GET /v1/customers/{id}"
+	path  string // as asked for, without the query
+	body  []byte // of a write
 }
 
 type requestKey struct{}
