@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what customercenter and its tests need on this machine, beside Go:
-# the server programs of PostgreSQL. No server is started and no database made:
+# the server programs of PostgreSQL; and curl and jq, with which the tour is
+# walked and tested. No server is started and no database made:
 # the product and the tests start private ones from the programs.
 #
 # Run it again at any time: what is there is left alone. Root rights are asked
@@ -9,7 +10,7 @@
 # To add a tool: write have_<tool> and install_<tool>, and name it in tools.
 set -eu
 
-tools="postgres"
+tools="postgres curl jq"
 oldest_postgres=14
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -93,6 +94,24 @@ install_postgres() {
 			"or set POSTGRES_BIN_DIR to the directory that holds postgres and initdb," \
 			"or DATABASE_URL (for tests TEST_DATABASE_URL) to a server that is running"
 		;;
+	esac
+}
+
+have_curl() { if has curl; then echo "curl"; fi; }
+have_jq() { if has jq; then echo "jq"; fi; }
+install_curl() { install_package curl; }
+install_jq() { install_package jq; }
+
+# install_package installs one that has the same name everywhere.
+install_package() {
+	case $(manager) in
+	apt-get)
+		as_root apt-get update -q || say "the package lists could not be renewed; trying all the same"
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$1"
+		;;
+	dnf) as_root dnf -y install "$1" ;;
+	brew) brew install "$1" ;;
+	*) die "there is no apt-get, dnf or brew here: install $1" ;;
 	esac
 }
 

@@ -20,7 +20,7 @@ type machine struct {
 func newMachine(t *testing.T, managers ...string) machine {
 	t.Helper()
 	m := machine{bin: t.TempDir(), postgres: t.TempDir(), calls: filepath.Join(t.TempDir(), "calls")}
-	for _, name := range []string{"sh", "id", "sed", "dirname", "mkdir", "tee", "env", "rm", "chmod"} {
+	for _, name := range []string{"sh", "id", "sed", "dirname", "mkdir", "tee", "env", "rm", "chmod", "curl", "jq"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Fatal(err)
@@ -41,6 +41,10 @@ case " $* " in *" install "*)
 		printf '#!/bin/sh\necho "postgres (PostgreSQL) %s"\n' "$VERSION" >"$POSTGRES_BIN_DIR/$p"
 		chmod +x "$POSTGRES_BIN_DIR/$p"
 	done
+	case " $* " in *" jq "*)
+		printf '#!/bin/sh\n' >"$(dirname "$0")/jq"
+		chmod +x "$(dirname "$0")/jq"
+	esac
 esac`)
 	}
 	return m
@@ -105,6 +109,21 @@ func TestSetupInstallsPostgresOnce(t *testing.T) {
 				t.Errorf("a second run: %v, calls %s\n%s", err, strings.TrimPrefix(again, calls), out)
 			}
 		})
+	}
+}
+
+func TestSetupInstallsWhatTheTourNeeds(t *testing.T) {
+	for manager, want := range map[string]string{
+		"apt-get": "apt-get install -y -q --no-install-recommends jq\n", "dnf": "dnf -y install jq\n", "brew": "brew install jq\n",
+	} {
+		m := newMachine(t, manager)
+		if err := os.Remove(filepath.Join(m.bin, "jq")); err != nil {
+			t.Fatal(err)
+		}
+		out, calls, err := m.setup(t, "17.2")
+		if err != nil || !strings.Contains(calls, want) || strings.Contains(calls, "curl") {
+			t.Errorf("%s: %v, calls %s\n%s", manager, err, calls, out)
+		}
 	}
 }
 

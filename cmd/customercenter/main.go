@@ -31,6 +31,7 @@ type cli struct {
 	Tenant      tenantCommand      `cmd:"" help:"Create and list tenants."`
 	Token       tokenCommand       `cmd:"" help:"Create, list and revoke tokens."`
 	Simulate    simulateCommand    `cmd:"" help:"Send realistic, seeded channel traffic through NATS."`
+	Channel     channelCommand     `cmd:"" help:"Play a channel: send what customers write, hear what is sent to them."`
 	Events      eventsCommand      `cmd:"" help:"Print the events of a tenant's log as JSON lines."`
 	Projections projectionsCommand `cmd:"" help:"Show, rebuild, switch and repair read models."`
 	Dead        deadCommand        `cmd:"" help:"List channel events that could not be taken, and send them again."`
