@@ -27,7 +27,8 @@ var ErrBusy = errors.New("commands: others keep changing the same thing")
 func (c *Center) execute(ctx context.Context, by By, decide func(context.Context, *attempt) error) (Done, error) {
 	line := place{lines: c.lines}
 	defer line.leave()
-	for begun := time.Now(); time.Since(begun) < patience; {
+	var patient context.Context // from the first conflict on
+	for patient == nil || patient.Err() == nil {
 		a := &attempt{center: c, by: by, now: c.now()}
 		done, err := a.run(ctx, decide)
 		var conflict *eventstore.ConflictError
@@ -35,9 +36,17 @@ func (c *Center) execute(ctx context.Context, by By, decide func(context.Context
 			return done, err
 		}
 		c.cache.distrust(by.Tenant, conflict.Stream, conflict.Actual)
+		if patient == nil {
+			limited, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			patient = limited
+		}
 		if err := line.enter(ctx, streamKey{by.Tenant, conflict.Stream}); err != nil {
 			return Done{}, fmt.Errorf("commands: %w", err)
 		}
+	}
+	if ctx.Err() != nil {
+		return Done{}, fmt.Errorf("commands: %w", context.Cause(ctx))
 	}
 	return Done{}, ErrBusy
 }

@@ -15,10 +15,10 @@ import (
 	"customercenter/domain/domaintest"
 )
 
-// recorded is an event of a customer's log and its instant.
+// recorded is an event of a customer's log, its instant, and that of the decision.
 type recorded struct {
-	event customer.Event
-	at    time.Time
+	event       customer.Event
+	at, decided time.Time
 }
 
 // machine asks a customer for anything, in any order, and keeps the log of what came of it.
@@ -44,10 +44,11 @@ func (m *machine) ask(t *rapid.T, decide func(*customer.State) ([]customer.Event
 		}
 		return
 	}
+	decided := m.clock
 	m.clock = m.clock.Add(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
 	for _, e := range got {
 		m.state.Apply(e, m.clock)
-		m.log = append(m.log, recorded{e, m.clock})
+		m.log = append(m.log, recorded{e, m.clock, decided})
 	}
 	if after := fmt.Sprintf("%+v", clone); after != before {
 		t.Fatalf("applying events changed a clone taken before from %s to %s", before, after)
@@ -106,7 +107,9 @@ func TestAnyOrder(t *testing.T) {
 			},
 			"open session": func(t *rapid.T) {
 				session := sessions.Draw(t, "session")
-				m.settled(t, func(s *customer.State) ([]customer.Event, error) { return s.OpenSession(session, "customer", m.clock) })
+				m.settled(t, func(s *customer.State) ([]customer.Event, error) {
+					return s.OpenSession(session, "customer", m.clock)
+				})
 			},
 			"close session": func(t *rapid.T) {
 				session, aborted := sessions.Draw(t, "session"), rapid.Bool().Draw(t, "aborted")
@@ -116,6 +119,21 @@ func TestAnyOrder(t *testing.T) {
 				last := m.clock.Add(-time.Duration(rapid.IntRange(0, 100).Draw(t, "before")) * time.Second)
 				m.settled(t, func(s *customer.State) ([]customer.Event, error) { return s.CloseSession(session, aborted, last) })
 			},
+			"blacklist": func(t *rapid.T) {
+				var ends time.Time
+				if rapid.Bool().Draw(t, "for a while") {
+					ends = m.clock.Add(time.Duration(rapid.IntRange(-10, 1200).Draw(t, "seconds listed")) * time.Second)
+				}
+				reason := values.Draw(t, "reason")
+				m.ask(t, func(s *customer.State) ([]customer.Event, error) { return s.Blacklist(reason, ends, m.clock) })
+			},
+			"unblacklist": func(t *rapid.T) {
+				m.ask(t, func(s *customer.State) ([]customer.Event, error) { return s.Unblacklist(m.clock) })
+			},
+			"lift": func(t *rapid.T) {
+				m.ask(t, func(s *customer.State) ([]customer.Event, error) { return s.LiftExpired(m.clock) })
+			},
+			"call back":       func(t *rapid.T) { m.callBack(t, sessions.Draw(t, "session")) },
 			"place a message": func(t *rapid.T) { m.place(t) },
 			"": func(t *rapid.T) {
 				m.check(t)
@@ -154,6 +172,57 @@ func (m *machine) place(t *rapid.T) {
 		}
 	case got.Session != unfinished:
 		t.Fatalf("goes into %v, unfinished is %v", got.Session, unfinished)
+	}
+}
+
+// callBack opens a session towards the customer, and holds the answer against the log.
+func (m *machine) callBack(t *rapid.T, session uuid.UUID) {
+	unfinished, _ := m.sessions()
+	may := m.state.MayBeCalledBack(m.clock) == nil
+	if may && (unfinished != uuid.Nil || m.listing(len(m.log)).Counts(m.clock)) {
+		t.Fatalf("may be called back with the session %v, listed: %v", unfinished, m.listing(len(m.log)))
+	}
+	m.ask(t, func(s *customer.State) ([]customer.Event, error) {
+		if err := s.MayBeCalledBack(m.clock); err != nil {
+			return nil, err
+		}
+		return s.OpenSession(session, "agent", m.clock)
+	})
+}
+
+// listing reads the first n events of the log: the entry on the blacklist that stands after them, expired or not.
+func (m *machine) listing(n int) *customer.Listing {
+	var listing *customer.Listing
+	for _, r := range m.log[:n] {
+		switch e := r.event.(type) {
+		case customer.Blacklisted:
+			listing = &customer.Listing{Since: r.at}
+			if e.ExpiresAt != nil {
+				listing.ExpiresAt = *e.ExpiresAt
+			}
+		case customer.Unblacklisted:
+			listing = nil
+		}
+	}
+	return listing
+}
+
+// checkListing holds an event against the entry on the blacklist that stood before it.
+func (m *machine) checkListing(t *rapid.T, i int) {
+	r, before := m.log[i], m.listing(i)
+	switch e := r.event.(type) {
+	case customer.SessionOpened:
+		if before.Counts(r.decided) {
+			t.Fatalf("opened a session while listed: %+v", before)
+		}
+	case customer.Blacklisted:
+		if before != nil {
+			t.Fatalf("listed twice: %+v", before)
+		}
+	case customer.Unblacklisted:
+		if before == nil || before.Counts(r.decided) != (e.Cause == customer.CauseManual) {
+			t.Fatalf("taken off the list as %s, listed: %+v", e.Cause, before)
+		}
 	}
 }
 
@@ -207,6 +276,7 @@ func (m *machine) check(t *rapid.T) {
 			}
 			unfinished = uuid.Nil
 		}
+		m.checkListing(t, i)
 		folded.Apply(r.event, r.at)
 	}
 	if len(m.log) > 0 && !m.state.Exists {
