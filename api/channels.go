@@ -62,7 +62,7 @@ type channelEventsOutput struct {
 }
 
 func (s *server) receiveChannelEvents(ctx context.Context, r *request, in *channelEventsInput) (*channelEventsOutput, error) {
-	if r.who.Role == access.Channel && r.who.Association != in.AssociationID {
+	if r.scope == access.Own && r.who.Association != in.AssociationID {
 		return nil, domain.Refuse(codeForbidden)
 	}
 	if _, err := s.association(ctx, r, in.AssociationID); err != nil {

@@ -80,7 +80,7 @@ func TestReadsWaitForTheOwnWrite(t *testing.T) {
 	w := start(t, options{})
 	w.associations("acme/admin")
 	for i := range 5 {
-		sent := w.admin("POST", "/v1/channels/1/events", message(fmt.Sprint("m", i), fmt.Sprint("v", i), "hello")).want(http.StatusOK)
+		sent := w.channel(message(fmt.Sprint("m", i), fmt.Sprint("v", i), "hello")).want(http.StatusOK)
 		path := "/v1/sessions/" + sent.get("session_id").(string)
 		got := w.do(call{as: "acme/admin", method: "GET", path: path, headers: map[string]string{"X-After-Position": strconv.FormatInt(sent.position(), 10)}}).want(http.StatusOK)
 		if got.get("message_count") != 1.0 || got.header.Get("X-Stale") != "" || got.position() < sent.position() {
@@ -105,7 +105,7 @@ func TestAReadThatWaitsInVainSaysSo(t *testing.T) {
 		t.Errorf("made %s at %d", made.body, made.position())
 	}
 	// So is one to a session, and one that is repeated.
-	sent := w.admin("POST", "/v1/channels/1/events", message("m1", "v1", "hello")).want(http.StatusOK)
+	sent := w.channel(message("m1", "v1", "hello")).want(http.StatusOK)
 	path := "/v1/sessions/" + sent.get("session_id").(string)
 	accept := func() reply {
 		t.Helper()
@@ -202,9 +202,9 @@ func TestTheLogTellsNothingPersonal(t *testing.T) {
 	w.admin("GET", "/v1/events?stream="+secret, nil)
 	w.admin("GET", "/v1/"+secret, nil)
 	w.admin("GET", "/v1/tags/"+secret, nil)
-	w.admin("POST", "/v1/channels/1/events", message("m1", secret, secret)).want(http.StatusOK)
-	w.admin("POST", "/v1/channels/1/events", message("m2", secret+" ", secret))
-	w.admin("POST", "/v1/channels/1/events", "{"+secret)
+	w.channel(message("m1", secret, secret)).want(http.StatusOK)
+	w.channel(message("m2", secret+" ", secret))
+	w.channel("{"+secret)
 	w.do(call{as: secret, method: "GET", path: "/v1/tags"})
 	w.do(call{as: "acme/admin", method: "GET", path: "/v1/tags", headers: map[string]string{"User-Agent": secret, "Referer": "https://" + secret, "Accept-Language": secret}})
 	if log := w.log.String(); strings.Contains(log, secret) || strings.Contains(log, "13800001234") {

@@ -189,9 +189,9 @@ func TestAnalystsSeeMasks(t *testing.T) {
 			"company": "七七公司", "description": "描述七七"},
 		"message": map[string]any{"id": "1", "kind": "text", "text": "我的密码是七七"},
 		"web":     map[string]any{"ip": "10.7.7.7", "region": "Region77", "user_agent": "Agent77", "referrer": "https://ref.example/77"}})
-	sent := w.admin("POST", "/v1/channels/1/events", web).want(http.StatusOK)
+	sent := w.channel(web).want(http.StatusOK)
 	customer, session := sent.get("customer_id").(string), sent.get("session_id").(string)
-	w.admin("POST", "/v1/channels/1/events", event("w2", "message.received", map[string]any{"external_id": "visitor-77",
+	w.channel(event("w2", "message.received", map[string]any{"external_id": "visitor-77",
 		"message": map[string]any{"id": "2", "kind": "file", "url": "https://files.example/77", "name": "七七.pdf"}})).want(http.StatusOK)
 	w.admin("POST", "/v1/sessions/"+session+"/accept", AcceptInput{"g1"}).want(http.StatusOK)
 	rated := w.admin("POST", "/v1/sessions/"+session+"/rating", RatingInput{Score: 4, Reasons: []string{"理由七七"}, Comment: "评论七七"}).want(http.StatusOK)

@@ -187,7 +187,7 @@ func TestProjectionsAreListedAndRebuilt(t *testing.T) {
 	w := start(t, options{})
 	w.associations("acme/admin")
 	w.customer("acme/admin", "v1", "小王")
-	position := w.admin("POST", "/v1/channels/1/events", message("m1", "v1", "hello")).want(http.StatusOK).position()
+	position := w.channel(message("m1", "v1", "hello")).want(http.StatusOK).position()
 	w.seen(position)
 
 	all := w.do(call{as: "acme/operator", method: "GET", path: "/v1/projections"}).want(http.StatusOK)

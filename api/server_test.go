@@ -375,6 +375,12 @@ func (w *world) admin(method, path string, body any) reply {
 	return w.do(call{as: "acme/admin", method: method, path: path, body: body})
 }
 
+// channel hands over channel events as the channel of acme's association 1.
+func (w *world) channel(body any) reply {
+	w.t.Helper()
+	return w.do(call{as: "acme/channel", method: "POST", path: "/v1/channels/1/events", body: body})
+}
+
 // associations connects an account of each channel: 1 web, 2 app, 3 wechat, 4 weibo.
 func (w *world) associations(as string) {
 	w.t.Helper()
@@ -404,10 +410,11 @@ func message(id, externalID, text string) map[string]any {
 	return event(id, "message.received", map[string]any{"external_id": externalID, "message": map[string]any{"id": id, "kind": "text", "text": text}})
 }
 
-// session lets a visitor write and returns the ids of the customer and of the session.
+// session lets a visitor write to association 1 of the tenant of as, and returns the ids of the customer and of the session.
 func (w *world) session(as, externalID, text string) (customer, session string) {
 	w.t.Helper()
-	r := w.do(call{as: as, method: "POST", path: "/v1/channels/1/events", body: message(fmt.Sprint("m-", uuid.NewString()), externalID, text)}).want(http.StatusOK)
+	tenant, _, _ := strings.Cut(as, "/")
+	r := w.do(call{as: tenant + "/channel", method: "POST", path: "/v1/channels/1/events", body: message(fmt.Sprint("m-", uuid.NewString()), externalID, text)}).want(http.StatusOK)
 	w.seen(r.position())
 	return r.get("customer_id").(string), r.get("session_id").(string)
 }

@@ -89,7 +89,7 @@ func TestMessagesComeInPages(t *testing.T) {
 	w.associations("acme/admin")
 	_, session := w.session("acme/admin", "v1", "text 0")
 	for i := range 6 {
-		w.admin("POST", "/v1/channels/1/events", message(fmt.Sprint("page-", i), "v1", fmt.Sprint("text ", i+1))).want(http.StatusOK)
+		w.channel(message(fmt.Sprint("page-", i), "v1", fmt.Sprint("text ", i+1))).want(http.StatusOK)
 	}
 	var texts []string
 	for cursor := ""; ; {

@@ -65,7 +65,7 @@ var rules = map[string]reach{
 	"get-settings":    {Admin: All, Agent: All, Analyst: All},
 	"change-settings": {Admin: All},
 
-	"receive-channel-events": {Admin: All, Channel: Own},
+	"receive-channel-events": {Channel: Own}, // nobody else speaks for customers
 
 	"read-events": {Admin: All, Analyst: All},
 
