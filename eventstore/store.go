@@ -101,6 +101,21 @@ func (s *Store) ReadStreams(ctx context.Context, tenant string, streams []string
 		order by e.position`, 0, tenant, streams, after)
 }
 
+// ReadAcross goes through several streams one after the other, in the order given, and returns up to limit events of these types, in one
+// round trip: of each stream those after the version given, in order; with back those before it, the latest first. Of no stream more
+// than limit events of these types are read, so it costs little however long the streams are.
+func (s *Store) ReadAcross(ctx context.Context, tenant string, streams []string, from []int64, types []string, back bool, limit int) ([]Event, error) {
+	after, order := ">", "asc"
+	if back {
+		after, order = "<", "desc"
+	}
+	return s.read(ctx, "read across streams", `select e.tenant, e.position, e.stream, e.version, e.type, e.type_version, e.customer, e.data, e.meta, e.recorded_at
+		from unnest($2::text[], $3::bigint[]) with ordinality s(stream, version, place)
+		cross join lateral (select `+eventColumns+` from events where tenant = $1 and stream = s.stream and version `+after+` s.version and type = any($4)
+			order by version `+order+` limit $5) e
+		order by s.place, e.version `+order+` limit $5`, limit, tenant, streams, from, types, limit)
+}
+
 func (s *Store) read(ctx context.Context, what, sql string, expect int, args ...any) ([]Event, error) {
 	rows, err := s.pool.Query(ctx, sql, args...)
 	if err != nil {
