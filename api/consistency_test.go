@@ -204,7 +204,7 @@ func TestTheLogTellsNothingPersonal(t *testing.T) {
 	w.admin("GET", "/v1/tags/"+secret, nil)
 	w.channel(message("m1", secret, secret)).want(http.StatusOK)
 	w.channel(message("m2", secret+" ", secret))
-	w.channel("{"+secret)
+	w.channel("{" + secret)
 	w.do(call{as: secret, method: "GET", path: "/v1/tags"})
 	w.do(call{as: "acme/admin", method: "GET", path: "/v1/tags", headers: map[string]string{"User-Agent": secret, "Referer": "https://" + secret, "Accept-Language": secret}})
 	if log := w.log.String(); strings.Contains(log, secret) || strings.Contains(log, "13800001234") {
