@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"customercenter/internal/locale"
 )
 
 const head = `# Catalog
@@ -38,8 +40,9 @@ func (f *facts) writeCommands(b *strings.Builder) {
 }
 
 func (f *facts) writeEvents(b *strings.Builder) {
-	b.WriteString("\n## Events\n\nSealed fields are personal: they are stored encrypted with the customer's own key.\n\n")
-	b.WriteString("| event | declared in | sealed | appended by | heard by |\n|---|---|---|---|---|\n")
+	b.WriteString("\n## Events\n\nSealed fields are personal: they are stored encrypted with the customer's own key. \"In words\" is how " +
+		"histories tell the event, in English and Chinese, with its values where {} stand.\n\n")
+	b.WriteString("| event | in words | declared in | sealed | appended by | heard by |\n|---|---|---|---|---|---|\n")
 	for _, e := range f.events {
 		var by []string
 		for _, c := range f.commands {
@@ -47,7 +50,7 @@ func (f *facts) writeEvents(b *strings.Builder) {
 				by = append(by, link(c.name(), c.file))
 			}
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", e.name, link(path.Base(path.Dir(e.file))+"."+e.goType.Name(), e.file), code(e.personal, ", "),
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s | %s |\n", e.name, meaning(e.name), link(path.Base(path.Dir(e.file))+"."+e.goType.Name(), e.file), code(e.personal, ", "),
 			orNone(strings.Join(by, ", ")), f.hearers([]string{e.name}))
 	}
 }
@@ -62,6 +65,13 @@ func (f *facts) writeModels(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "| %s | %s | %s |\n", link(m.name, m.file), version, code(m.hears, ", "))
 	}
+}
+
+// meaning is the event in both languages. A test of package locale sees to it that it has words.
+func meaning(event string) string {
+	english, _ := locale.Meaning(locale.English, event)
+	chinese, _ := locale.Meaning(locale.Chinese, event)
+	return english + " " + chinese
 }
 
 // hearers are the read models that hear one of these events.

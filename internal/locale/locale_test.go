@@ -72,6 +72,12 @@ func TestBothLanguagesSayTheSame(t *testing.T) {
 	for field, name := range fields {
 		check(field, name)
 	}
+	for event, sentence := range events {
+		check(event, sentence)
+	}
+	for name, word := range words {
+		check(name, word)
+	}
 }
 
 // TestEveryCodeHasWords reads the whole tree: constants called Code… and Rule…, and literals that are refused with.

@@ -1,0 +1,195 @@
+package locale
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// events has a sentence for every type of event. {name} stands for a value of the event, by its JSON name. Sentences need no plural
+// and read well whatever the value is, "not set" too. A test fails when a type has no sentence, or a sentence names a value that the
+// event does not have.
+var events = map[string]text{
+	"settings.time_zone_set":  {"The time zone was set to {time_zone}.", "时区设为 {time_zone}。"},
+	"settings.week_start_set": {"The first day of the week was set to {day}.", "每周第一天设为{day}。"},
+	"settings.agent_access_set": {"What agents may do was set: customer center {customer_center}, blacklist {blacklist}.",
+		"客服权限设为：客户中心{customer_center}，黑名单{blacklist}。"},
+	"settings.order_link_set":      {"The template of the order link was set to {template}.", "订单链接模板设为 {template}。"},
+	"settings.entitlement_granted": {"The capability {entitlement} was granted.", "开通了{entitlement}功能。"},
+	"settings.entitlement_revoked": {"The capability {entitlement} was withdrawn.", "停用了{entitlement}功能。"},
+
+	"association.registered": {"The account {account} of the channel {channel} was connected as {association}, named {name}.",
+		"{channel}渠道的账号 {account} 已关联为 {association}，名称为“{name}”。"},
+	"association.renamed": {"The association {association} was renamed to {name}.", "关联 {association} 更名为“{name}”。"},
+	"association.removed": {"The association {association} was disconnected.", "关联 {association} 已解除。"},
+
+	"tag.created": {"The tag {name} was created.", "创建了标签“{name}”。"},
+	"tag.renamed": {"The tag was renamed to {name}.", "标签更名为“{name}”。"},
+	"tag.deleted": {"The tag {tag} was deleted.", "删除了标签“{tag}”。"},
+
+	"customer.created": {"The customer {external_id} was created: {via}, channel {channel}, association {association}.",
+		"创建了客户 {external_id}：{via}，渠道：{channel}，关联：{association}。"},
+	"customer.profile_changed": {"The profile was changed: {fields}.", "修改了客户资料：{fields}。"},
+	"customer.tagged":          {"The tag {tag} was put on.", "添加了标签“{tag}”。"},
+	"customer.untagged":        {"The tag {tag} was taken off.", "移除了标签“{tag}”。"},
+	"customer.session_opened":  {"A session was opened by: {initiator}.", "开启了会话，发起方：{initiator}。"},
+	"customer.session_closed": {"The session ended; last message of the customer: {last_customer_message_at}.",
+		"会话结束；客户最后一条消息：{last_customer_message_at}。"},
+	"customer.blacklisted":   {"Put on the blacklist; reason: {reason}; until: {expires_at}.", "加入黑名单；原因：{reason}；到期时间：{expires_at}。"},
+	"customer.unblacklisted": {"Taken off the blacklist: {cause}.", "移出黑名单：{cause}。"},
+
+	"session.started": {"A session began; channel {channel}, begun by: {initiator}, callback: {callback}.",
+		"会话开始；渠道：{channel}，发起方：{initiator}，回呼：{callback}。"},
+	"session.accepted":         {"The agent {agent} accepted the session.", "客服 {agent} 接起了会话。"},
+	"session.transferred":      {"The session was transferred from {from} to {to}.", "会话由 {from} 转接给 {to}。"},
+	"session.message_recorded": {"{sender} sent a message of the kind {kind}: {text}", "{sender} 发送了{kind}消息：{text}"},
+	"session.web_attributes_recorded": {"The visitor's browser: IP {ip}, region {region}, software {user_agent}, source {referrer}.",
+		"访客环境：IP {ip}，地区 {region}，软件环境 {user_agent}，来源 {referrer}。"},
+	"session.rated": {"The customer rated the session: {score} of 5; reasons: {reasons}; comment: {comment}.",
+		"客户评价了会话：{score} 分（满分 5 分）；原因：{reasons}；留言：{comment}。"},
+	"session.closed":  {"The session was closed by: {by}; cause: {cause}.", "会话被关闭，操作方：{by}；原因：{cause}。"},
+	"session.aborted": {"The session was aborted before it was accepted, by: {by}; cause: {cause}.", "会话未被接起即中止，操作方：{by}；原因：{cause}。"},
+
+	"suppressed.message_recorded": {"The customer wrote while on the blacklist; no session was opened. A message of the kind {kind}: {text}",
+		"客户在黑名单中发来消息，未创建会话。{kind}消息：{text}"},
+}
+
+// words has what people call the values that events hold, by "<kind>.<value>".
+var words = map[string]text{
+	"channel.app":    {"app", "APP"},
+	"channel.web":    {"web", "网页"},
+	"channel.wechat": {"WeChat", "微信"},
+	"channel.weibo":  {"Weibo", "微博"},
+	"channel.phone":  {"phone", "电话"},
+	"channel.api":    {"API", "API"},
+
+	"via.inbound": {"reached out", "主动来访"},
+	"via.import":  {"imported", "导入"},
+	"via.api":     {"added by hand or API", "手动或接口添加"},
+
+	"party.customer": {"customer", "客户"},
+	"party.agent":    {"agent", "客服"},
+	"party.system":   {"system", "系统"},
+
+	"message.text":     {"text", "文本"},
+	"message.image":    {"image", "图片"},
+	"message.voice":    {"voice", "语音"},
+	"message.video":    {"video", "视频"},
+	"message.file":     {"file", "文件"},
+	"message.location": {"location", "位置"},
+	"message.other":    {"other", "其他"},
+
+	"state.waiting":    {"waiting", "待接起"},
+	"state.processing": {"processing", "处理中"},
+	"state.closed":     {"closed", "已结束"},
+	"state.aborted":    {"aborted", "已中止"},
+
+	"removal.manual":  {"by hand", "手动移出"},
+	"removal.expired": {"the time ran out", "到期自动移出"},
+
+	"end.blacklisted": {"the customer was put on the blacklist", "客户被加入黑名单"},
+	"end.timeout":     {"nobody wrote for too long", "超时"},
+
+	"day.monday":    {"Monday", "星期一"},
+	"day.tuesday":   {"Tuesday", "星期二"},
+	"day.wednesday": {"Wednesday", "星期三"},
+	"day.thursday":  {"Thursday", "星期四"},
+	"day.friday":    {"Friday", "星期五"},
+	"day.saturday":  {"Saturday", "星期六"},
+	"day.sunday":    {"Sunday", "星期日"},
+
+	"entitlement.import": {"import of customers", "客户导入"},
+
+	"access.true":  {"allowed", "允许"},
+	"access.false": {"not allowed", "不允许"},
+	"bool.true":    {"yes", "是"},
+	"bool.false":   {"no", "否"},
+
+	"role.admin":    {"admin", "管理员"},
+	"role.agent":    {"agent", "客服"},
+	"role.analyst":  {"analyst", "分析师"},
+	"role.channel":  {"channel", "渠道"},
+	"role.operator": {"operator", "运营"},
+	"role.policy":   {"policy", "自动规则"},
+	"role.system":   {"system", "系统"},
+
+	"from.channel_event": {"channel event {id}", "渠道事件 {id}"},
+	"from.policy":        {"policy, because of event {id}", "自动规则，由事件 {id} 触发"},
+	"from.request":       {"request {id}", "请求 {id}"},
+
+	"none":       {"not set", "未设置"},
+	"erased":     {"erased", "已删除"},
+	"never":      {"never", "从未"},
+	"no_end":     {"no end", "永久"},
+	"unknown":    {"nobody", "无"},
+	"separator":  {"; ", "；"},
+	"comma":      {", ", "、"},
+	"colon":      {": ", "："},
+	"arrow":      {"{old} → {new}", "{old} → {new}"},
+	"attachment": {"(attachment {name})", "（附件 {name}）"},
+}
+
+// Sentence tells an event of that type in words. value gives the words for each value that the sentence names. A type without a
+// sentence, which the tests do not let pass, is its own sentence.
+func Sentence(l Language, eventType string, value func(name string) string) string {
+	sentence, ok := events[eventType]
+	if !ok {
+		return eventType
+	}
+	return fill(sentence.in(l), value)
+}
+
+// Meaning is the sentence of a type of event with its values left open, such as {tag}; false if it has none.
+func Meaning(l Language, eventType string) (string, bool) {
+	sentence, ok := events[eventType]
+	return sentence.in(l), ok
+}
+
+// Word returns what people call a value of a kind, such as ("channel", "wechat"). A value without a word is its own.
+func Word(l Language, kind, value string) string {
+	if word, ok := words[kind+"."+value]; ok {
+		return word.in(l)
+	}
+	return value
+}
+
+// HasWord reports whether there is a word for a value of a kind.
+func HasWord(kind, value string) bool {
+	_, ok := words[kind+"."+value]
+	return ok
+}
+
+// Phrase returns fixed words such as "none" or "from.request", with {name} filled from the pairs of name and value.
+func Phrase(l Language, name string, pairs ...string) string {
+	phrase, ok := words[name]
+	if !ok {
+		return name
+	}
+	return fill(phrase.in(l), func(name string) string {
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1]
+			}
+		}
+		return "?"
+	})
+}
+
+// Label returns what people call a value of an event, by its aggregate and its JSON name ("tag", "name"): the words for that
+// aggregate's, else those that are the same everywhere.
+func Label(l Language, aggregate, name string) string {
+	if label, ok := fields[aggregate+"."+name]; ok {
+		return label.in(l)
+	}
+	return Field(l, name)
+}
+
+// HasLabel reports whether Label has words.
+func HasLabel(aggregate, name string) bool {
+	_, own := fields[aggregate+"."+name]
+	_, any := fields[name[strings.LastIndexByte(name, '.')+1:]]
+	return own || any
+}
+
+// Sentences lists the types of events that have a sentence, sorted.
+func Sentences() []string { return slices.Sorted(maps.Keys(events)) }
