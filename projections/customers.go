@@ -8,8 +8,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"customercenter/domain"
 	"customercenter/domain/customer"
 	"customercenter/domain/session"
+	"customercenter/domain/suppressed"
 	"customercenter/domain/text"
 	"customercenter/eventstore"
 	"customercenter/projections/projector"
@@ -25,13 +27,14 @@ const CustomersName = "customers"
 func CustomersDefinition() projector.Definition {
 	tables, indexes := projector.Sections(customersSQL)
 	return projector.Definition{
-		Name: CustomersName, Version: 1,
+		Name: CustomersName, Version: 2,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
+			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded",
 			"customer.session_opened", "customer.session_closed",
-			"session.message_recorded", "session.rated",
+			"session.accepted", "session.transferred", "session.message_recorded", "session.rated",
 		},
-		Blind:  []string{"session.message_recorded", "session.rated"},
+		Blind:  []string{"session.message_recorded", "session.rated", "suppressed.message_recorded"},
 		Tables: tables, Indexes: indexes,
 		New: newCustomersFold,
 	}
@@ -72,6 +75,10 @@ type customerActivityRow struct {
 	Ratings        int
 	RatingLast     int
 	RatingLastAt   *time.Time
+	// LastCustomerMessageAt is when the customer last wrote; late messages do not count, as in customer.State.
+	LastCustomerMessageAt *time.Time
+	Suppressed            int    // messages, in all listings
+	Agents                string // JSON array: who owns or owned a session, in the order in which they first did
 }
 
 type counterRow struct {
@@ -90,6 +97,8 @@ type customersFold struct {
 	customers  *projector.Rows[uuid.UUID, customerRow]
 	texts      *projector.Rows[int64, customerTextRow]
 	activities *projector.Rows[uuid.UUID, customerActivityRow]
+	agents     *projector.Rows[uuid.UUID, customerAgentRow]
+	listings   *projector.Rows[uuid.UUID, customerListingRow]
 	counters   *projector.Rows[string, counterRow]
 	parked     *projector.Rows[int64, customerParkedRow]
 	// kept are the ordinals, by position of creation, of a customer that is folded anew; nil otherwise.
@@ -142,7 +151,12 @@ func newCustomersFold() projector.Fold {
 			projector.Value("rating_count", "int", func(r *a) *int { return &r.Ratings }),
 			projector.Value("rating_last", "int", func(r *a) *int { return &r.RatingLast }),
 			projector.Value("rating_last_at", "timestamptz", func(r *a) **time.Time { return &r.RatingLastAt }),
+			projector.Value("last_customer_message_at", "timestamptz", func(r *a) **time.Time { return &r.LastCustomerMessageAt }),
+			projector.Value("suppressed_count", "int", func(r *a) *int { return &r.Suppressed }),
+			projector.JSON("agents", func(r *a) *string { return &r.Agents }),
 		),
+		agents:   newCustomerAgents(),
+		listings: newCustomerListings(),
 		counters: projector.NewRows("counter", "name", "text", func(r *counterRow) *string { return &r.Name },
 			projector.Value("value", "bigint", func(r *counterRow) *int64 { return &r.Value })),
 		parked: projector.NewRows("customer_parked", "position", "bigint", func(r *customerParkedRow) *int64 { return &r.Position },
@@ -152,7 +166,7 @@ func newCustomersFold() projector.Fold {
 }
 
 func (f *customersFold) Tables() []projector.Table {
-	return []projector.Table{f.customers, f.texts, f.activities, f.counters, f.parked}
+	return []projector.Table{f.customers, f.texts, f.activities, f.agents, f.listings, f.counters, f.parked}
 }
 
 func (f *customersFold) Touch(e *eventstore.Decoded) {
@@ -164,8 +178,11 @@ func (f *customersFold) Touch(e *eventstore.Decoded) {
 		}
 		f.customers.Touch(e.Customer)
 		f.activities.Touch(e.Customer)
-	case "customer.profile_changed", "customer.tagged", "customer.untagged":
+	case "customer.profile_changed", "customer.tagged", "customer.untagged", "customer.blacklisted", "customer.unblacklisted":
 		f.customers.Touch(e.Customer)
+	case "suppressed.message_recorded":
+		f.activities.Touch(e.Customer)
+		f.listings.Touch(e.Customer)
 	default:
 		f.activities.Touch(e.Customer)
 	}
@@ -180,6 +197,10 @@ func (f *customersFold) Apply(e *eventstore.Decoded) error {
 		return f.created(e, payload)
 	case customer.ProfileChanged, customer.Tagged, customer.Untagged:
 		return f.changed(e, payload.(customer.Event))
+	case customer.Blacklisted:
+		return f.listed(e, payload)
+	case customer.Unblacklisted:
+		return f.lifted(e)
 	}
 	activity, found := f.activities.Edit(e.Customer)
 	if !found {
@@ -200,9 +221,21 @@ func (f *customersFold) Apply(e *eventstore.Decoded) error {
 		if open := activity.OpenSession; open != nil && *open == payload.Session {
 			activity.OpenSession = nil
 		}
+		if last := payload.LastCustomerMessageAt; last != nil {
+			activity.LastCustomerMessageAt = later(activity.LastCustomerMessageAt, micros(*last))
+		}
+	case session.Accepted:
+		return f.served(activity, payload.Agent)
+	case session.Transferred:
+		return f.served(activity, payload.To)
+	case suppressed.MessageRecorded:
+		f.suppressed(activity)
 	case session.MessageRecorded:
 		activity.Messages++
 		activity.LastMessageAt = later(activity.LastMessageAt, at)
+		if payload.Sender.Kind == domain.PartyCustomer && !payload.Late {
+			activity.LastCustomerMessageAt = later(activity.LastCustomerMessageAt, at)
+		}
 	case session.Rated:
 		activity.RatingSum += payload.Score
 		activity.Ratings++
@@ -230,9 +263,11 @@ func (f *customersFold) created(e *eventstore.Decoded, c customer.Created) error
 		Profile: c.Profile, Custom: custom, Tags: c.Tags, Via: c.Via,
 		CreatedAt: at, UpdatedAt: at, Version: e.Version, CreatedPosition: e.Position,
 	}
-	activity := customerActivityRow{ID: e.Customer, Ordinal: ordinal}
+	activity := customerActivityRow{ID: e.Customer, Ordinal: ordinal, Agents: "[]"}
 	if former, again := f.customers.Peek(e.Customer); again {
-		f.texts.Delete(former.Ordinal)
+		if err := f.leave(former); err != nil {
+			return err
+		}
 		f.customers.Put(row)
 		f.activities.Put(activity)
 	} else {
@@ -299,7 +334,9 @@ func (f *customersFold) Forget(id uuid.UUID, events []eventstore.Decoded) {
 	f.kept = map[int64]int64{}
 	if row, found := f.customers.Peek(id); found {
 		f.kept[row.CreatedPosition] = row.Ordinal
-		f.texts.Delete(row.Ordinal)
+		if err := f.leave(row); err != nil {
+			panic(err) // what this fold wrote it can read
+		}
 		f.customers.Delete(id)
 		f.activities.Delete(id)
 	}

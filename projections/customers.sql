@@ -20,7 +20,7 @@ create table customer (
   tags             uuid[]           not null,
   created_via      text collate "C" not null,
   created_at       timestamptz      not null, -- the log's time
-  updated_at       timestamptz      not null, -- of the last change of profile or tags
+  updated_at       timestamptz      not null, -- of the last change of profile, tags or blacklist
   version          bigint           not null, -- of the stream, at that change
   created_position bigint           not null,
   primary key (tenant, id)
@@ -52,8 +52,36 @@ create table customer_activity (
   rating_count     int              not null,
   rating_last      int              not null,
   rating_last_at   timestamptz,
+  last_customer_message_at timestamptz,      -- late messages do not count
+  suppressed_count int              not null, -- in all listings
+  agents           jsonb            not null, -- array of texts: who owns or owned a session
   primary key (tenant, id)
 ) with (fillfactor = 75);
+
+-- Who owns or owned a session of whom: what an agent may see, in the order of the list.
+create table customer_agent (
+  tenant   text collate "C" not null,
+  id       uuid             not null, -- of customer and agent together
+  customer uuid             not null,
+  ordinal  bigint           not null,
+  agent    text             not null,
+  primary key (tenant, id)
+);
+
+-- The blacklist. An entry that has expired counts as gone, also while it is still here.
+create table customer_listing (
+  tenant     text collate "C" not null,
+  customer   uuid             not null,
+  ordinal    bigint           not null,
+  position   bigint           not null, -- in the log
+  since      timestamptz      not null,
+  expires_at timestamptz,
+  reason     text             not null,
+  actor_kind text collate "C" not null,
+  actor      text             not null,
+  suppressed int              not null, -- messages since then
+  primary key (tenant, customer)
+);
 
 -- How many ordinals are given.
 create table counter (
@@ -75,3 +103,6 @@ create table customer_parked (
 create unique index customer_ordinal on customer (tenant, ordinal);
 create index customer_created on customer (tenant, created_at, ordinal);
 create index customer_activity_last_session on customer_activity (tenant, last_session_at, ordinal);
+create unique index customer_agent_agent on customer_agent (tenant, agent, ordinal);
+create unique index customer_listing_position on customer_listing (tenant, position);
+create unique index customer_listing_ordinal on customer_listing (tenant, ordinal);

@@ -81,13 +81,17 @@ func TestPlans(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sessions, err := p.Live(t.Context(), SessionsName)
+	if err != nil {
+		t.Fatal(err)
+	}
 	// As the log would have made them, but quicker.
 	for _, sql := range []string{
 		`insert into $.customer select tenant, md5(id::text || n)::uuid, ordinal + n * 2000, generation, association, channel, external_id || n, nickname, name, phone, qq,
 			wechat_id, email, company, description, custom, tags, created_via, created_at + n * interval '1 hour', updated_at, version, created_position
 		from $.customer, generate_series(1, 24) n`,
 		`insert into $.customer_activity select tenant, md5(id::text || n)::uuid, ordinal + n * 2000, open_session, first_session_at, last_session_at, last_message_at,
-			session_count, message_count, rating_sum, rating_count, rating_last, rating_last_at
+			session_count, message_count, rating_sum, rating_count, rating_last, rating_last_at, last_customer_message_at, suppressed_count, agents
 		from $.customer_activity, generate_series(1, 24) n`,
 		`insert into $.customer_text select tenant, ordinal + n * 2000, external_id || n, nickname, name from $.customer_text, generate_series(1, 24) n`,
 	} {
@@ -95,7 +99,7 @@ func TestPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := store.Pool().Exec(t.Context(), in("sessions_v1", `insert into $.session
+	if _, err := store.Pool().Exec(t.Context(), in(sessions.Schema, `insert into $.session
 		select tenant, gen_random_uuid(), customer, association, (array['app', 'web', 'wechat', 'weibo'])[1 + n % 4], initiator, callback, (array['closed', 'aborted'])[1 + n % 2],
 			'agent-' || n, started_at - n * interval '1 minute', accepted_at, ended_at, ended_by, end_cause, message_count, customer_message_count, last_message_at,
 			rating_score, rating_reasons, rating_comment, rated_at, ip, region, user_agent, referrer
@@ -152,7 +156,7 @@ func TestPlans(t *testing.T) {
 		c.q.Limit = 50
 		t.Run("sessions "+name, func(t *testing.T) {
 			for _, given := range []bool{false, true} {
-				sql, args := sessionPageSQL("sessions_v1", "acme", c.q, cursor{At: now.Add(-90 * time.Minute)}, given)
+				sql, args := sessionPageSQL(sessions.Schema, "acme", c.q, cursor{At: now.Add(-90 * time.Minute)}, given)
 				checkPlan(t, store, c.index, sql, args)
 			}
 		})

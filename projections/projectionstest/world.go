@@ -14,6 +14,7 @@ import (
 	"customercenter/domain/catalog"
 	"customercenter/domain/customer"
 	"customercenter/domain/session"
+	"customercenter/domain/suppressed"
 	"customercenter/domain/tag"
 	"customercenter/eventstore"
 	"customercenter/eventstore/eventstoretest"
@@ -101,6 +102,10 @@ func (w *World) Step() {
 		w.Rename(w.anybody(), names[w.rand.IntN(len(names))])
 	case n < 15:
 		w.Retag(w.anybody())
+	case n < 16:
+		w.Blacklist(w.anybody(), time.Time{})
+	case n < 17:
+		w.CallBack(w.anybody(), fmt.Sprintf("agent-%d", w.rand.IntN(5)))
 	default:
 		w.talk(w.anybody())
 	}
@@ -193,7 +198,13 @@ func (w *World) talk(p *Person) {
 	w.t.Helper()
 	id := p.State.Unfinished.ID
 	if id == uuid.Nil {
-		w.OpenSession(p)
+		if p.State.Listing == nil {
+			w.OpenSession(p)
+		} else if w.rand.IntN(4) > 0 {
+			w.Suppress(p)
+		} else {
+			w.Unblacklist(p)
+		}
 		return
 	}
 	s := w.sessions[id]
@@ -245,6 +256,70 @@ func (w *World) OpenSession(p *Person) uuid.UUID {
 	w.Say(p, "first words")
 	w.settle()
 	return id
+}
+
+// CallBack opens a session towards a customer; nothing happens if that is not allowed now.
+func (w *World) CallBack(p *Person, agent string) uuid.UUID {
+	w.t.Helper()
+	if p.State.Listing != nil || p.State.Unfinished.ID != uuid.Nil {
+		return uuid.Nil
+	}
+	id := w.id()
+	events, err := p.State.OpenSession(id, domain.PartyAgent, time.Now())
+	w.must(err)
+	w.person(p, events)
+	s := &session.State{}
+	w.sessions[id] = s
+	w.Sessions = append(w.Sessions, id)
+	w.session(id, s, session.Started{
+		Customer: p.ID, Association: p.State.Association, Channel: p.State.Channel, Initiator: domain.PartyAgent, Callback: true,
+	})
+	w.session(id, s, session.Accepted{Agent: agent})
+	w.settle()
+	return id
+}
+
+// Accept gives the customer's unfinished session to an agent.
+func (w *World) Accept(p *Person, agent string) {
+	w.t.Helper()
+	id := p.State.Unfinished.ID
+	w.session(id, w.sessions[id], session.Accepted{Agent: agent})
+	w.settle()
+}
+
+// Close ends the customer's unfinished session, which somebody has accepted.
+func (w *World) Close(p *Person) {
+	w.t.Helper()
+	id := p.State.Unfinished.ID
+	w.session(id, w.sessions[id], session.Closed{By: domain.PartyAgent})
+	w.closed(p, id, w.sessions[id], false)
+	w.settle()
+}
+
+// Blacklist puts a customer on the blacklist; nothing happens to one who is on it.
+func (w *World) Blacklist(p *Person, expiresAt time.Time) {
+	w.t.Helper()
+	if p.State.Listing != nil {
+		return
+	}
+	events, err := p.State.Blacklist("spam from "+p.State.Profile.Nickname, expiresAt, time.Now())
+	w.must(err)
+	w.person(p, events)
+	w.settle()
+}
+
+// Unblacklist takes a customer off the blacklist.
+func (w *World) Unblacklist(p *Person) {
+	w.t.Helper()
+	w.person(p, []customer.Event{customer.Unblacklisted{Cause: customer.CauseManual}})
+	w.settle()
+}
+
+// Suppress records a message of a customer on the blacklist.
+func (w *World) Suppress(p *Person) {
+	w.t.Helper()
+	w.add(suppressed.Stream(p.ID), p.ID, suppressed.MessageRecorded{Message: fmt.Sprint("m", w.written), Kind: session.KindText, Text: "listen!"})
+	w.settle()
 }
 
 func (w *World) closed(p *Person, id uuid.UUID, s *session.State, aborted bool) {
