@@ -66,10 +66,12 @@ type Done struct {
 	Tag         uuid.UUID `json:"tag,omitzero"`
 	Association int       `json:"association,omitempty"`
 	// Version is that of the customer after the command, where it edits one: the version in the customer's stream of the last
-	// change of profile or tags. It is what IfVersion of the next edit takes.
+	// change of profile, tags or blacklist. It is what IfVersion of the next edit takes.
 	Version int64 `json:"version,omitempty"`
 	// Late is true for a message that went into a session after its end.
 	Late bool `json:"late,omitempty"`
+	// Suppressed is true for a message of somebody on the blacklist that went into no session.
+	Suppressed bool `json:"suppressed,omitempty"`
 }
 
 // Codes of refusals that no aggregate knows.

@@ -37,6 +37,11 @@ func (a *attempt) end(ctx context.Context, ref SessionRef, decide func(*session.
 	if err != nil {
 		return err
 	}
+	return a.ended(found, ended)
+}
+
+// ended adds what was decided to end a session, if anything, and that its customer has no unfinished session any more.
+func (a *attempt) ended(found conversation, ended []session.Event) error {
 	a.concerns(found)
 	if len(ended) == 0 {
 		return nil

@@ -10,6 +10,7 @@ import (
 	"customercenter/domain/customer"
 	"customercenter/domain/session"
 	"customercenter/domain/settings"
+	"customercenter/domain/suppressed"
 	"customercenter/domain/tag"
 	"customercenter/eventstore"
 )
@@ -49,6 +50,7 @@ type (
 	tagsEntity         = entity[tag.State, *tag.State]
 	associationsEntity = entity[association.State, *association.State]
 	settingsEntity     = entity[settings.State, *settings.State]
+	suppressedEntity   = entity[suppressed.State, *suppressed.State]
 )
 
 func customerOf(id uuid.UUID) *customerEntity {
@@ -67,6 +69,10 @@ func associations() *associationsEntity {
 
 func settingsOf() *settingsEntity {
 	return &settingsEntity{name: settings.Stream, state: new(settings.State)}
+}
+
+func suppressedOf(customer uuid.UUID) *suppressedEntity {
+	return &suppressedEntity{name: suppressed.Stream(customer), state: new(suppressed.State)}
 }
 
 func (e *entity[S, P]) id() string                     { return e.name }
@@ -149,7 +155,7 @@ func (e *entity[S, P]) edited() int64 {
 // edits reports whether an event changes what people edit of a customer, and so the version that guards against lost edits.
 func edits(e domain.Event) bool {
 	switch e.(type) {
-	case customer.Created, customer.ProfileChanged, customer.Tagged, customer.Untagged:
+	case customer.Created, customer.ProfileChanged, customer.Tagged, customer.Untagged, customer.Blacklisted, customer.Unblacklisted:
 		return true
 	}
 	return false

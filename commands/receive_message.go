@@ -3,6 +3,8 @@ package commands
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"customercenter/domain"
 	"customercenter/domain/customer"
 	"customercenter/domain/session"
@@ -12,7 +14,11 @@ import (
 // a session if none is unfinished, all in one append. What happened before the end of a session goes into that session, marked
 // late, and opens nothing.
 //
-// Done has the customer, the session, and whether it was late. Profile is what the channel knows of its sender and is only used to
+// While the customer is on the blacklist no session is opened: a message that would need one is recorded on the stream of the customer's
+// suppressed messages, and nothing else happens; what the browser told is dropped. Whether the customer is listed is judged when the
+// message is handled, not when it was written.
+//
+// Done has the customer, the session if any, and whether the message was late or suppressed. Profile is what the channel knows of its sender and is only used to
 // create the customer: later, people edit it here, and messages do not touch the customer's stream.
 //
 // Refused: NOT_FOUND or ASSOCIATION_GONE at association_id; ID_INVALID; OCCURRED_IN_FUTURE; and as in customer.State.Create and
@@ -77,6 +83,9 @@ func (cmd ReceiveMessage) decide(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
+	if place.Opens() && who.state.Blacklisted(a.now) {
+		return cmd.suppress(ctx, a, who, id)
+	}
 	found := conversation{id: place.Session, who: who, whoseID: id}
 	if place.Opens() {
 		err = a.open(&found, session.New{Customer: id, Association: cmd.Association, Channel: connected.Channel})
@@ -110,6 +119,23 @@ func (a *attempt) open(c *conversation, n session.New) error {
 	started, err := c.talk.state.Start(n)
 	add(a, c.talk, c.whoseID, started)
 	return err
+}
+
+// suppress records the message of somebody on the blacklist. The customer's stream must not move meanwhile: a message that was decided
+// before the customer is taken off the list is not suppressed behind that in the log.
+func (cmd ReceiveMessage) suppress(ctx context.Context, a *attempt, who *customerEntity, id uuid.UUID) error {
+	dropped := suppressedOf(id)
+	if err := a.load(ctx, dropped); err != nil {
+		return err
+	}
+	recorded, err := dropped.state.Record(cmd.Message.from(session.Sender{Kind: domain.PartyCustomer}), a.at(), a.now)
+	if err != nil {
+		return err
+	}
+	a.guard(who)
+	add(a, dropped, id, recorded)
+	a.done.Customer, a.done.Suppressed = id, true
+	return nil
 }
 
 // record adds the message to the transcript, and what the browser told.

@@ -9,7 +9,9 @@ import (
 	"customercenter/domain/session"
 )
 
-// RecordMessage is what an agent or the system wrote to a customer. Named by its customer, the session is the one in which the
+// RecordMessage is what an agent or the system wrote to a customer. Who tells decides what becomes of it: what a channel reports
+// (By.Actor of the kind "channel") has reached the customer already; what an agent writes, told by anybody else, still has to, and the
+// policy that sends messages sees to it. Named by its customer, the session is the one in which the
 // message was written, which may have ended since; then it is marked late.
 //
 // Refused: NOT_FOUND at session_id or external_id; SESSION_ENDED, as an agent's message opens nothing; ID_INVALID;
