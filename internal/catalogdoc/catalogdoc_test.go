@@ -71,7 +71,7 @@ func TestWhatIsFound(t *testing.T) {
 		{ // the longest way; an event that is passed through, and one that is never returned
 			file: "commands/receive_message.go",
 			events: []string{"customer.created", "customer.session_opened", "session.message_recorded", "session.started",
-				"session.web_attributes_recorded"},
+				"session.web_attributes_recorded", "suppressed.message_recorded"},
 			inputs: []string{"message.received"},
 		},
 		{
