@@ -2,79 +2,10 @@ package api
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
-
-	"customercenter/api/access"
 )
-
-// TestEveryRoleAtEveryOperation calls each operation of the description with a token of each role, and without one.
-func TestEveryRoleAtEveryOperation(t *testing.T) {
-	w := start(t, options{})
-	w.associations("acme/admin")
-	for id, o := range described(t) {
-		path := strings.NewReplacer("{association_id}", "1", "{name}", "nosuch", "{id}", uuid.NewString(), "{tag_id}", uuid.NewString()).Replace(o.path)
-		if strings.HasPrefix(o.path, "/v1/associations/") {
-			path = "/v1/associations/99"
-		}
-		var body any
-		if o.method != http.MethodGet && o.method != http.MethodDelete {
-			body = "{}"
-		}
-		for _, role := range access.Roles() {
-			r := w.do(call{as: "acme/" + string(role), method: o.method, path: path, body: body})
-			if access.Public(id) || access.May(role, id) {
-				if r.status == http.StatusUnauthorized || r.status == http.StatusForbidden {
-					t.Errorf("%s: the role %s may call it and got %d", id, role, r.status)
-				}
-				continue
-			}
-			r.refused(http.StatusForbidden, "FORBIDDEN", "")
-		}
-		for _, token := range []string{"", "cc_unknown", "not a token"} {
-			r := w.do(call{as: token, method: o.method, path: path, body: body})
-			if access.Public(id) {
-				continue
-			}
-			r.refused(http.StatusUnauthorized, "UNAUTHENTICATED", "")
-			if r.header.Get("WWW-Authenticate") != "Bearer" {
-				t.Errorf("%s: 401 without WWW-Authenticate", id)
-			}
-		}
-	}
-}
-
-// TestRolesAsAgreed holds the table of DOMAIN.md, so that a rule is not loosened by mistake.
-func TestRolesAsAgreed(t *testing.T) {
-	for role, operations := range map[access.Role][]string{
-		access.Agent: {"accept-session", "close-session", "get-association", "get-session", "get-settings", "get-tag", "list-associations",
-			"list-customer-sessions", "list-session-messages", "list-sessions", "list-tags", "transfer-session"},
-		access.Analyst: {"get-association", "get-customer", "get-session", "get-settings", "get-tag", "list-associations", "list-customer-sessions",
-			"list-customers", "list-session-messages", "list-sessions", "list-tags", "read-events", "search-customers"},
-		access.Channel:  {"receive-channel-events"},
-		access.Operator: {"create-tenant", "list-projections", "list-tenants", "rebuild-projection"},
-	} {
-		var may []string
-		for _, o := range access.Operations() {
-			if access.May(role, o) {
-				may = append(may, o)
-			}
-		}
-		if !slices.Equal(may, operations) {
-			t.Errorf("%s may call %v, agreed was %v", role, may, operations)
-		}
-	}
-	for _, o := range access.Operations() {
-		operators := slices.Contains([]string{"create-tenant", "list-tenants", "rebuild-projection", "receive-channel-events"}, o)
-		if !access.Public(o) && access.May(access.Admin, o) == operators {
-			t.Errorf("an admin may call %s: %v", o, !operators)
-		}
-	}
-}
 
 // TestAnotherTenantSeesNothing asks for everything that acme has with the tokens of other.
 func TestAnotherTenantSeesNothing(t *testing.T) {

@@ -48,6 +48,7 @@ type world struct {
 	handler   http.Handler
 	core      *server
 	clock     func() time.Time
+	made      int // things and names that samples have made
 }
 
 // journal keeps what was logged.
@@ -73,6 +74,26 @@ type options struct {
 	idle   bool // nothing feeds the read models
 	checks []Check
 	now    func() time.Time
+	// tokenClock judges whether tokens have expired; default time.Now.
+	tokenClock func() time.Time
+}
+
+// movable is a clock that a test moves.
+type movable struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (m *movable) now() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.at
+}
+
+func (m *movable) move(by time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.at = m.at.Add(by)
 }
 
 func start(t testing.TB, o options) *world {
@@ -121,7 +142,11 @@ func (w *world) on(pool *pgxpool.Pool, o options, log *slog.Logger) {
 	}
 	w.store, w.projector = store, p
 	w.center = commands.NewCenter(store, time.Now, func() uuid.UUID { return uuid.Must(uuid.NewV7()) })
-	w.tokens = access.NewTokens(pool, time.Now, store.Secret)
+	tokenClock := time.Now
+	if o.tokenClock != nil {
+		tokenClock = o.tokenClock
+	}
+	w.tokens = access.NewTokens(pool, tokenClock, store.Secret)
 	catalogues := projections.NewCatalogues(store)
 	w.handler, w.core = build(Config{
 		Store: store, Center: w.center, Projector: p, Catalogues: catalogues, Channels: ingest.NewHandler(w.center),

@@ -1,0 +1,264 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"customercenter/api/access"
+)
+
+// What a role may do, in the words of DOMAIN.md's table of roles.
+const (
+	no       = "–"
+	all      = "all"
+	own      = "own"                          // an agent's own sessions and the history of those they serve, always
+	ownIf    = "own, if agents are let in"    // customers whose session the agent owns or owned, if the tenant allows the customer center
+	ownBlack = "own, if agents may blacklist" // the same, if the tenant allows them the blacklist too
+	ownAssoc = "own association"
+)
+
+// matrix is DOMAIN.md's table of roles, route by route, written down by hand: it is not made from package access, which it
+// checks. A route that is not here fails the test.
+var matrix = map[string][5]string{
+	//                                       admin  agent     analyst channel  operator
+	"GET /v1/customers":                         {all, ownIf, all, no, no},
+	"POST /v1/customers/search":                 {all, ownIf, all, no, no},
+	"POST /v1/customers":                        {all, no, no, no, no},
+	"GET /v1/customers/{id}":                    {all, ownIf, all, no, no},
+	"PATCH /v1/customers/{id}":                  {all, ownIf, no, no, no},
+	"PUT /v1/customers/{id}/tags":               {all, ownIf, no, no, no},
+	"PUT /v1/customers/{id}/tags/{tag_id}":      {all, ownIf, no, no, no},
+	"DELETE /v1/customers/{id}/tags/{tag_id}":   {all, ownIf, no, no, no},
+	"POST /v1/customers/{id}/callback":          {all, ownIf, no, no, no},
+	"PUT /v1/customers/{id}/blacklist":          {all, ownBlack, no, no, no},
+	"DELETE /v1/customers/{id}/blacklist":       {all, ownBlack, no, no, no},
+	"PUT /v1/sessions/{id}/blacklist":           {all, ownBlack, no, no, no},
+	"GET /v1/blacklist":                         {all, ownBlack, all, no, no},
+	"GET /v1/customers/{id}/sessions":           {all, own, all, no, no},
+	"GET /v1/customers/{id}/transcript":         {all, own, all, no, no},
+	"GET /v1/customers/{id}/history":            {all, ownIf, all, no, no},
+	"GET /v1/sessions":                          {all, own, all, no, no},
+	"GET /v1/sessions/{id}":                     {all, own, all, no, no},
+	"GET /v1/sessions/{id}/messages":            {all, own, all, no, no},
+	"POST /v1/sessions/{id}/messages":           {all, own, no, no, no},
+	"POST /v1/sessions/{id}/accept":             {all, own, no, no, no},
+	"POST /v1/sessions/{id}/transfer":           {all, own, no, no, no},
+	"POST /v1/sessions/{id}/close":              {all, own, no, no, no},
+	"POST /v1/sessions/{id}/abort":              {all, no, no, no, no},
+	"POST /v1/sessions/{id}/rating":             {all, no, no, no, no},
+	"GET /v1/tags":                              {all, all, all, no, no}, // whoever works with customers reads the names of their tags,
+	"GET /v1/tags/{id}":                         {all, all, all, no, no}, // accounts and settings; changing them is the admin's
+	"POST /v1/tags":                             {all, no, no, no, no},
+	"PATCH /v1/tags/{id}":                       {all, no, no, no, no},
+	"DELETE /v1/tags/{id}":                      {all, no, no, no, no},
+	"GET /v1/tags/{id}/history":                 {all, no, no, no, no},
+	"GET /v1/associations":                      {all, all, all, no, no},
+	"GET /v1/associations/{id}":                 {all, all, all, no, no},
+	"POST /v1/associations":                     {all, no, no, no, no},
+	"PATCH /v1/associations/{id}":               {all, no, no, no, no},
+	"DELETE /v1/associations/{id}":              {all, no, no, no, no},
+	"GET /v1/associations/{id}/history":         {all, no, no, no, no},
+	"GET /v1/settings":                          {all, all, all, no, no},
+	"PATCH /v1/settings":                        {all, no, no, no, no},
+	"GET /v1/settings/history":                  {all, no, no, no, no},
+	"GET /v1/tokens":                            {all, no, no, no, no},
+	"POST /v1/tokens":                           {all, no, no, no, no},
+	"DELETE /v1/tokens/{id}":                    {all, no, no, no, no},
+	"GET /v1/events":                            {all, no, all, no, no},
+	"POST /v1/channels/{association_id}/events": {no, no, no, ownAssoc, no},
+	"GET /v1/projections":                       {all, no, no, no, all},
+	"POST /v1/projections/{name}/rebuild":       {no, no, no, no, all},
+	"GET /v1/tenants":                           {no, no, no, no, all},
+	"POST /v1/tenants":                          {no, no, no, no, all},
+	"GET /livez":                                {all, all, all, all, all},
+	"GET /readyz":                               {all, all, all, all, all},
+	"GET /metrics":                              {all, all, all, all, all},
+}
+
+// TestEveryRoleAtEveryRoute calls each route with a token of each role, at a tenant that has closed the customer center to agents, as
+// all have to begin with, at one that lets them in, and at one that lets them blacklist too.
+func TestEveryRoleAtEveryRoute(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	routes := w.routes()
+	mine, anothers := w.planted("acme", "agent-1"), w.planted("acme", "agent-2")
+	allow := func(customerCenter, blacklist bool) {
+		t.Helper()
+		w.admin("PATCH", "/v1/settings", map[string]any{"agent_access": map[string]any{"customer_center": customerCenter, "blacklist": blacklist}}).want(http.StatusOK)
+	}
+	for i, role := range access.Roles() {
+		// Each role has things of its own to work at: what one does with them is no matter to the next.
+		for _, r := range routes {
+			rule, known := matrix[r.String()]
+			if !known {
+				t.Errorf("%s is not in the matrix: say there what DOMAIN.md's table of roles says of it", r)
+				continue
+			}
+			m := attempt{w: w, role: role, route: r, as: "acme/" + string(role), anothers: anothers}
+			switch cell := rule[i]; cell {
+			case no:
+				m.isRefused(mine)
+			case own, ownAssoc, all:
+				if cell == all || len(r.segments()) == 0 {
+					m.getsThrough(w.planted("acme", "agent-1"))
+					continue
+				}
+				m.getsThrough(w.planted("acme", "agent-1"))
+				m.getsNothingOfOthers()
+			case ownIf, ownBlack:
+				if !access.May(role, r.OperationID) {
+					m.isRefused(mine) // agents are let in with the next change
+					continue
+				}
+				m.isRefused(mine)
+				allow(true, false)
+				if cell == ownBlack {
+					m.isRefused(mine)
+					allow(true, true)
+				}
+				m.getsThrough(w.planted("acme", "agent-1"))
+				m.getsNothingOfOthers()
+				allow(false, false)
+			}
+		}
+	}
+}
+
+// attempt is one role at one route.
+type attempt struct {
+	w        *world
+	role     access.Role
+	route    route
+	as       string
+	anothers belongings // of another agent of the same tenant
+}
+
+func (m attempt) send(things belongings, body any) reply {
+	m.w.t.Helper()
+	return m.w.do(call{as: m.as, method: m.route.Method, path: m.route.address(things.ids(m.w.t, m.route)...), body: body})
+}
+
+// getsThrough sends what is valid in every respect. The state of things may be against it (409), but nothing else.
+func (m attempt) getsThrough(things belongings) {
+	m.w.t.Helper()
+	answer := m.send(things, m.w.body(m.route, things, false))
+	if answer.status >= 300 && answer.status != http.StatusConflict {
+		m.w.t.Errorf("%s may call %s and got %d: %s", m.role, m.route, answer.status, answer.body)
+	}
+}
+
+// isRefused sends what is valid, what names nothing that exists, and what is no JSON: the refusal is the same, so that it tells nothing of
+// what there is.
+func (m attempt) isRefused(things belongings) {
+	m.w.t.Helper()
+	nothing := belongings{"customers": uuid.NewString(), "sessions": uuid.NewString(), "tags": uuid.NewString(), "tokens": uuid.NewString(),
+		"associations": "987654", "channels": "987654", "projections": "nothing", "tenants": "nothing"}
+	var broken any
+	if m.route.Method != http.MethodGet && m.route.Method != http.MethodDelete {
+		broken = "{"
+	}
+	for _, answer := range []reply{
+		m.send(things, m.w.body(m.route, things, false)),
+		m.send(nothing, m.w.body(m.route, things, false)),
+		m.send(nothing, broken),
+	} {
+		if answer.status != http.StatusForbidden || answer.problem().Code != "FORBIDDEN" {
+			m.w.t.Errorf("%s may not call %s and got %d: %s", m.role, m.route, answer.status, answer.body)
+		}
+	}
+}
+
+// getsNothingOfOthers asks for what is another agent's, or another channel's, and looks for it in lists.
+func (m attempt) getsNothingOfOthers() {
+	m.w.t.Helper()
+	if len(m.route.segments()) == 0 {
+		answer := m.send(nil, m.w.body(m.route, m.anothers, false))
+		for _, id := range []string{m.anothers["customers"], m.anothers["sessions"]} {
+			if strings.Contains(string(answer.body), id) {
+				m.w.t.Errorf("%s sees with %s what is another's", m.role, m.route)
+			}
+		}
+		return
+	}
+	things := belongings{"channels": "2"}
+	for kind, id := range m.anothers {
+		if kind != "channels" {
+			things[kind] = id
+		}
+	}
+	answer := m.send(things, m.w.body(m.route, things, false))
+	hidden := answer.status == http.StatusForbidden || answer.status == http.StatusNotFound
+	if m.route.OperationID == "accept-session" { // whoever comes second learns that somebody was first
+		hidden = hidden || answer.status == http.StatusConflict && answer.problem().Code == "SESSION_TAKEN"
+	}
+	if m.route.OperationID == "list-customer-sessions" { // a customer without own sessions has none to show
+		hidden = hidden || answer.status == http.StatusOK && answer.get("items.0") == nil
+	}
+	if !hidden {
+		m.w.t.Errorf("%s at %s got what is another's: %d: %s", m.role, m.route, answer.status, answer.body)
+	}
+}
+
+// TestNoRouteOpensWithoutAValidToken calls each route without a token, and with one that is nobody's, expired, revoked or broken.
+func TestNoRouteOpensWithoutAValidToken(t *testing.T) {
+	clock := &movable{at: time.Now()}
+	w := start(t, options{tokenClock: clock.now})
+	w.associations("acme/admin")
+	mine := w.planted("acme", "agent-1")
+	revoked := w.token(access.New{Tenant: "acme", Role: access.Admin, Actor: "gone"})
+	who, err := w.tokens.Verify(t.Context(), revoked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.tokens.Revoke(t.Context(), "acme", who.Token); err != nil {
+		t.Fatal(err)
+	}
+	expired := w.token(access.New{Tenant: "acme", Role: access.Admin, Actor: "late", ExpiresAt: clock.at.Add(time.Minute)})
+	w.do(call{as: expired, method: "GET", path: "/v1/tags"}).want(http.StatusOK)
+	clock.move(time.Minute)
+	good := w.bearer["acme/admin"]
+	for _, r := range w.routes() {
+		for what, authorization := range map[string]string{
+			"no token": "", "an unknown token": "Bearer cc_" + strings.Repeat("A", 43), "a revoked token": "Bearer " + revoked, "an expired token": "Bearer " + expired,
+			"half a token": "Bearer " + good[:len(good)-1], "a longer token": "Bearer " + good + "A", "another scheme": "Basic " + good, "no scheme": good,
+			"a very long token": "Bearer cc_" + strings.Repeat("A", 10_000),
+		} {
+			answer := w.do(call{method: r.Method, path: r.address(mine.ids(t, r)...), body: w.body(r, mine, false), headers: map[string]string{"Authorization": authorization}})
+			if !r.tenant {
+				if answer.status >= 300 {
+					t.Errorf("%s is open to all and answers %d with %s", r, answer.status, what)
+				}
+				continue
+			}
+			answer.refused(http.StatusUnauthorized, "UNAUTHENTICATED", "")
+			if answer.header.Get("WWW-Authenticate") != "Bearer" {
+				t.Errorf("%s: 401 without WWW-Authenticate", r)
+			}
+		}
+	}
+}
+
+// TestARemovedAccountsTokenDoesNothing removes the association that a channel's token is for.
+func TestARemovedAccountsTokenDoesNothing(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	w.channel(message("m1", "v", "hello")).want(http.StatusOK)
+	w.admin("DELETE", "/v1/associations/1", nil).want(http.StatusNoContent)
+	before, err := w.store.Head(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, visitor := range []string{"v", "somebody-new"} {
+		if r := w.channel(message(fmt.Sprint("m-", i), visitor, "hello")); r.status < 400 || r.status >= 500 {
+			t.Errorf("got %d: %s", r.status, r.body)
+		}
+	}
+	if after, err := w.store.Head(t.Context(), "acme"); err != nil || after != before {
+		t.Errorf("the log went from %d to %d (%v)", before, after, err)
+	}
+}

@@ -1,0 +1,179 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"customercenter/projections"
+)
+
+// Requests made from the description: the tests of roles and of tenants send one to every route, also to those that are added later.
+
+// route is an operation of the description.
+type route struct {
+	*huma.Operation
+	tenant bool // under /v1: it needs a token
+}
+
+func (r route) String() string { return r.Method + " " + r.Path }
+
+// routes lists all routes, sorted by path and method.
+func (w *world) routes() []route {
+	var all []route
+	for _, item := range w.core.api.OpenAPI().Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete, item.Head, item.Options} {
+			if op != nil {
+				all = append(all, route{op, strings.HasPrefix(op.Path, "/v1/")})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b route) int { return strings.Compare(a.Path+" "+a.Method, b.Path+" "+b.Method) })
+	return all
+}
+
+// belongings are the addresses of one tenant's things: by the segment of the path that stands before such an id.
+type belongings map[string]string
+
+// planted makes one of everything that has an address for the tenant: a customer of association 1 whose session the agent has
+// accepted, a tag, an association without customers, and a token. What is made is called after the tenant, so that it is found
+// wherever it leaks.
+func (w *world) planted(tenant, agent string) belongings {
+	w.t.Helper()
+	w.made++
+	admin, mark := tenant+"/admin", fmt.Sprintf("secret-of-%s-%d", tenant, w.made)
+	post := func(path string, body any) reply {
+		w.t.Helper()
+		return w.do(call{as: admin, method: "POST", path: path, body: body}).want(http.StatusCreated)
+	}
+	customer, session := w.session(admin, mark, mark)
+	accepted := w.do(call{as: admin, method: "POST", path: "/v1/sessions/" + session + "/accept", body: AcceptInput{agent}}).want(http.StatusOK)
+	tag := post("/v1/tags", TagInput{mark}).get("id").(string)
+	own := belongings{
+		"customers":    customer,
+		"sessions":     session,
+		"tags":         tag,
+		"associations": fmt.Sprint(post("/v1/associations", AssociationInput{"web", mark + ".example", mark}).get("id")),
+		"tokens":       post("/v1/tokens", TokenInput{Role: "agent", ActorID: mark, Name: mark}).get("id").(string),
+		"channels":     "1",
+		"projections":  projections.SessionsName,
+		"tenants":      tenant,
+	}
+	w.seen(accepted.position())
+	return own
+}
+
+// segments are the path's ids: the segment before each of them, in their order.
+func (r route) segments() []string {
+	var found []string
+	parts := strings.Split(r.Path, "/")
+	for i, part := range parts {
+		if strings.HasPrefix(part, "{") {
+			found = append(found, parts[i-1])
+		}
+	}
+	return found
+}
+
+// address fills the route's path with ids, one for each of segments.
+func (r route) address(ids ...string) string {
+	parts := strings.Split(r.Path, "/")
+	for i, part := range parts {
+		if strings.HasPrefix(part, "{") {
+			parts[i], ids = ids[0], ids[1:]
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// ids picks the ids of a route's path.
+func (own belongings) ids(t testing.TB, r route) []string {
+	t.Helper()
+	var ids []string
+	for _, segment := range r.segments() {
+		id, ok := own[segment]
+		if !ok {
+			t.Fatalf("%s has an id after %q, and nobody knows where one comes from: make such a thing in planted, in sample_test.go", r, segment)
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// body is a request's body that is as the route wants it, about things of own; nil for a route without one.
+// With carry, whatever of it may hold an id of a thing does.
+func (w *world) body(r route, own belongings, carry bool) any {
+	w.t.Helper()
+	if r.OperationID == channelOperation {
+		w.made++
+		return message(fmt.Sprint("sample-", w.made), fmt.Sprint("sample-", w.made), "hello")
+	}
+	if r.RequestBody == nil || r.RequestBody.Content["application/json"] == nil {
+		return nil
+	}
+	schema := w.resolved(r.RequestBody.Content["application/json"].Schema)
+	body := map[string]any{}
+	for name, property := range schema.Properties {
+		if slices.Contains(schema.Required, name) || name == "text" || carry && carriesIDs(name) {
+			body[name] = w.value(r, name, w.resolved(property), own)
+		}
+	}
+	return body
+}
+
+func (w *world) resolved(schema *huma.Schema) *huma.Schema {
+	if schema.Ref != "" {
+		return w.core.api.OpenAPI().Components.Schemas.SchemaFromRef(schema.Ref)
+	}
+	return schema
+}
+
+func carriesIDs(name string) bool {
+	return slices.Contains([]string{"tags", "association_id", "customer_id", "session_id", "tag_id", "ids", "customers"}, name)
+}
+
+// value is a valid value of a body's member, by its name: what is valid is known to the domain, not to the description.
+func (w *world) value(r route, name string, schema *huma.Schema, own belongings) any {
+	w.t.Helper()
+	w.made++
+	switch name {
+	case "association_id":
+		var id int
+		fmt.Sscan(own["associations"], &id)
+		return id
+	case "customer_id":
+		return own["customers"]
+	case "session_id":
+		return own["sessions"]
+	case "tag_id":
+		return own["tags"]
+	case "tags":
+		return []string{own["tags"]}
+	case "ids", "customers":
+		return []string{own["customers"]}
+	case "name", "account", "external_id", "slug":
+		return fmt.Sprint("sample-", w.made)
+	case "actor_id", "to", "agent_id":
+		return "agent-2"
+	case "profile":
+		return map[string]any{"company": fmt.Sprint("sample-", w.made)}
+	case "score":
+		return 5
+	case "reason", "text":
+		return "sample"
+	}
+	for _, preferred := range []any{"web", "text"} {
+		if slices.Contains(schema.Enum, preferred) {
+			return preferred
+		}
+	}
+	if len(schema.Enum) > 0 {
+		return schema.Enum[0]
+	}
+	w.t.Fatalf("%s wants %q in its body, and nobody knows a valid one: name one in value, in sample_test.go", r, name)
+	return nil
+}
