@@ -100,10 +100,14 @@ func TestPlans(t *testing.T) {
 		}
 	}
 	if _, err := store.Pool().Exec(t.Context(), in(sessions.Schema, `insert into $.session
-		select tenant, gen_random_uuid(), customer, association, (array['app', 'web', 'wechat', 'weibo'])[1 + n % 4], initiator, callback, (array['closed', 'aborted'])[1 + n % 2],
+		select tenant, gen_random_uuid(), customer, association, (array['app', 'web', 'wechat', 'weibo'])[1 + n % 4], initiator, n = 7, (array['closed', 'aborted'])[1 + n % 2],
 			'agent-' || n, started_at - n * interval '1 minute', accepted_at, ended_at, ended_by, end_cause, message_count, customer_message_count, last_message_at,
-			rating_score, rating_reasons, rating_comment, rated_at, ip, region, user_agent, referrer
+			case when n % 9 = 0 then 1 + n % 5 end, rating_reasons, rating_comment, rated_at, ip, region, user_agent, referrer
 		from $.session, generate_series(1, 300) n`)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Pool().Exec(t.Context(), in(sessions.Schema, `insert into $.session_agent
+		select tenant, id || '/' || agent, id, agent, customer, started_at from $.session where agent <> ''`)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := store.Pool().Exec(t.Context(), `analyze`); err != nil {
@@ -145,18 +149,34 @@ func TestPlans(t *testing.T) {
 		q     SessionQuery
 		index string
 	}{
-		"latest":   {SessionQuery{}, "session_started"},
-		"today":    {SessionQuery{From: now.Add(-time.Hour), To: now}, "session_started"},
-		"customer": {SessionQuery{Customer: world.Customers[10].ID}, "session_customer"},
-		"agent":    {SessionQuery{Agent: "agent-3"}, "session_agent"},
-		"channel":  {SessionQuery{Channel: "web"}, "session_channel"},
-		"waiting":  {SessionQuery{State: "waiting"}, "session_open"},
-		"closed":   {SessionQuery{State: "closed"}, "session_started"},
+		"latest":             {SessionQuery{}, "session_started"},
+		"today":              {SessionQuery{From: now.Add(-time.Hour), To: now}, "session_started"},
+		"customer":           {SessionQuery{Customer: world.Customers[10].ID}, "session_customer"},
+		"agent":              {SessionQuery{Agent: "agent-3"}, "session_agent_started"},
+		"agent and channel":  {SessionQuery{Agent: "agent-3", Channel: "web"}, "session_agent_started"},
+		"agent and customer": {SessionQuery{Agent: "agent-3", Customer: world.Customers[10].ID}, "session_agent_customer"},
+		"agent, waiting":     {SessionQuery{Agent: "agent-3", State: "waiting"}, "session_open"},
+		"channel":            {SessionQuery{Channel: "web"}, "session_channel"},
+		"waiting":            {SessionQuery{State: "waiting"}, "session_open"},
+		"closed":             {SessionQuery{State: "closed"}, "session_started"},
+		"callback":           {SessionQuery{Origin: OriginCallback}, "session_callback"},
+		"not callback":       {SessionQuery{Origin: OriginCustomer}, "session_started"},
+		"rated":              {SessionQuery{Rated: new(true)}, "session_rated"},
+		"not rated":          {SessionQuery{Rated: new(false)}, "session_started"},
+		"score":              {SessionQuery{Scores: []int{2}}, "session_score"},
+		"scores":             {SessionQuery{Scores: []int{1, 2}}, "session_rated"},
+		"text":               {SessionQuery{Text: "客户"}, "session_started"},
+		"text of today":      {SessionQuery{Text: "17", From: now.Add(-time.Hour)}, "session_started"},
+		"text and agent":     {SessionQuery{Text: "17", Agent: "agent-3", State: "closed"}, "session_agent_started"},
 	} {
-		c.q.Limit = 50
 		t.Run("sessions "+name, func(t *testing.T) {
+			w := &sessionWalk{schema: sessions.Schema, customers: build.Schema, tenant: "acme", q: c.q}
 			for _, given := range []bool{false, true} {
-				sql, args := sessionPageSQL(sessions.Schema, "acme", c.q, cursor{At: now.Add(-90 * time.Minute)}, given)
+				after := sessionKey{At: now.Add(-90 * time.Minute)}
+				sql, args := w.sql(after, given, true, 51)
+				if c.q.Text != "" {
+					sql, args = w.textSQL(after, given, true, walkFirst, 51)
+				}
 				checkPlan(t, store, c.index, sql, args)
 			}
 		})

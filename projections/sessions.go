@@ -26,7 +26,7 @@ const SessionsName = "sessions"
 func SessionsDefinition() projector.Definition {
 	tables, indexes := projector.Sections(sessionsSQL)
 	return projector.Definition{
-		Name: SessionsName, Version: 1,
+		Name: SessionsName, Version: 2,
 		Types: []string{
 			"session.started", "session.accepted", "session.transferred", "session.message_recorded",
 			"session.web_attributes_recorded", "session.rated", "session.closed", "session.aborted",
@@ -61,14 +61,28 @@ type sessionRow struct {
 	Web              session.WebAttributesRecorded
 }
 
+// sessionAgentRow says that an agent has or had a session.
+type sessionAgentRow struct {
+	ID        string
+	Session   uuid.UUID
+	Agent     string
+	Customer  uuid.UUID
+	StartedAt time.Time
+}
+
+// sessionAgent is the key of a session's agent.
+func sessionAgent(id uuid.UUID, agent string) string { return id.String() + "/" + agent }
+
 // sessionsFold is the fold of the read model "sessions".
 type sessionsFold struct {
 	sessions *projector.Rows[uuid.UUID, sessionRow]
+	agents   *projector.Rows[string, sessionAgentRow]
 }
 
 func newSessionsFold() projector.Fold {
 	type s = sessionRow
-	return &sessionsFold{projector.NewRows("session", "id", "uuid", func(r *s) *uuid.UUID { return &r.ID },
+	type a = sessionAgentRow
+	sessions := projector.NewRows("session", "id", "uuid", func(r *s) *uuid.UUID { return &r.ID },
 		projector.Value("customer", "uuid", func(r *s) *uuid.UUID { return &r.Customer }),
 		projector.Value("association", "int", func(r *s) *int { return &r.Association }),
 		projector.Value("channel", "text", func(r *s) *string { return &r.Channel }),
@@ -92,10 +106,17 @@ func newSessionsFold() projector.Fold {
 		projector.Value("region", "text", func(r *s) *string { return &r.Web.Region }),
 		projector.Value("user_agent", "text", func(r *s) *string { return &r.Web.UserAgent }),
 		projector.Value("referrer", "text", func(r *s) *string { return &r.Web.Referrer }),
-	)}
+	)
+	agents := projector.NewRows("session_agent", "id", "text", func(r *a) *string { return &r.ID },
+		projector.Value("session", "uuid", func(r *a) *uuid.UUID { return &r.Session }),
+		projector.Value("agent", "text", func(r *a) *string { return &r.Agent }),
+		projector.Value("customer", "uuid", func(r *a) *uuid.UUID { return &r.Customer }),
+		projector.Value("started_at", "timestamptz", func(r *a) *time.Time { return &r.StartedAt }),
+	)
+	return &sessionsFold{sessions: sessions, agents: agents}
 }
 
-func (f *sessionsFold) Tables() []projector.Table { return []projector.Table{f.sessions} }
+func (f *sessionsFold) Tables() []projector.Table { return []projector.Table{f.sessions, f.agents} }
 
 // sessionOf is the session whose stream that is.
 func sessionOf(stream string) (uuid.UUID, bool) {
@@ -135,9 +156,10 @@ func (f *sessionsFold) Apply(e *eventstore.Decoded) error {
 	}
 	switch payload := e.Payload.(type) {
 	case session.Accepted:
-		row.State, row.Agent, row.AcceptedAt = string(session.StatusProcessing), payload.Agent, &at
+		row.State, row.AcceptedAt = string(session.StatusProcessing), &at
+		f.given(row, payload.Agent)
 	case session.Transferred:
-		row.Agent = payload.To
+		f.given(row, payload.To)
 	case session.MessageRecorded:
 		row.Messages++
 		if payload.Sender.Kind == domain.PartyCustomer {
@@ -154,6 +176,12 @@ func (f *sessionsFold) Apply(e *eventstore.Decoded) error {
 		row.State, row.EndedAt, row.EndedBy, row.EndCause = string(session.StatusAborted), &at, payload.By, payload.Cause
 	}
 	return nil
+}
+
+// given notes who has the session from now on. Those who had it before keep it in their history.
+func (f *sessionsFold) given(row *sessionRow, agent string) {
+	row.Agent = agent
+	f.agents.Put(sessionAgentRow{ID: sessionAgent(row.ID, agent), Session: row.ID, Agent: agent, Customer: row.Customer, StartedAt: row.StartedAt})
 }
 
 func (r *sessionRow) rated(payload session.Rated, at time.Time) error {
@@ -180,6 +208,15 @@ func (f *sessionsFold) Forget(_ uuid.UUID, events []eventstore.Decoded) {
 			f.sessions.Delete(id)
 		}
 	})
+	for _, e := range events {
+		id, _ := sessionOf(e.Stream)
+		switch payload := e.Payload.(type) {
+		case session.Accepted:
+			f.agents.Delete(sessionAgent(id, payload.Agent))
+		case session.Transferred:
+			f.agents.Delete(sessionAgent(id, payload.To))
+		}
+	}
 }
 
 // each names the customer's sessions, from their own streams and from the customer's.

@@ -27,9 +27,24 @@ create table session (
   referrer               text             not null,
   primary key (tenant, id)
 ) with (fillfactor = 80);
+
+-- Who has or had which session: it stays in an agent's history when it is transferred away.
+create table session_agent (
+  tenant     text collate "C" not null,
+  id         text collate "C" not null, -- session/agent
+  session    uuid             not null,
+  agent      text             not null,
+  customer   uuid             not null,
+  started_at timestamptz      not null, -- of the session: the order of the lists
+  primary key (tenant, id)
+);
 -- indexes
 create index session_started on session (tenant, started_at, id);
 create index session_customer on session (tenant, customer, started_at, id);
-create index session_agent on session (tenant, agent, started_at, id);
 create index session_channel on session (tenant, channel, started_at, id);
 create index session_open on session (tenant, state, started_at, id) where state in ('waiting', 'processing');
+create index session_callback on session (tenant, started_at, id) where callback;
+create index session_rated on session (tenant, started_at, id) where rating_score is not null;
+create index session_score on session (tenant, rating_score, started_at, id) where rating_score is not null;
+create index session_agent_started on session_agent (tenant, agent, started_at, session);
+create index session_agent_customer on session_agent (tenant, customer, agent, started_at, session);

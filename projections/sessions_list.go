@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"customercenter/domain/text"
 	"customercenter/eventstore"
 )
 
@@ -19,13 +19,24 @@ import (
 type SessionQuery struct {
 	Customer uuid.UUID // zero: anybody
 	Channel  string    // empty: any
-	Agent    string    // who has it or had it last; empty: anybody
+	Agent    string    // who has it or ever had it; empty: anybody
 	State    string    // waiting, processing, closed, aborted; empty: any
+	Origin   string    // OriginCustomer, OriginCallback; empty: either
+	Rated    *bool     // whether there is a rating; nil: either
+	Scores   []int     // a rating with one of these scores; empty: any or none
+	// Text is part of the customer's external id, nickname or name; case and width do not matter. Empty: no condition.
+	Text string
 	// From and To bound started_at, half-open; zero is no bound.
 	From, To time.Time
 	Limit    int    // 1 to 200; 0 is 50
 	Cursor   string // Next or Prev of another page with the same query
 }
+
+// Where a session comes from.
+const (
+	OriginCustomer = "customer" // the customer wrote
+	OriginCallback = "callback" // an agent called the customer back
+)
 
 // SessionPage is one page of the history of sessions.
 type SessionPage struct {
@@ -33,12 +44,23 @@ type SessionPage struct {
 	Next  string    `json:"next,omitempty"`
 	Prev  string    `json:"prev,omitempty"`
 	Count Count     `json:"count"`
+	// Partial says that the search for a text ran out of its budget before the page was full. Next, or Prev on the way back, goes on where it
+	// stopped.
+	Partial bool `json:"partial,omitempty"`
+}
+
+// Visitor is whose session it is, in short, as the customer is now.
+type Visitor struct {
+	ExternalID string `json:"external_id"`
+	Nickname   string `json:"nickname"`
+	Name       string `json:"name"`
 }
 
 // Session is a session as the API shows it.
 type Session struct {
 	ID            uuid.UUID  `json:"id"`
 	CustomerID    uuid.UUID  `json:"customer_id"`
+	Customer      *Visitor   `json:"customer,omitempty"` // in lists; nil if nothing is known of them
 	Channel       string     `json:"channel"`
 	AssociationID int        `json:"association_id"`
 	State         string     `json:"state"`
@@ -84,13 +106,14 @@ type Web struct {
 
 // Sessions asks the read model of sessions. It is safe for concurrent use.
 type Sessions struct {
+	store  *eventstore.Store
 	pool   *pgxpool.Pool
 	builds Builds
 }
 
 // NewSessions returns the queries over the build that builds says is live.
 func NewSessions(store *eventstore.Store, builds Builds) *Sessions {
-	return &Sessions{pool: store.Pool(), builds: builds}
+	return &Sessions{store: store, pool: store.Pool(), builds: builds}
 }
 
 const sessionColumns = `id, customer, channel, association, state, initiator, callback, agent, started_at, accepted_at, ended_at, ended_by, end_cause,
@@ -112,96 +135,95 @@ func (s *Sessions) One(ctx context.Context, tenant string, id uuid.UUID) (Sessio
 	return found[0], nil
 }
 
-const sessionSort = "-started_at"
+// Had reports whether an agent has or ever had a session.
+func (s *Sessions) Had(ctx context.Context, tenant string, id uuid.UUID, agent string) (bool, error) {
+	return s.exists(ctx, `select from $.session_agent where tenant = $1 and id = $2`, tenant, sessionAgent(id, agent))
+}
+
+// Served reports whether an agent has or ever had a session with a customer.
+func (s *Sessions) Served(ctx context.Context, tenant string, customer uuid.UUID, agent string) (bool, error) {
+	return s.exists(ctx, `select from $.session_agent where tenant = $1 and customer = $2 and agent = $3`, tenant, customer, agent)
+}
+
+func (s *Sessions) exists(ctx context.Context, sql string, args ...any) (found bool, err error) {
+	build, err := s.builds.Live(ctx, SessionsName)
+	if err != nil {
+		return false, err
+	}
+	if err := s.pool.QueryRow(ctx, in(build.Schema, `select exists (`+sql+`)`), args...).Scan(&found); err != nil {
+		return false, fmt.Errorf("projections: sessions: %w", err)
+	}
+	return found, nil
+}
 
 // List returns one page. ErrCursor.
+//
+// What the customer is called is looked up in the read model of customers when the list is asked for, so a new name counts at once. A
+// search for a text walks the list in its order and gives up after 200 ms; what it has found by then is the answer, marked as partial.
 func (s *Sessions) List(ctx context.Context, tenant string, q SessionQuery) (SessionPage, error) {
 	build, err := s.builds.Live(ctx, SessionsName)
 	if err != nil {
 		return SessionPage{}, err
 	}
-	from, given, err := parseCursor(q.Cursor, sessionSort)
+	customers, err := s.builds.Live(ctx, CustomersName)
 	if err != nil {
 		return SessionPage{}, err
 	}
-	q.Limit = limit(q.Limit)
-	sql, args := sessionPageSQL(build.Schema, tenant, q, from, given)
-	items, err := s.query(ctx, sql, append([]any{planned}, args...)...)
-	if err != nil {
+	w := &sessionWalk{ctx: ctx, pool: s.pool, schema: build.Schema, customers: customers.Schema, tenant: tenant, q: q}
+	w.q.Limit, w.q.Text = limit(q.Limit), text.Fold(q.Text)
+	if w.from, w.given, err = parseCursor(q.Cursor, sessionSort); err != nil {
 		return SessionPage{}, err
 	}
-	more := len(items) > q.Limit
-	if more {
-		items = items[:q.Limit]
+	keys, err := w.page()
+	if err != nil {
+		return SessionPage{}, fmt.Errorf("projections: list sessions: %w", err)
 	}
-	if from.Back {
-		slices.Reverse(items)
+	page := SessionPage{Items: []Session{}, Partial: w.partial}
+	page.Next, page.Prev = w.cursors(keys)
+	if page.Count, err = w.count(keys); err != nil {
+		return SessionPage{}, fmt.Errorf("projections: count sessions: %w", err)
 	}
-	page := SessionPage{Items: items, Count: Count{Value: int64(len(items)), Exact: true}}
-	at := func(s Session, back bool) string {
-		return cursor{Sort: sessionSort, Back: back, At: s.StartedAt, ID: s.ID}.String()
+	if len(keys) == 0 {
+		return page, nil
 	}
-	if n := len(items); n > 0 {
-		if more && !from.Back || from.Back {
-			page.Next = at(items[n-1], false)
-		}
-		if more && from.Back || given && !from.Back {
-			page.Prev = at(items[0], true)
-		}
+	ids := make([]uuid.UUID, len(keys))
+	place := make(map[uuid.UUID]int, len(keys))
+	for i, k := range keys {
+		ids[i], place[k.ID] = k.ID, i
 	}
-	if more || given {
-		sql, args := sessionCountSQL(build.Schema, tenant, q)
-		if err := s.pool.QueryRow(ctx, sql, append([]any{planned}, args...)...).Scan(&page.Count.Value); err != nil {
-			return SessionPage{}, fmt.Errorf("projections: count sessions: %w", err)
-		}
-		if page.Count.Value > countBound {
-			page.Count = Count{Value: countBound}
-		}
+	if page.Items, err = s.query(ctx, in(build.Schema, `select `+sessionColumns+` from $.session where tenant = $1 and id = any($2)`), tenant, ids); err != nil {
+		return SessionPage{}, err
 	}
-	return page, nil
+	slices.SortFunc(page.Items, func(a, b Session) int { return place[a.ID] - place[b.ID] })
+	return page, s.name(ctx, customers.Schema, tenant, page.Items)
 }
 
-// sessionWhere are the conditions of a query.
-func sessionWhere(tenant string, q SessionQuery, args *arguments) []string {
-	where := []string{"tenant = " + args.bind(tenant)}
-	if q.Customer != uuid.Nil {
-		where = append(where, "customer = "+args.bind(q.Customer))
-	}
-	for _, c := range []struct{ column, value string }{{"channel", q.Channel}, {"agent", q.Agent}, {"state", q.State}} {
-		if c.value != "" {
-			where = append(where, c.column+" = "+args.bind(c.value))
+// name says of each session whose it is.
+func (s *Sessions) name(ctx context.Context, schema, tenant string, sessions []Session) error {
+	var ids []uuid.UUID
+	for _, of := range sessions {
+		if !slices.Contains(ids, of.CustomerID) {
+			ids = append(ids, of.CustomerID)
 		}
 	}
-	if q.State == "waiting" || q.State == "processing" {
-		where = append(where, "state in ('waiting', 'processing')") // so that the index of open sessions can be used
+	rows, err := s.pool.Query(ctx, in(schema, `select id, external_id, nickname, name from $.customer where tenant = $1 and id = any($2)`), tenant, ids)
+	if err != nil {
+		return fmt.Errorf("projections: visitors: %w", err)
 	}
-	if !q.From.IsZero() {
-		where = append(where, "started_at >= "+args.bind(q.From))
+	visitors := make(map[uuid.UUID]*Visitor, len(ids))
+	var id uuid.UUID
+	var v Visitor
+	if _, err = pgx.ForEachRow(rows, []any{&id, &v.ExternalID, &v.Nickname, &v.Name}, func() error {
+		known := v
+		visitors[id] = &known
+		return nil
+	}); err != nil {
+		return fmt.Errorf("projections: visitors: %w", err)
 	}
-	if !q.To.IsZero() {
-		where = append(where, "started_at < "+args.bind(q.To))
+	for i := range sessions {
+		sessions[i].Customer = visitors[sessions[i].CustomerID]
 	}
-	return where
-}
-
-func sessionPageSQL(schema, tenant string, q SessionQuery, from cursor, given bool) (string, []any) {
-	var args arguments
-	where := sessionWhere(tenant, q, &args)
-	less, direction := "<", "desc"
-	if from.Back {
-		less, direction = ">", "asc"
-	}
-	if given {
-		where = append(where, fmt.Sprintf("(started_at, id) %s (%s, %s)", less, args.bind(from.At), args.bind(from.ID)))
-	}
-	return in(schema, fmt.Sprintf(`select %s from $.session where %s order by started_at %s, id %s limit %s`,
-		sessionColumns, strings.Join(where, " and "), direction, direction, args.bind(q.Limit+1))), args
-}
-
-func sessionCountSQL(schema, tenant string, q SessionQuery) (string, []any) {
-	var args arguments
-	where := sessionWhere(tenant, q, &args)
-	return in(schema, fmt.Sprintf(`select count(*) from (select from $.session where %s limit %s) s`, strings.Join(where, " and "), args.bind(countBound+1))), args
+	return nil
 }
 
 func (s *Sessions) query(ctx context.Context, sql string, args ...any) ([]Session, error) {

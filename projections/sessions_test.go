@@ -79,10 +79,14 @@ func TestSessionsFilterAndPage(t *testing.T) {
 	m := newModel(t, 50)
 	for n := range 30 {
 		p := m.NewCustomer(fmt.Sprint("n", n))
-		for range 4 {
+		for i := range 4 {
 			id := m.OpenSession(p)
 			m.Flush()
 			m.Append(session.Stream(id), p.ID, session.Accepted{Agent: fmt.Sprint("a", n%3)})
+			if i == 3 {
+				m.Append(session.Stream(id), p.ID, session.Transferred{From: fmt.Sprint("a", n%3), To: "boss"})
+				m.Append(session.Stream(id), p.ID, session.Rated{Score: 1 + n%5})
+			}
 			if n%2 == 0 {
 				m.Append(session.Stream(id), p.ID, session.Closed{By: "agent"})
 			}
@@ -90,6 +94,7 @@ func TestSessionsFilterAndPage(t *testing.T) {
 		}
 	}
 	m.sync(projections.SessionsName)
+	m.sync(projections.CustomersName)
 	for _, c := range []struct {
 		name string
 		q    projections.SessionQuery
@@ -97,7 +102,23 @@ func TestSessionsFilterAndPage(t *testing.T) {
 	}{
 		{"all", projections.SessionQuery{}, 120},
 		{"customer", projections.SessionQuery{Customer: m.Customers[3].ID}, 4},
-		{"agent", projections.SessionQuery{Agent: "a1"}, 40},
+		{"agent, those handed over too", projections.SessionQuery{Agent: "a1"}, 40},
+		{"agent to whom they were handed", projections.SessionQuery{Agent: "boss"}, 30},
+		{"agent, open ones", projections.SessionQuery{Agent: "a1", State: "processing"}, 20},
+		{"agent, ended ones", projections.SessionQuery{Agent: "a1", State: "closed"}, 20},
+		{"agent and customer", projections.SessionQuery{Agent: "boss", Customer: m.Customers[3].ID}, 1},
+		{"rated", projections.SessionQuery{Rated: new(true)}, 30},
+		{"not rated", projections.SessionQuery{Rated: new(false)}, 90},
+		{"score", projections.SessionQuery{Scores: []int{2}}, 6},
+		{"scores", projections.SessionQuery{Scores: []int{1, 2}, Agent: "boss"}, 12},
+		{"from customers", projections.SessionQuery{Origin: projections.OriginCustomer}, 120},
+		{"callbacks", projections.SessionQuery{Origin: projections.OriginCallback}, 0},
+		{"name", projections.SessionQuery{Text: "Ｎ1"}, 44},
+		{"name and channel", projections.SessionQuery{Text: "N12", Channel: "app"}, 4},
+		{"name and agent", projections.SessionQuery{Text: "n1", Agent: "boss"}, 11},
+		{"visitor id", projections.SessionQuery{Text: "VISITOR-7"}, 4},
+		{"a letter of every id", projections.SessionQuery{Text: "v"}, 0},
+		{"nobody", projections.SessionQuery{Text: "nobody"}, 0},
 		{"state", projections.SessionQuery{State: "processing"}, 60},
 		{"channel", projections.SessionQuery{Channel: "app"}, 32},
 		{"all of them", projections.SessionQuery{Channel: "app", State: "closed", Agent: "a0", Customer: m.Customers[12].ID}, 4},
@@ -144,5 +165,50 @@ func TestSessionsFilterAndPage(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestSessionsAreFoundByTheNameOfToday(t *testing.T) {
+	m := newModel(t, 1)
+	p := m.NewCustomer("before")
+	id := m.OpenSession(p)
+	m.Rename(p, "after")
+	m.sync(projections.SessionsName)
+	m.sync(projections.CustomersName)
+	if page := m.listSessions(projections.SessionQuery{Text: "before"}); len(page.Items) != 0 || page.Count != (projections.Count{Exact: true}) {
+		t.Errorf("by the old name: %+v", page)
+	}
+	page := m.listSessions(projections.SessionQuery{Text: "AFT"})
+	if len(page.Items) != 1 || page.Items[0].ID != id || *page.Items[0].Customer != (projections.Visitor{ExternalID: "Visitor-0", Nickname: "after", Name: "after"}) {
+		t.Errorf("by the new name: %+v", page)
+	}
+}
+
+func TestSessionStaysWithThoseWhoHadIt(t *testing.T) {
+	m := newModel(t, 1)
+	p, other := m.NewCustomer("A"), m.NewCustomer("B")
+	id := m.OpenSession(p)
+	m.Append(session.Stream(id), p.ID, session.Accepted{Agent: "a1"})
+	m.Append(session.Stream(id), p.ID, session.Transferred{From: "a1", To: "a2"})
+	m.Append(session.Stream(id), p.ID, session.Transferred{From: "a2", To: "a1"})
+	m.Append(session.Stream(id), p.ID, session.Transferred{From: "a1", To: "a3"})
+	m.sync(projections.SessionsName)
+	for agent, want := range map[string]bool{"a1": true, "a2": true, "a3": true, "a4": false, "": false} {
+		had, err := m.sessions().Had(t.Context(), tenant, id, agent)
+		if err != nil || had != want {
+			t.Errorf("%q had it: %v, %v", agent, had, err)
+		}
+		served, err := m.sessions().Served(t.Context(), tenant, p.ID, agent)
+		if err != nil || served != want {
+			t.Errorf("%q served the customer: %v, %v", agent, served, err)
+		}
+		for where, customer := range map[string]uuid.UUID{tenant: other.ID, "other": p.ID} {
+			if served, err := m.sessions().Served(t.Context(), where, customer, agent); err != nil || served {
+				t.Errorf("%q served somebody in %s: %v, %v", agent, where, served, err)
+			}
+		}
+	}
+	if page := m.listSessions(projections.SessionQuery{Agent: "a1"}); len(page.Items) != 1 || page.Items[0].Agent.ID != "a3" {
+		t.Errorf("%+v", page)
 	}
 }
