@@ -5,12 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/domain/text"
@@ -33,6 +31,10 @@ type ListQuery struct {
 	Tags []uuid.UUID
 	// Channels: any of them. Nil: no condition; empty: nobody.
 	Channels []string
+	// ServedBy is an agent who owns or owned a session of the customer; empty: no condition.
+	ServedBy string
+	// Blacklisted, now; SessionOpen: has an unfinished session; EverServed: some agent owns or owned a session. Nil: no condition.
+	Blacklisted, SessionOpen, EverServed *bool
 	// Name is part of the nickname or of the name, ID part of the external id; case and width do not matter. Empty: no condition.
 	Name, ID string
 	Sort     string // empty: SortCreatedDesc
@@ -69,14 +71,48 @@ type Customer struct {
 	LastSessionAt  *time.Time      `json:"last_session_at"`
 	SessionCount   int             `json:"session_count"`
 	RatingAvg      *float64        `json:"rating_avg"`
-	// Version is that of the last change of profile or tags.
+	// Version is that of the last change of profile, tags or blacklist.
 	Version int64 `json:"version"`
 
 	MessageCount  int        `json:"message_count"`
 	LastMessageAt *time.Time `json:"last_message_at"`
-	OpenSession   *uuid.UUID `json:"open_session_id,omitempty"`
+	// LastCustomerMessageAt is when the customer last wrote; what came after a session's end does not count.
+	LastCustomerMessageAt *time.Time `json:"last_customer_message_at"`
+	// SuppressedCount are the messages that were suppressed, in all listings.
+	SuppressedCount int        `json:"suppressed_count"`
+	OpenSession     *uuid.UUID `json:"open_session_id,omitempty"`
+	Listing         *Listing   `json:"blacklist,omitempty"` // nil: not blacklisted
+	// Callback is set where one customer is shown.
+	Callback *Callback `json:"callback,omitempty"`
 
 	ordinal int64
+}
+
+// Listing is a customer's place on the blacklist.
+type Listing struct {
+	Reason    string     `json:"reason"`
+	Actor     Actor      `json:"actor"`
+	Since     time.Time  `json:"since"`
+	ExpiresAt *time.Time `json:"expires_at"` // nil: never
+	// SuppressedMessages are those since then.
+	SuppressedMessages int `json:"suppressed_messages"`
+}
+
+// Actor is who did something. There are no names yet: it is the id again.
+type Actor struct {
+	Kind string `json:"kind"`
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Callback says whether an agent may open a session towards the customer.
+type Callback struct {
+	Allowed bool `json:"allowed"`
+	// Code says why not; SessionID is the unfinished session, with SESSION_OPEN.
+	Code      string     `json:"code,omitempty"`
+	SessionID *uuid.UUID `json:"session_id,omitempty"`
+	// WindowEndsAt is until when the channel takes messages to the customer; nil: it has no such bound, or the customer never wrote.
+	WindowEndsAt *time.Time `json:"window_ends_at,omitempty"`
 }
 
 // CustomerProfile are the fields of a customer's profile; empty is not set.
@@ -103,11 +139,19 @@ type Customers struct {
 	pool       *pgxpool.Pool
 	builds     Builds
 	catalogues *Catalogues
+	now        func() time.Time
 }
 
 // NewCustomers returns the queries over the build that builds says is live.
 func NewCustomers(store *eventstore.Store, builds Builds, catalogues *Catalogues) *Customers {
-	return &Customers{pool: store.Pool(), builds: builds, catalogues: catalogues}
+	return &Customers{pool: store.Pool(), builds: builds, catalogues: catalogues, now: time.Now}
+}
+
+// WithClock returns the same queries with another clock, by which places on the blacklist expire.
+func (c *Customers) WithClock(now func() time.Time) *Customers {
+	other := *c
+	other.now = now
+	return &other
 }
 
 var (
@@ -134,11 +178,16 @@ func limit(n int) int {
 
 // One returns a customer. ErrNotFound.
 func (c *Customers) One(ctx context.Context, tenant string, id uuid.UUID) (Customer, error) {
+	return c.OneServedBy(ctx, tenant, "", id)
+}
+
+// OneServedBy returns a customer if the agent owns or owned a session of theirs; whoever the agent is if it is empty. ErrNotFound.
+func (c *Customers) OneServedBy(ctx context.Context, tenant, agent string, id uuid.UUID) (Customer, error) {
 	build, err := c.builds.Live(ctx, CustomersName)
 	if err != nil {
 		return Customer{}, err
 	}
-	found, err := c.fetch(ctx, build.Schema, tenant, []uuid.UUID{id})
+	found, err := c.fetch(ctx, build.Schema, tenant, agent, []uuid.UUID{id})
 	if err != nil {
 		return Customer{}, err
 	}
@@ -166,7 +215,7 @@ func (c *Customers) List(ctx context.Context, tenant string, q ListQuery) (Page,
 	}
 	q.Name, q.ID = text.Fold(q.Name), text.Fold(q.ID)
 	q.Limit = limit(q.Limit)
-	w := &walk{ctx: ctx, pool: c.pool, schema: build.Schema, tenant: tenant, q: q}
+	w := &walk{ctx: ctx, pool: c.pool, schema: build.Schema, tenant: tenant, q: q, now: c.now()}
 	if err := w.start(); err != nil {
 		return Page{}, err
 	}
@@ -187,66 +236,9 @@ func (c *Customers) List(ctx context.Context, tenant string, q ListQuery) (Page,
 	for i, k := range keys {
 		ids[i], place[k.ID] = k.ID, i
 	}
-	if page.Items, err = c.fetch(ctx, build.Schema, tenant, ids); err != nil {
+	if page.Items, err = c.fetch(ctx, build.Schema, tenant, q.ServedBy, ids); err != nil {
 		return Page{}, err
 	}
 	slices.SortFunc(page.Items, func(a, b Customer) int { return place[a.ID] - place[b.ID] })
 	return page, nil
-}
-
-// fetch reads whole customers, in no order.
-func (c *Customers) fetch(ctx context.Context, schema, tenant string, ids []uuid.UUID) ([]Customer, error) {
-	tags, _, err := c.catalogues.Tags(ctx, tenant)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := c.pool.Query(ctx, in(schema, `select c.id, c.association, c.channel, c.external_id,
-			c.nickname, c.name, c.phone, c.qq, c.wechat_id, c.email, c.company, c.description, c.custom,
-			c.tags, c.created_at, c.updated_at, c.created_via, c.version, c.ordinal,
-			a.open_session, a.first_session_at, a.last_session_at, a.last_message_at, a.session_count, a.message_count, a.rating_sum, a.rating_count
-		from $.customer c join $.customer_activity a on a.tenant = c.tenant and a.id = c.id
-		where c.tenant = $1 and c.id = any($2)`), tenant, ids)
-	if err != nil {
-		return nil, fmt.Errorf("projections: customers: %w", err)
-	}
-	customers, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Customer, error) {
-		var m Customer
-		var carried []uuid.UUID
-		var last time.Time
-		var sum, ratings int
-		err := row.Scan(&m.ID, &m.AssociationID, &m.Channel, &m.ExternalID,
-			&m.Profile.Nickname, &m.Profile.Name, &m.Profile.Phone, &m.Profile.QQ, &m.Profile.WechatID, &m.Profile.Email, &m.Profile.Company,
-			&m.Profile.Description, &m.Profile.Custom,
-			&carried, &m.CreatedAt, &m.UpdatedAt, &m.CreatedVia, &m.Version, &m.ordinal,
-			&m.OpenSession, &m.FirstSessionAt, &last, &m.LastMessageAt, &m.SessionCount, &m.MessageCount, &sum, &ratings)
-		m.Tags, m.Groups = make([]Named, 0, len(carried)), []Named{}
-		for _, id := range carried {
-			if name, known := tags.Names[id]; known { // a tag that was deleted is off everybody's view
-				m.Tags = append(m.Tags, Named{id, name})
-			}
-		}
-		m.SessionOpen = m.OpenSession != nil
-		m.CreatedAt, m.UpdatedAt = m.CreatedAt.UTC(), m.UpdatedAt.UTC()
-		m.FirstSessionAt, m.LastMessageAt = utc(m.FirstSessionAt), utc(m.LastMessageAt)
-		if !last.IsZero() {
-			m.LastSessionAt = utc(&last)
-		}
-		if ratings > 0 {
-			average := math.Round(float64(sum)/float64(ratings)*100) / 100
-			m.RatingAvg = &average
-		}
-		return m, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("projections: customers: %w", err)
-	}
-	return customers, nil
-}
-
-func utc(t *time.Time) *time.Time {
-	if t == nil {
-		return nil
-	}
-	u := t.UTC()
-	return &u
 }

@@ -35,6 +35,7 @@ type walk struct {
 	schema string
 	tenant string
 	q      ListQuery
+	now    time.Time // by which a listing has expired or not
 
 	bySession, descending bool // the order of the list
 	from                  cursor
@@ -65,7 +66,8 @@ func (w *walk) start() (err error) {
 
 // residual reports whether customers on the way may not match, so that the walk has to look at more than it returns.
 func (w *walk) residual() bool {
-	return w.q.Tags != nil || w.q.Channels != nil || w.q.Name != "" || w.q.ID != "" ||
+	return w.q.Tags != nil || w.q.Channels != nil || w.q.Name != "" || w.q.ID != "" || w.q.SessionOpen != nil || w.q.EverServed != nil ||
+		w.q.Blacklisted != nil && w.narrow() != tableListing ||
 		w.bySession && !(w.q.From.IsZero() && w.q.To.IsZero())
 }
 
@@ -202,6 +204,61 @@ func (a *arguments) bind(v any) string {
 	return fmt.Sprintf("$%d", len(*a))
 }
 
+// Tables whose index a walk may follow, besides the activities for the order of last sessions.
+const (
+	tableCustomer = "customer"
+	tableText     = "customer_text"
+	tableActivity = "customer_activity"
+	tableAgent    = "customer_agent"
+	tableListing  = "customer_listing"
+)
+
+// narrow is the table of the few customers among whom all hits must be; empty if there is none.
+func (w *walk) narrow() string {
+	switch {
+	case w.q.ServedBy != "":
+		return tableAgent
+	case w.q.Blacklisted != nil && *w.q.Blacklisted:
+		return tableListing
+	}
+	return ""
+}
+
+// route is the part of a walk that follows an index: o is the row of the table that has it.
+type route struct {
+	table string
+	from  string // what is looked up at once for the order
+	id    string // of the customer; null where the table does not know it
+	at    string // last_session_at, where it is the order
+	where []string
+}
+
+func (w *walk) route(args *arguments) route {
+	r := route{table: w.narrow(), id: "o.customer", at: "timestamptz '0001-01-01 00:00:00Z'"}
+	switch {
+	case r.table != "":
+		r.where = w.members(r.table, args)
+		if w.bySession { // sorts what the table has; that is little
+			r.from, r.at = " cross join lateral (select b.last_session_at from $.customer_activity b where b.tenant = $1 and b.id = o.customer offset 0) s", "s.last_session_at"
+		}
+	case w.bySession:
+		r.table, r.id, r.at = tableActivity, "o.id", "o.last_session_at"
+	case w.q.Name != "" || w.q.ID != "":
+		r.table, r.id = tableText, ""
+	default:
+		r.table, r.id = tableCustomer, "o.id"
+	}
+	return r
+}
+
+// members are the conditions on a narrow table.
+func (w *walk) members(table string, args *arguments) []string {
+	if table == tableAgent {
+		return []string{"o.agent = " + args.bind(w.q.ServedBy)}
+	}
+	return []string{fmt.Sprintf("(o.expires_at is null or o.expires_at > %s)", args.bind(w.now))}
+}
+
 // sql is the statement of one piece: a walk of the order's index, which says of each customer whether it is a hit as far as the walked
 // table knows; the other conditions on the hits, looked up row by row (offset 0 keeps the planner from reading whole tables for
 // them); and a last row about the piece itself.
@@ -212,28 +269,11 @@ func (w *walk) sql(after listKey, given, descending bool, size, want int) (strin
 	if !descending {
 		less, direction = ">", "asc"
 	}
-	table, id, at, key, order := "customer", "o.id", "timestamptz '0001-01-01 00:00:00Z'", "o.ordinal", "p.ordinal "+direction
-	var hit, lookups, rest []string
-	customer := func(by string) string {
-		return fmt.Sprintf("cross join lateral (select b.id, b.tags, b.channel, b.created_at from $.customer b where b.tenant = $1 and b.%s = p.%s offset 0) c", by, by)
-	}
-	found := "p.id"
-	switch {
-	case w.bySession:
-		table, at, key, order = "customer_activity", "o.last_session_at", "(o.last_session_at, o.ordinal)", fmt.Sprintf("p.at %s, p.ordinal %s", direction, direction)
-		if rest = append(w.sets("c", &args), w.created(&args)...); len(rest) > 0 {
-			lookups = append(lookups, customer("id"))
-		}
-		if texts := w.texts("t", &args); len(texts) > 0 {
-			rest = append(rest, texts...)
-			lookups = append(lookups, "cross join lateral (select b.external_id, b.nickname, b.name from $.customer_text b where b.tenant = $1 and b.ordinal = p.ordinal offset 0) t")
-		}
-	case w.q.Name != "" || w.q.ID != "":
-		table, id, found = "customer_text", "null::uuid", "c.id"
-		hit, rest = w.texts("o", &args), w.sets("c", &args)
-		lookups = []string{customer("ordinal")}
-	default:
-		hit = w.sets("o", &args)
+	r := w.route(&args)
+	where = append(where, r.where...)
+	key, order := "o.ordinal", "p.ordinal "+direction
+	if w.bySession {
+		key, order = fmt.Sprintf("(%s, o.ordinal)", r.at), fmt.Sprintf("p.at %s, p.ordinal %s", direction, direction)
 	}
 	if given {
 		place := args.bind(after.Ordinal)
@@ -245,14 +285,64 @@ func (w *walk) sql(after listKey, given, descending bool, size, want int) (strin
 	if !w.bySession {
 		where = append(where, w.ordinals(&args)...)
 	}
+	hit, lookups, rest := w.conditions(r.table, &args)
+	id, found := r.id, "p.id"
+	if id == "" {
+		id, found = "null::uuid", "c.id"
+	}
 	return in(w.schema, fmt.Sprintf(`with p as materialized (
-			select %s as id, o.ordinal, %s as at, %s as hit from $.%s o where %s order by %s limit %s)
+			select %s as id, o.ordinal, %s as at, %s as hit from $.%s o%s where %s order by %s limit %s)
 		(select %s, p.ordinal, p.at, 0 from p %s where %s order by %s limit %s)
 		union all
 		(select null, p.ordinal, p.at, (select count(*)::int from p) from p order by %s limit 1)`,
-		id, at, conjunction(hit), table, conjunction(where), strings.ReplaceAll(strings.ReplaceAll(order, "p.at", at), "p.", "o."), args.bind(size),
+		id, r.at, conjunction(hit), r.table, r.from, conjunction(where),
+		strings.ReplaceAll(strings.ReplaceAll(order, "p.at", r.at), "p.", "o."), args.bind(size),
 		found, strings.Join(lookups, " "), conjunction(append([]string{"p.hit"}, rest...)), order, args.bind(want),
 		reversed(order))), args
+}
+
+// conditions are those that the walked table itself can judge, and the others with what must be looked up for them.
+func (w *walk) conditions(walked string, args *arguments) (hit, lookups, rest []string) {
+	of := "c"
+	if walked == tableCustomer {
+		of = "o"
+	}
+	sets := w.sets(of, args)
+	if w.bySession {
+		sets = append(sets, w.created(args)...)
+	}
+	flags := w.flags(args)
+	switch {
+	case walked == tableCustomer:
+		hit = sets
+	case walked == tableText: // it has no ids
+		lookups, rest = append(lookups, lookup("c", tableCustomer, "ordinal", "p.ordinal", "id, tags, channel, created_at")), append(rest, sets...)
+	case len(sets) > 0:
+		lookups, rest = append(lookups, lookup("c", tableCustomer, "id", "p.id", "id, tags, channel, created_at")), append(rest, sets...)
+	}
+	if len(flags) > 0 {
+		id := "p.id"
+		if walked == tableText {
+			id = "c.id"
+		}
+		lookups, rest = append(lookups, lookup("a", tableActivity, "id", id, "open_session, agents")), append(rest, flags...)
+	}
+	if walked == tableText {
+		hit = w.texts("o", args)
+	} else if texts := w.texts("t", args); len(texts) > 0 {
+		lookups, rest = append(lookups, lookup("t", tableText, "ordinal", "p.ordinal", "external_id, nickname, name")), append(rest, texts...)
+	}
+	if is := w.q.Blacklisted; is != nil && walked != tableListing {
+		rest = append(rest, fmt.Sprintf("coalesce((select b.expires_at is null or b.expires_at > %s from $.customer_listing b "+
+			"where b.tenant = $1 and b.ordinal = p.ordinal), false) = %s", args.bind(w.now), args.bind(*is)))
+	}
+	return hit, lookups, rest
+}
+
+// lookup takes columns of a customer's one row in a table, by an index.
+func lookup(alias, table, by, value, columns string) string {
+	return fmt.Sprintf("cross join lateral (select b.%s from $.%s b where b.tenant = $1 and b.%s = %s offset 0) %s",
+		strings.ReplaceAll(columns, ", ", ", b."), table, by, value, alias)
 }
 
 // conjunction joins conditions; none is true.
@@ -270,6 +360,17 @@ func (w *walk) sets(of string, args *arguments) (conditions []string) {
 	}
 	if w.q.Channels != nil {
 		conditions = append(conditions, fmt.Sprintf("%s.channel = any(%s::text[])", of, args.bind(w.q.Channels)))
+	}
+	return conditions
+}
+
+// flags are the conditions on what happens to a customer.
+func (w *walk) flags(args *arguments) (conditions []string) {
+	if is := w.q.SessionOpen; is != nil {
+		conditions = append(conditions, "(a.open_session is not null) = "+args.bind(*is))
+	}
+	if is := w.q.EverServed; is != nil {
+		conditions = append(conditions, "(a.agents <> '[]') = "+args.bind(*is))
 	}
 	return conditions
 }

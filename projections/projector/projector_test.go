@@ -253,6 +253,9 @@ func TestPoisonParksOneCustomerUntilRetried(t *testing.T) {
 			culprit.Store(&victim.ID)
 			world.Rename(victim, "new name")
 			world.OpenSession(victim)
+			world.Accept(victim, "agent-1")
+			world.Blacklist(victim, time.Time{})
+			world.Suppress(victim)
 			session := world.OpenSession(first)
 			next := world.NewCustomer("after")
 			world.Rename(next, "renamed")
@@ -310,8 +313,11 @@ func TestParkedCustomersHaveAnOrdinal(t *testing.T) {
 	for n := range 6 {
 		world.NewCustomer(fmt.Sprint(n))
 	}
-	world.Recreate(world.Customers[0], "again") // at 7
-	world.Recreate(world.Customers[1], "again") // at 8, parked since 2
+	world.CallBack(world.Customers[1], "agent-1")
+	world.CallBack(world.Customers[0], "agent-1")
+	world.Recreate(world.Customers[0], "again") // at 13
+	world.Recreate(world.Customers[1], "again") // at 14, parked since 2
+	world.CallBack(world.Customers[1], "agent-1")
 	run(t, p)
 	caughtUp(t, p, projections.CustomersName, world.Head())
 	fixed.Store(true)

@@ -1,0 +1,127 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"customercenter/domain/customer"
+	"customercenter/domain/tag"
+)
+
+const customerColumns = `c.id, c.association, c.channel, c.external_id,
+	c.nickname, c.name, c.phone, c.qq, c.wechat_id, c.email, c.company, c.description, c.custom,
+	c.tags, c.created_at, c.updated_at, c.created_via, c.version, c.ordinal,
+	a.open_session, a.first_session_at, a.last_session_at, a.last_message_at, a.last_customer_message_at,
+	a.session_count, a.message_count, a.suppressed_count, a.rating_sum, a.rating_count,
+	l.reason, l.actor_kind, l.actor, l.since, l.expires_at, l.suppressed`
+
+// fetchSQL reads whole customers, in no order; if there is an agent, those whose session the agent owns or owned.
+func fetchSQL(schema, tenant, agent string, ids []uuid.UUID) (string, []any) {
+	args := arguments{tenant, ids}
+	served := ""
+	if agent != "" {
+		keys := make([]uuid.UUID, len(ids))
+		for i, id := range ids {
+			keys[i] = agentKey(id, agent)
+		}
+		served = fmt.Sprintf(" and c.id = any(array(select g.customer from $.customer_agent g where g.tenant = $1 and g.id = any(%s)))", args.bind(keys))
+	}
+	return in(schema, `select `+customerColumns+`
+		from $.customer c join $.customer_activity a on a.tenant = c.tenant and a.id = c.id
+			left join $.customer_listing l on l.tenant = c.tenant and l.customer = c.id
+		where c.tenant = $1 and c.id = any($2)`+served), args
+}
+
+// fetch reads whole customers, see fetchSQL.
+func (c *Customers) fetch(ctx context.Context, schema, tenant, agent string, ids []uuid.UUID) ([]Customer, error) {
+	tags, _, err := c.catalogues.Tags(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	sql, args := fetchSQL(schema, tenant, agent, ids)
+	rows, err := c.pool.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, fmt.Errorf("projections: customers: %w", err)
+	}
+	now := c.now()
+	customers, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Customer, error) { return scanCustomer(row, &tags, now) })
+	if err != nil {
+		return nil, fmt.Errorf("projections: customers: %w", err)
+	}
+	return customers, nil
+}
+
+func scanCustomer(row pgx.CollectableRow, tags *tag.State, now time.Time) (Customer, error) {
+	var m Customer
+	var carried []uuid.UUID
+	var last time.Time
+	var sum, ratings int
+	var l listingColumns
+	err := row.Scan(&m.ID, &m.AssociationID, &m.Channel, &m.ExternalID,
+		&m.Profile.Nickname, &m.Profile.Name, &m.Profile.Phone, &m.Profile.QQ, &m.Profile.WechatID, &m.Profile.Email, &m.Profile.Company,
+		&m.Profile.Description, &m.Profile.Custom,
+		&carried, &m.CreatedAt, &m.UpdatedAt, &m.CreatedVia, &m.Version, &m.ordinal,
+		&m.OpenSession, &m.FirstSessionAt, &last, &m.LastMessageAt, &m.LastCustomerMessageAt,
+		&m.SessionCount, &m.MessageCount, &m.SuppressedCount, &sum, &ratings,
+		&l.reason, &l.actorKind, &l.actor, &l.since, &l.expiresAt, &l.suppressed)
+	if err != nil {
+		return m, err
+	}
+	m.Tags, m.Groups = make([]Named, 0, len(carried)), []Named{}
+	for _, id := range carried {
+		if name, known := tags.Names[id]; known { // a tag that was deleted is off everybody's view
+			m.Tags = append(m.Tags, Named{id, name})
+		}
+	}
+	m.SessionOpen = m.OpenSession != nil
+	m.CreatedAt, m.UpdatedAt = m.CreatedAt.UTC(), m.UpdatedAt.UTC()
+	m.FirstSessionAt, m.LastMessageAt, m.LastCustomerMessageAt = utc(m.FirstSessionAt), utc(m.LastMessageAt), utc(m.LastCustomerMessageAt)
+	if !last.IsZero() {
+		m.LastSessionAt = utc(&last)
+	}
+	if ratings > 0 {
+		average := math.Round(float64(sum)/float64(ratings)*100) / 100
+		m.RatingAvg = &average
+	}
+	m.Listing = l.listing(now)
+	m.Blacklisted = m.Listing != nil
+	return m, nil
+}
+
+// listingColumns are the columns of a place on the blacklist, all null if there is none.
+type listingColumns struct {
+	reason, actorKind, actor *string
+	since, expiresAt         *time.Time
+	suppressed               *int
+}
+
+// listing is nil if there is none, or if it has expired.
+func (l *listingColumns) listing(now time.Time) *Listing {
+	if l.since == nil {
+		return nil
+	}
+	place := customer.Listing{Since: *l.since}
+	if l.expiresAt != nil {
+		place.ExpiresAt = *l.expiresAt
+	}
+	if !place.Counts(now) {
+		return nil
+	}
+	return &Listing{
+		Reason: *l.reason, Actor: Actor{Kind: *l.actorKind, ID: *l.actor, Name: *l.actor}, Since: l.since.UTC(), ExpiresAt: utc(l.expiresAt),
+		SuppressedMessages: *l.suppressed,
+	}
+}
+
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	u := t.UTC()
+	return &u
+}
