@@ -35,7 +35,8 @@ func description() huma.Config {
 			Info: &huma.Info{
 				Title: "Customer center", Version: Version,
 				Description: "Everyone a company has ever served. Errors are RFC 9457 problems with a stable `code`, in Chinese or English by `Accept-Language`. " +
-					"Times are RFC 3339 in UTC, ids are UUIDs. Writes answer with `X-Log-Position`; reads take it as `X-After-Position` and wait for it up to 2 s.",
+					"Times are RFC 3339 in UTC, ids are UUIDs. Writes answer with `X-Log-Position`; reads take it as `X-After-Position` and wait for it up to 2 s. " +
+					"`X-RateLimit-Limit`, `-Remaining` and `-Reset` say how much a token may still ask for; 429 comes with `Retry-After`.",
 			},
 			Components: &huma.Components{
 				Schemas:         schemas,

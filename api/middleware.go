@@ -115,17 +115,22 @@ func (s *server) admit(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 		return
 	}
-	refuse := func(p *Problem) {
-		_, w := humachi.Unwrap(ctx)
-		writeProblem(w, p)
-	}
+	r, w := humachi.Unwrap(ctx)
+	refuse := func(p *Problem) { writeProblem(w, p) }
 	token, ok := bearer(ctx.Header("Authorization"))
 	if !ok {
 		refuse(newProblem(about.language, codeUnauthenticated, "", nil))
 		return
 	}
+	if !s.Tokens.Known(token) && s.limiter.closed(w, r) {
+		refuse(newProblem(about.language, codeRateLimited, "", nil))
+		return
+	}
 	who, err := s.Tokens.Verify(ctx.Context(), token)
 	switch {
+	case errors.Is(err, access.ErrUnknown) && s.limiter.failed(w, r):
+		refuse(newProblem(about.language, codeRateLimited, "", nil))
+		return
 	case errors.Is(err, access.ErrUnknown):
 		refuse(newProblem(about.language, codeUnauthenticated, "", nil))
 		return
@@ -134,6 +139,10 @@ func (s *server) admit(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	about.who = who
+	if s.limiter.request(w, r, who) {
+		refuse(newProblem(about.language, codeRateLimited, "", nil))
+		return
+	}
 	if address := ctx.URL(); !storable(address) {
 		if text.Verbatim(address.Path) {
 			refuse(newProblem(about.language, domain.CodeValidation, "query", map[string]any{"rule": domain.RuleCharacters}))

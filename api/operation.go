@@ -35,7 +35,7 @@ func register[I, O any](s *server, o operation, handle func(context.Context, *re
 		Tags: []string{o.tag},
 		// The body has been read and bounded when huma sees it.
 		MaxBodyBytes: -1, BodyReadTimeout: -1,
-		Errors:   append([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}, o.errors...),
+		Errors:   append([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable}, o.errors...),
 		Security: []map[string][]string{{"token": {}}},
 	}
 	if !strings.HasPrefix(o.path, "/v1/") { // open to all

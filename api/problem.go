@@ -25,6 +25,7 @@ const (
 	codeUnauthenticated  = "UNAUTHENTICATED"
 	codeForbidden        = commands.CodeForbidden
 	codeMethodNotAllowed = "METHOD_NOT_ALLOWED"
+	codeRateLimited      = "RATE_LIMITED"
 	codeTooLarge         = "PAYLOAD_TOO_LARGE"
 	codeMediaType        = "UNSUPPORTED_MEDIA_TYPE"
 	codeBusy             = "BUSY"
@@ -73,6 +74,7 @@ var statuses = map[string]int{
 	codeUnauthenticated:             http.StatusUnauthorized,
 	codeForbidden:                   http.StatusForbidden,
 	codeMethodNotAllowed:            http.StatusMethodNotAllowed,
+	codeRateLimited:                 http.StatusTooManyRequests,
 	codeTooLarge:                    http.StatusRequestEntityTooLarge,
 	codeMediaType:                   http.StatusUnsupportedMediaType,
 	codeBusy:                        http.StatusServiceUnavailable,

@@ -26,7 +26,7 @@ import (
 	"customercenter/projections/projector"
 )
 
-// Config is what the API works with. Everything is needed but Background, Log, Now, Checks and Metrics.
+// Config is what the API works with. Everything is needed but Limits, Background, Log, Now, Checks and Metrics.
 type Config struct {
 	Store  *eventstore.Store
 	Center *commands.Center
@@ -43,6 +43,8 @@ type Config struct {
 	Checks []Check
 	// Metrics takes the API's own figures and gives /metrics those of all; default is a registry of its own.
 	Metrics *prometheus.Registry
+	// Limits bound how often callers ask; default: not at all.
+	Limits Limits
 	// Background starts work that goes on after the answer, such as a rebuild. Its context ends when the process does. Default is a
 	// goroutine that only the end of the process ends.
 	Background func(work func(ctx context.Context))
@@ -59,6 +61,7 @@ type server struct {
 	metrics *figures
 	api     huma.API
 	bounds  bounds
+	limiter *limiter
 
 	rebuilding sync.Map // names of projections that this process rebuilds
 }
@@ -82,7 +85,7 @@ func build(c Config) (http.Handler, *server) {
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
 	}
-	s := &server{Config: c, log: c.Log, metrics: newFigures(c.Metrics), bounds: defaultBounds()}
+	s := &server{Config: c, log: c.Log, metrics: newFigures(c.Metrics), bounds: defaultBounds(), limiter: newLimiter(c.Limits, 0)}
 	router := chi.NewMux()
 	router.Use(s.arrive)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -148,7 +149,7 @@ func encode(secret [32]byte) string { return prefix + base64.RawURLEncoding.Enco
 
 // Verify returns who a token belongs to. Errors: ErrUnknown; others mean that it could not be found out.
 func (t *Tokens) Verify(ctx context.Context, text string) (Principal, error) {
-	if !strings.HasPrefix(text, prefix) || len(text) > maxToken {
+	if !wellFormed(text) {
 		return Principal{}, ErrUnknown
 	}
 	hash := sha256.Sum256([]byte(text))
@@ -159,6 +160,9 @@ func (t *Tokens) Verify(ctx context.Context, text string) (Principal, error) {
 	if !ok || !now.Before(b.until) {
 		var err error
 		if b, err = t.load(ctx, hash, now); err != nil {
+			if errors.Is(err, ErrUnknown) {
+				t.forget(func(h [sha256.Size]byte, _ belief) bool { return h == hash })
+			}
 			return Principal{}, err
 		}
 		t.mu.Lock()
@@ -173,6 +177,20 @@ func (t *Tokens) Verify(ctx context.Context, text string) (Principal, error) {
 	}
 	return b.principal, nil
 }
+
+// Known reports, without asking the database, whether a token was valid when this process saw it last.
+func (t *Tokens) Known(text string) bool {
+	if !wellFormed(text) {
+		return false
+	}
+	hash := sha256.Sum256([]byte(text))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.believed[hash]
+	return ok
+}
+
+func wellFormed(text string) bool { return strings.HasPrefix(text, prefix) && len(text) <= maxToken }
 
 // load asks the database, and notes once a minute that the token is in use.
 func (t *Tokens) load(ctx context.Context, hash [sha256.Size]byte, now time.Time) (belief, error) {
@@ -209,10 +227,15 @@ func (t *Tokens) Revoke(ctx context.Context, tenant string, id uuid.UUID) error 
 	if tag.RowsAffected() == 0 {
 		return ErrNotFound
 	}
-	t.mu.Lock() // here at once; other processes forget by themselves
-	clear(t.believed)
-	t.mu.Unlock()
+	t.forget(func(_ [sha256.Size]byte, b belief) bool { return b.principal.Token == id }) // here at once; other processes by themselves
 	return nil
+}
+
+// forget stops believing some tokens.
+func (t *Tokens) forget(which func(hash [sha256.Size]byte, b belief) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.believed, which)
 }
 
 // List returns the tenant's tokens, the newest first, revoked and expired ones too, and where to go on; uuid.Nil at the end.

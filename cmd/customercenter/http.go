@@ -16,13 +16,26 @@ import (
 // slow is how far the relay or a read model may be behind while the process still calls itself ready.
 const slow = time.Minute
 
+// limitFlags say how often the API may be asked. Each process counts by itself.
+type limitFlags struct {
+	RateLimit   int `help:"Requests per second that one token may make, on average over ten seconds; a channel's five times as many. 0: no limit." default:"1000"`
+	SignInLimit int `help:"Invalid tokens per minute that one client address may try before it is turned away. 0: no limit." default:"10"`
+}
+
+func (f limitFlags) limits() (api.Limits, error) {
+	if f.RateLimit < 0 || f.SignInLimit < 0 {
+		return api.Limits{}, usageError{"--rate-limit and --sign-in-limit take 0, for no limit, or more"}
+	}
+	return api.Limits{Requests: f.RateLimit, SignIns: f.SignInLimit}, nil
+}
+
 func (n *node) httpHandler() http.Handler {
 	return api.New(api.Config{
 		Store: n.store, Center: n.center, Projector: n.projector, Catalogues: n.catalogues,
 		Customers: projections.NewCustomers(n.store, n.projector, n.catalogues), Sessions: projections.NewSessions(n.store, n.projector),
 		Tokens: n.tokens, Answers: access.NewAnswers(n.pool, time.Now), Channels: n.handler,
 		Checks:  []api.Check{{Name: "database", Look: n.databaseWell}, {Name: "bus", Look: n.busWell}, {Name: "relay", Look: n.relayWell}, {Name: "projections", Look: n.projectionsWell}},
-		Metrics: n.metrics, Log: n.log,
+		Metrics: n.metrics, Log: n.log, Limits: n.limits,
 		Background: func(work func(ctx context.Context)) { n.work.Go(func() { work(n.ctx) }) },
 	})
 }

@@ -56,6 +56,7 @@ type node struct {
 	relay      *relay.Relay
 	handler    *ingest.Handler
 	metrics    *prometheus.Registry
+	limits     api.Limits // of the API; none if it is not set
 
 	ctx  context.Context // of run; ends background work
 	work sync.WaitGroup

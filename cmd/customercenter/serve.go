@@ -12,6 +12,7 @@ type serveCommand struct {
 	target `prefix:""`
 	Role   []string `help:"Parts to run: api, relay, projector, policies. Default: all." default:"api,relay,projector,policies"`
 	Listen string   `help:"Where the API listens." default:"127.0.0.1:8080"`
+	limitFlags
 }
 
 // Run serves until it is interrupted.
@@ -25,6 +26,10 @@ func (c *serveCommand) Run(env *environment) error {
 		return usageError{"serve needs DATABASE_URL and NATS_URL (docker-compose.yml brings both up); `customercenter up` needs neither"}
 	}
 	master, err := c.master()
+	if err != nil {
+		return err
+	}
+	limits, err := c.limits()
 	if err != nil {
 		return err
 	}
@@ -45,6 +50,7 @@ func (c *serveCommand) Run(env *environment) error {
 		return err
 	}
 	defer n.close()
+	n.limits = limits
 	if err := n.build(env); err != nil {
 		return err
 	}

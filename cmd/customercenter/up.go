@@ -25,10 +25,15 @@ type upCommand struct {
 	Demo       bool    `help:"Create the tenant 'demo' with associations and tokens, and send it realistic traffic."`
 	DemoEvents int     `help:"How many channel events the first start sends." default:"5000"`
 	DemoRate   float64 `help:"Events per second that go on arriving afterwards; 0 for none." default:"2"`
+	limitFlags
 }
 
 // Run brings everything up, and down again when it is interrupted.
 func (c *upCommand) Run(env *environment) (err error) {
+	limits, err := c.limits()
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(c.Data, 0o711); err != nil { // others may pass through to what they own: as root, Postgres runs as another user
 		return fmt.Errorf("data directory: %w", err)
 	}
@@ -59,6 +64,7 @@ func (c *upCommand) Run(env *environment) (err error) {
 		return err
 	}
 	defer n.close()
+	n.limits = limits
 	info := &runInfo{PID: os.Getpid(), URL: "http://" + listener.Addr().String(), NATSURL: s.natsURL, DatabaseURL: s.databaseURL}
 	if err := n.build(env); err != nil {
 		return err
