@@ -35,6 +35,31 @@ func (c *Center) CustomerOfSession(ctx context.Context, tenant string, id uuid.U
 	return talk.state.Customer, talk.state.Status != "", nil
 }
 
+// Addressee is who is at the other end of a session.
+type Addressee struct {
+	Customer    uuid.UUID
+	Association int
+	Channel     string
+	ExternalID  string // empty if the customer was erased
+}
+
+// AddresseeOf returns whom a session is with; false if there is no such session.
+func (c *Center) AddresseeOf(ctx context.Context, tenant string, id uuid.UUID) (Addressee, bool, error) {
+	whose, found, err := c.CustomerOfSession(ctx, tenant, id)
+	if err != nil || !found {
+		return Addressee{}, false, err
+	}
+	// An identity never changes, but whether it is still there does: so the stream is read.
+	a := &attempt{center: c, by: By{Tenant: tenant}}
+	who := customerOf(whose)
+	if err := a.load(ctx, who); err != nil {
+		return Addressee{}, false, err
+	}
+	return Addressee{
+		Customer: whose, Association: who.state.Association, Channel: who.state.Channel, ExternalID: who.state.ExternalID,
+	}, who.state.Exists, nil
+}
+
 // customerID makes a customer's id. It needs the channel of the association, which never changes, so it asks the log only for
 // associations that the cache does not know.
 func (a *attempt) customerID(ctx context.Context, id int, externalID string) (uuid.UUID, error) {

@@ -1,0 +1,117 @@
+// Package policies does what follows from what happened: "whenever this happened, do that".
+//
+// Every policy reads every tenant's log in order and has a position of its own there, in Postgres. What follows from an event happens
+// first, and the position moves behind it. So a crash in between repeats it, and everything that a policy does is made to be repeated: a
+// command that changes nothing the second time, a message with the same id. Nothing is left out: an event is passed over only if
+// what follows from it is refused for good, and that is logged.
+//
+// A lease gives each part of the tenants to one process. It saves work; what makes it safe is that positions move only from where
+// the process believes them to be, and that effects can be repeated.
+//
+// A policy that cannot go on tries again, less and less often; it holds up nothing but itself, and only for that tenant.
+package policies
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"customercenter/commands"
+	"customercenter/eventstore"
+	"customercenter/eventstore/bell"
+	"customercenter/eventstore/lease"
+)
+
+// Config says what the policies work with. Store, Center and NATS are needed.
+type Config struct {
+	Store  *eventstore.Store
+	Center *commands.Center
+	// NATS should reconnect for ever.
+	NATS *nats.Conn
+	// Bells tell of what is appended; nil: it is found by the sweep.
+	Bells *bell.Listener
+	// Sweep is how often to look for what bells did not tell of and for what has become due; default 1 s.
+	Sweep time.Duration
+	// Replicas of the stream CC_OUT when it is made; default 1.
+	Replicas int
+	// Log takes what went wrong; default slog.Default.
+	Log *slog.Logger
+}
+
+// Runner runs all policies. Any number of processes may run one.
+type Runner struct {
+	config   Config
+	store    *eventstore.Store
+	log      *slog.Logger
+	policies []*policy
+	slots    map[*policy]chan struct{} // bounds how many tenants of a policy are worked on at once
+}
+
+const (
+	// partitions is how many parts the tenants are spread over. All processes must agree on it.
+	partitions = 4
+	// atOnce is how many tenants of one policy a process works on at a time; each may need a connection to the database.
+	atOnce = 4
+)
+
+// New checks the description and returns a runner that does nothing yet.
+func New(c Config) (*Runner, error) {
+	if c.Store == nil || c.Center == nil || c.NATS == nil {
+		return nil, errors.New("policies: a store, a center and a connection to NATS are needed")
+	}
+	if c.Sweep <= 0 {
+		c.Sweep = time.Second
+	}
+	if c.Replicas <= 0 {
+		c.Replicas = 1
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	send, err := newSender(c)
+	if err != nil {
+		return nil, err
+	}
+	return newRunner(c, liftExpiredBlacklistings(c), send.policy()), nil
+}
+
+func newRunner(c Config, all ...*policy) *Runner {
+	r := &Runner{config: c, store: c.Store, log: c.Log, policies: all, slots: map[*policy]chan struct{}{}}
+	for _, p := range all {
+		r.slots[p] = make(chan struct{}, atOnce)
+	}
+	return r
+}
+
+// Run works until ctx ends, through restarts of NATS and Postgres. The error is nil then.
+func (r *Runner) Run(ctx context.Context) error {
+	group := lease.Group{Pool: r.store.Pool(), Name: "policies", Partitions: partitions, Run: r.work}
+	if err := group.Loop(ctx); err != nil {
+		return fmt.Errorf("policies: %w", err)
+	}
+	return nil
+}
+
+// policy is one "whenever this happened, do that". What it does in react and due must be such that doing it again does no harm.
+type policy struct {
+	name  string   // stored; never changes
+	types []string // of the events that it hears
+	// wants, if set, chooses among the events of those types before they are opened.
+	wants func(e *eventstore.Event) bool
+	// note, if set, says what is to be written down of an event, in the transaction that moves the position behind it.
+	note func(d *eventstore.Decoded) []statement
+	// react, if set, does what follows from an event. A *domain.Refusal passes the event over; with any other error it is tried again.
+	react func(ctx context.Context, d *eventstore.Decoded) error
+	// due, if set, does what has become due of a tenant, and reports whether there may be more. It is called by the sweep.
+	due func(ctx context.Context, tenant string) (more bool, err error)
+}
+
+// statement is SQL with its arguments.
+type statement struct {
+	sql  string
+	args []any
+}
