@@ -174,7 +174,7 @@ func (c *doctorCommand) bus(env *environment, f found, show func(finding) bool) 
 	}
 	defer nc.Close()
 	js, err := jetstream.New(nc)
-	for _, name := range []string{"CC_IN", "CC_DEAD", "CC_EVENTS"} {
+	for _, name := range []string{"CC_IN", "CC_DEAD", "CC_OUT", "CC_EVENTS"} {
 		var info *jetstream.StreamInfo
 		var stream jetstream.Stream
 		if err == nil {

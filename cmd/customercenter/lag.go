@@ -10,11 +10,11 @@ import (
 	"customercenter/projections/projector"
 )
 
-// lag tells /metrics how far relay and read models are behind, over all tenants. It asks the database at every scrape.
+// lag tells /metrics how far relay, read models and policies are behind, over all tenants. It asks the database at every scrape.
 type lag struct{ n *node }
 
 var (
-	lagEvents  = prometheus.NewDesc("customercenter_lag_events", "Events of all logs that were not yet carried to the bus, or folded into the read model that is served.", []string{"part"}, nil)
+	lagEvents  = prometheus.NewDesc("customercenter_lag_events", "Events of all logs that were not yet carried to the bus, folded into the read model that is served, or dealt with by the policy.", []string{"part"}, nil)
 	lagSeconds = prometheus.NewDesc("customercenter_lag_seconds", "Age of the oldest such event of any tenant.", []string{"part"}, nil)
 	parked     = prometheus.NewDesc("customercenter_parked_customers", "Customers whose events cannot be applied to the read model.", []string{"projection"}, nil)
 	stopped    = prometheus.NewDesc("customercenter_stopped_tenants", "Tenants for whom the part stands still until somebody acts.", []string{"part"}, nil)
@@ -31,6 +31,7 @@ func (l lag) Describe(out chan<- *prometheus.Desc) {
 type behind struct {
 	events, stopped, parked int64
 	seconds                 float64
+	folds                   bool // it is a read model, which alone parks customers
 }
 
 // Collect implements prometheus.Collector. What cannot be read is left out: absence is what an alert sees then.
@@ -65,6 +66,7 @@ func (l lag) Collect(out chan<- prometheus.Metric) {
 			continue
 		}
 		b := part(s.Projection)
+		b.folds = true
 		b.events += s.LagEvents
 		b.seconds = max(b.seconds, s.LagSeconds)
 		b.parked += int64(s.Parked)
@@ -72,11 +74,20 @@ func (l lag) Collect(out chan<- prometheus.Metric) {
 			b.stopped++
 		}
 	}
+	dealt, err := l.n.policies.Status(ctx)
+	if err != nil {
+		dealt = nil
+	}
+	for _, s := range dealt {
+		b := part(s.Policy)
+		b.events += s.Lag()
+		b.seconds = max(b.seconds, s.Behind.Seconds())
+	}
 	for name, b := range parts {
 		out <- prometheus.MustNewConstMetric(lagEvents, prometheus.GaugeValue, float64(b.events), name)
 		out <- prometheus.MustNewConstMetric(lagSeconds, prometheus.GaugeValue, b.seconds, name)
 		out <- prometheus.MustNewConstMetric(stopped, prometheus.GaugeValue, float64(b.stopped), name)
-		if name != roleRelay {
+		if b.folds {
 			out <- prometheus.MustNewConstMetric(parked, prometheus.GaugeValue, float64(b.parked), name)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"customercenter/api/access"
 	"customercenter/api/ingest"
 	"customercenter/commands"
+	"customercenter/commands/policies"
 	"customercenter/domain/catalog"
 	"customercenter/eventstore"
 	"customercenter/eventstore/bell"
@@ -36,7 +37,7 @@ const (
 	roleAPI       = "api"       // answers over HTTP
 	roleRelay     = "relay"     // carries the log to NATS
 	roleProjector = "projector" // fills the read models
-	rolePolicies  = "policies"  // turns what happened into commands: channel events; and forgets old receipts
+	rolePolicies  = "policies"  // turns what happened into commands and messages: channel events, policies; and forgets old receipts
 )
 
 var allRoles = []string{roleAPI, roleRelay, roleProjector, rolePolicies}
@@ -55,6 +56,7 @@ type node struct {
 	tokens     *access.Tokens
 	relay      *relay.Relay
 	handler    *ingest.Handler
+	policies   *policies.Runner
 	metrics    *prometheus.Registry
 	limits     api.Limits // of the API; none if it is not set
 
@@ -102,6 +104,9 @@ func (n *node) open(ctx context.Context, databaseURL string, master *keyring.Mas
 		return err
 	}
 	if n.relay, err = relay.New(relay.Config{Store: n.store, NATS: n.nc}); err != nil {
+		return err
+	}
+	if n.policies, err = policies.New(policies.Config{Store: n.store, Center: n.center, NATS: n.nc, Bells: n.bells, Log: n.log}); err != nil {
 		return err
 	}
 	return n.metrics.Register(lag{n})
@@ -157,6 +162,7 @@ func (n *node) run(ctx context.Context, roles []string, listener net.Listener, r
 	start(roleRelay, n.relay.Run)
 	start(roleProjector, n.projector.Run)
 	start(rolePolicies, n.consume)
+	start(rolePolicies, n.policies.Run)
 	start(rolePolicies, n.forget)
 	start(roleAPI, func(ctx context.Context) error { return n.serve(ctx, listener) })
 	ready()

@@ -365,7 +365,8 @@ func TestAnOperatorSetsUpATenantAndTheSimulatorsReportIsWhatTheAPIShows(t *testi
 	if err := errors.Join(err, metrics.Body.Close()); err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{`customercenter_lag_events{part="relay"}`, `customercenter_lag_seconds{part="customers"}`, `customercenter_parked_customers{projection="sessions"} 0`} {
+	for _, line := range []string{`customercenter_lag_events{part="relay"}`, `customercenter_lag_seconds{part="customers"}`, `customercenter_parked_customers{projection="sessions"} 0`,
+		`customercenter_lag_events{part="send-messages"}`} {
 		if !strings.Contains(string(text), line) {
 			t.Errorf("/metrics does not have %s", line)
 		}

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -89,6 +90,13 @@ func newRunner(c Config, all ...*policy) *Runner {
 
 // Run works until ctx ends, through restarts of NATS and Postgres. The error is nil then.
 func (r *Runner) Run(ctx context.Context) error {
+	var preparing sync.WaitGroup
+	defer preparing.Wait()
+	for _, p := range r.policies {
+		if p.prepare != nil {
+			preparing.Go(func() { r.prepare(ctx, p) })
+		}
+	}
 	group := lease.Group{Pool: r.store.Pool(), Name: "policies", Partitions: partitions, Run: r.work}
 	if err := group.Loop(ctx); err != nil {
 		return fmt.Errorf("policies: %w", err)
@@ -96,10 +104,26 @@ func (r *Runner) Run(ctx context.Context) error {
 	return nil
 }
 
+// prepare makes what a policy needs outside of the database, until it is there.
+func (r *Runner) prepare(ctx context.Context, p *policy) {
+	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, lastPause) {
+		err := p.prepare(ctx)
+		if err == nil {
+			return
+		}
+		if pause == lastPause {
+			r.log.WarnContext(ctx, "policies: what a policy needs cannot be made, trying again", "policy", p.name, "error", err)
+		}
+		wait(ctx, pause)
+	}
+}
+
 // policy is one "whenever this happened, do that". What it does in react and due must be such that doing it again does no harm.
 type policy struct {
 	name  string   // stored; never changes
 	types []string // of the events that it hears
+	// prepare, if set, makes what others may look for before anything has happened. It is tried until it succeeds.
+	prepare func(ctx context.Context) error
 	// wants, if set, chooses among the events of those types before they are opened.
 	wants func(e *eventstore.Event) bool
 	// note, if set, says what is to be written down of an event, in the transaction that moves the position behind it.

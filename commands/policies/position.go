@@ -58,7 +58,7 @@ type Status struct {
 }
 
 // Lag is how many events were not dealt with yet.
-func (s Status) Lag() int64 { return s.Head - s.Position }
+func (s Status) Lag() int64 { return max(s.Head-s.Position, 0) }
 
 // Status tells how far every policy has come, by tenant and policy. Any process may ask, whoever does the work.
 func (r *Runner) Status(ctx context.Context) ([]Status, error) {

@@ -47,7 +47,7 @@ func newSender(c Config) (*sender, error) {
 }
 
 func (s *sender) policy() *policy {
-	return &policy{name: sendName, types: []string{session.MessageRecorded{}.EventType()}, wants: writtenHere, react: s.send}
+	return &policy{name: sendName, types: []string{session.MessageRecorded{}.EventType()}, prepare: s.ensure, wants: writtenHere, react: s.send}
 }
 
 // writtenHere reports whether an admin or an agent recorded the event. It is asked of every message of every customer, so it looks
@@ -86,14 +86,22 @@ func (s *sender) send(ctx context.Context, d *eventstore.Decoded) error {
 	return s.publish(ctx, msg)
 }
 
+// ensure makes the stream, so that channels can listen before the first message.
+func (s *sender) ensure(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sendPatience)
+	defer cancel()
+	err := EnsureStream(ctx, s.js, s.replicas)
+	s.ensured.Store(err == nil)
+	return err
+}
+
 func (s *sender) publish(ctx context.Context, msg *nats.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, sendPatience)
 	defer cancel()
 	if !s.ensured.Load() {
-		if err := EnsureStream(ctx, s.js, s.replicas); err != nil {
+		if err := s.ensure(ctx); err != nil {
 			return err
 		}
-		s.ensured.Store(true)
 	}
 	if _, err := s.js.PublishMsg(ctx, msg); err != nil {
 		s.ensured.Store(false)

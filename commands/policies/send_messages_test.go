@@ -223,6 +223,11 @@ func TestSendingWithoutNATS(t *testing.T) {
 
 func TestEnsureStream(t *testing.T) {
 	w := newWorld(t)
+	w.start(w.runner())
+	w.until("the stream is not made before there is a message", func() bool {
+		_, err := w.js.Stream(t.Context(), StreamOut)
+		return err == nil
+	})
 	for range 2 {
 		if err := EnsureStream(t.Context(), w.js, 1); err != nil {
 			t.Fatal(err)
