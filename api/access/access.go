@@ -51,9 +51,16 @@ type Token struct {
 	Association int
 	Personal    bool
 	CreatedAt   time.Time
+	CreatedBy   Maker
 	ExpiresAt   time.Time // zero: never
 	RevokedAt   time.Time // zero: not
 	LastUsedAt  time.Time // zero: never; to a minute
+}
+
+// Maker is who made a token, by the kind and id under which events name them; empty if that was not kept.
+type Maker struct {
+	Kind string
+	ID   string
 }
 
 var (

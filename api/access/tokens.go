@@ -61,6 +61,7 @@ type New struct {
 	Association int // of a channel
 	Personal    bool
 	ExpiresAt   time.Time // zero: never
+	By          Maker
 }
 
 // Create makes a token and returns its text, which is not kept and cannot be shown again. once may be nil; if it is given,
@@ -96,9 +97,10 @@ func (t *Tokens) Create(ctx context.Context, n New, once *Once) (text string, to
 			}
 		}
 		hash := sha256.Sum256([]byte(encode(secret)))
-		_, err := tx.Exec(ctx, `insert into tokens (id, tenant, hash, salt, role, actor_kind, actor_id, name, association, personal, created_at, expires_at)
-			values ($1, nullif($2, ''), $3, $4, $5, $5, $6, $7, nullif($8, 0), $9, $10, $11)`,
-			id, n.Tenant, hash[:], salt, string(n.Role), n.Actor, n.Name, n.Association, n.Personal, t.now(), orNull(n.ExpiresAt))
+		_, err := tx.Exec(ctx, `insert into tokens (id, tenant, hash, salt, role, actor_kind, actor_id, name, association, personal, created_at, expires_at,
+				created_by_kind, created_by_id)
+			values ($1, nullif($2, ''), $3, $4, $5, $5, $6, $7, nullif($8, 0), $9, $10, $11, nullif($12, ''), nullif($13, ''))`,
+			id, n.Tenant, hash[:], salt, string(n.Role), n.Actor, n.Name, n.Association, n.Personal, t.now(), orNull(n.ExpiresAt), n.By.Kind, n.By.ID)
 		return err
 	})
 	var pg *pgconn.PgError
@@ -278,7 +280,7 @@ func (t *Tokens) one(ctx context.Context, tenant string, id uuid.UUID) (Token, [
 }
 
 const columns = `id, coalesce(tenant, ''), role, actor_kind, actor_id, name, coalesce(association, 0), personal,
-	created_at, expires_at, revoked_at, last_used_at, salt`
+	created_at, expires_at, revoked_at, last_used_at, coalesce(created_by_kind, ''), coalesce(created_by_id, ''), salt`
 
 func (t *Tokens) query(ctx context.Context, where string, args ...any) (Token, []byte, error) {
 	return scan(t.pool.QueryRow(ctx, `select `+columns+` from tokens `+where, args...))
@@ -287,7 +289,7 @@ func (t *Tokens) query(ctx context.Context, where string, args ...any) (Token, [
 func scan(row pgx.Row) (token Token, salt []byte, err error) {
 	var expires, revoked, used *time.Time
 	err = row.Scan(&token.ID, &token.Tenant, &token.Role, &token.Kind, &token.Actor, &token.Name, &token.Association, &token.Personal,
-		&token.CreatedAt, &expires, &revoked, &used, &salt)
+		&token.CreatedAt, &expires, &revoked, &used, &token.CreatedBy.Kind, &token.CreatedBy.ID, &salt)
 	token.CreatedAt = token.CreatedAt.UTC()
 	token.ExpiresAt, token.RevokedAt, token.LastUsedAt = orZero(expires), orZero(revoked), orZero(used)
 	return token, salt, err

@@ -1,12 +1,19 @@
 package main
 
 import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os/exec"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"customercenter/eventstore/eventstoretest"
+	"customercenter/internal/pgtest"
 )
 
 // TestMain lets the test binary be the program: testscript and the tests of `up` start it again under the name customercenter.
@@ -23,6 +30,27 @@ func TestCommandLine(t *testing.T) {
 		}
 		return nil
 	}, RequireExplicitExec: true, Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits}})
+}
+
+// The scripts in testdata/database run against a database of their own.
+func TestCommandLineWithADatabase(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata/database", Setup: func(e *testscript.Env) error {
+		e.Setenv("HOME", e.WorkDir)
+		e.Setenv("NATS_URL", "")
+		e.Setenv("DATABASE_URL", pgtest.DSN(e.T().(testing.TB), eventstoretest.Template()))
+		e.Setenv("CUSTOMERCENTER_MASTER_KEY", base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)))
+		return nil
+	}, RequireExplicitExec: true, Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "take": take}})
+}
+
+// take keeps a member of the JSON object that the last command printed: take VARIABLE MEMBER.
+func take(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: take VARIABLE MEMBER")
+	}
+	var printed map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &printed))
+	ts.Setenv(args[0], fmt.Sprint(printed[args[1]]))
 }
 
 // exits runs a command that must end with an exit code: exits 2 customercenter nonsense.
