@@ -15,16 +15,24 @@ import (
 
 // Token is what is known of a token besides its text.
 type Token struct {
-	ID            uuid.UUID  `json:"id" format:"uuid"`
-	Role          string     `json:"role" enum:"admin,agent,analyst,channel"`
-	ActorID       string     `json:"actor_id" doc:"Whose it is: the id under which events name them."`
-	Name          string     `json:"name"`
-	AssociationID int        `json:"association_id,omitempty" doc:"The only one whose events it may emit; role channel."`
-	PersonalData  bool       `json:"personal_data" doc:"Whether personal data is shown as it is."`
-	CreatedAt     time.Time  `json:"created_at"`
-	ExpiresAt     *time.Time `json:"expires_at"`
-	RevokedAt     *time.Time `json:"revoked_at"`
-	LastUsedAt    *time.Time `json:"last_used_at" doc:"To a minute."`
+	ID            uuid.UUID   `json:"id" format:"uuid"`
+	Role          string      `json:"role" enum:"admin,agent,analyst,channel"`
+	ActorID       string      `json:"actor_id" doc:"Whose it is: the id under which events name them."`
+	Name          string      `json:"name"`
+	AssociationID int         `json:"association_id,omitempty" doc:"The only one whose events it may emit; role channel."`
+	PersonalData  bool        `json:"personal_data" doc:"Whether personal data is shown as it is."`
+	CreatedAt     time.Time   `json:"created_at"`
+	CreatedBy     *TokenMaker `json:"created_by,omitempty" doc:"Who made it; absent if that was not kept."`
+	ExpiresAt     *time.Time  `json:"expires_at"`
+	RevokedAt     *time.Time  `json:"revoked_at"`
+	LastUsedAt    *time.Time  `json:"last_used_at" doc:"To a minute."`
+	Current       bool        `json:"current" doc:"Whether it is the token of this request."`
+}
+
+// TokenMaker is who made a token, as events name them.
+type TokenMaker struct {
+	Kind string `json:"kind" enum:"admin,operator"`
+	ID   string `json:"id"`
 }
 
 // TokenInput is what a token is made with.
@@ -49,8 +57,10 @@ func (s *server) tokenOperations() {
 		summary: "List the tokens, newest first, ended ones too"}, s.listTokens)
 	register(s, operation{id: "create-token", method: http.MethodPost, path: "/v1/tokens", tag: tag, status: http.StatusCreated,
 		summary: "Make a token"}, s.createToken)
+	register(s, operation{id: "get-token", method: http.MethodGet, path: "/v1/tokens/{id}", tag: tag,
+		summary: "Show a token, without its text"}, s.getToken)
 	register(s, operation{id: "revoke-token", method: http.MethodDelete, path: "/v1/tokens/{id}", tag: tag,
-		summary: "Revoke a token", notes: "It is refused everywhere within 5 seconds."}, s.revokeToken)
+		summary: "Revoke a token", notes: "It is refused everywhere within 5 seconds. One's own can be revoked too."}, s.revokeToken)
 }
 
 type listTokensInput struct {
@@ -73,7 +83,7 @@ func (s *server) listTokens(ctx context.Context, r *request, in *listTokensInput
 	}
 	out := List[Token]{Items: make([]Token, len(tokens))}
 	for i, t := range tokens {
-		out.Items[i] = tokenOf(t)
+		out.Items[i] = tokenOf(r, t)
 	}
 	if next != uuid.Nil {
 		out.Next = next.String()
@@ -83,10 +93,15 @@ func (s *server) listTokens(ctx context.Context, r *request, in *listTokensInput
 	return &struct{ Body List[Token] }{out}, nil
 }
 
-func tokenOf(t access.Token) Token {
-	return Token{ID: t.ID, Role: string(t.Role), ActorID: t.Actor, Name: t.Name, AssociationID: t.Association,
+func tokenOf(r *request, t access.Token) Token {
+	out := Token{ID: t.ID, Role: string(t.Role), ActorID: t.Actor, Name: t.Name, AssociationID: t.Association,
 		PersonalData: t.Role != access.Analyst || t.Personal,
-		CreatedAt:    t.CreatedAt, ExpiresAt: orNull(t.ExpiresAt), RevokedAt: orNull(t.RevokedAt), LastUsedAt: orNull(t.LastUsedAt)}
+		CreatedAt:    t.CreatedAt, ExpiresAt: orNull(t.ExpiresAt), RevokedAt: orNull(t.RevokedAt), LastUsedAt: orNull(t.LastUsedAt),
+		Current: t.ID == r.who.Token}
+	if t.CreatedBy != (access.Maker{}) {
+		out.CreatedBy = &TokenMaker{Kind: t.CreatedBy.Kind, ID: t.CreatedBy.ID}
+	}
+	return out
 }
 
 func orNull(t time.Time) *time.Time {
@@ -94,6 +109,19 @@ func orNull(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
+}
+
+type tokenAddress struct {
+	After
+	ID uuid.UUID `path:"id" format:"uuid"`
+}
+
+func (s *server) getToken(ctx context.Context, r *request, in *tokenAddress) (*struct{ Body Token }, error) {
+	token, err := s.Tokens.One(ctx, r.who.Tenant, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &struct{ Body Token }{tokenOf(r, token)}, nil
 }
 
 type createTokenInput struct {
@@ -115,12 +143,13 @@ func (s *server) createToken(ctx context.Context, r *request, in *createTokenInp
 	if err != nil {
 		return nil, err
 	}
-	return &createTokenOutput{Location: "/v1/tokens/" + token.ID.String(), Body: NewToken{Token: tokenOf(token), Text: secret}}, nil
+	return &createTokenOutput{Location: "/v1/tokens/" + token.ID.String(), Body: NewToken{Token: tokenOf(r, token), Text: secret}}, nil
 }
 
 // checkToken refuses, with VALIDATION or ASSOCIATION_UNKNOWN, a token that could not be used.
 func (s *server) checkToken(ctx context.Context, r *request, in TokenInput) (access.New, error) {
-	wanted := access.New{Tenant: r.who.Tenant, Role: access.Role(in.Role), Association: in.AssociationID, Personal: in.PersonalData}
+	wanted := access.New{Tenant: r.who.Tenant, Role: access.Role(in.Role), Association: in.AssociationID, Personal: in.PersonalData,
+		By: access.Maker{Kind: r.who.Kind, ID: r.who.ID}}
 	var ok bool
 	if wanted.Actor, ok = text.Line(in.ActorID); !ok {
 		return wanted, invalid("actor_id", domain.RuleCharacters)

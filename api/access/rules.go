@@ -73,6 +73,7 @@ var rules = map[string]reach{
 	"rebuild-projection": {Operator: All},
 
 	"list-tokens":  {Admin: All},
+	"get-token":    {Admin: All},
 	"create-token": {Admin: All},
 	"revoke-token": {Admin: All},
 
