@@ -33,6 +33,13 @@ func TestRequestCallback(t *testing.T) {
 	if s := w.session(done.Session); s.Status != session.StatusProcessing || s.Agent != "li" || !s.Callback || s.Messages != 0 {
 		t.Errorf("session %+v", s)
 	}
+	to, found, err := newCenter(w.store).AddresseeOf(t.Context(), tenant, done.Session)
+	if want := (commands.Addressee{Customer: id, Association: 1, Channel: "app", ExternalID: "x"}); err != nil || !found || to != want {
+		t.Errorf("the session is with %+v, %v, %v; want %+v", to, found, err, want)
+	}
+	if _, found, err := w.center.AddresseeOf(t.Context(), tenant, uuid.Max); found || err != nil {
+		t.Errorf("found %v, %v for a session that never was", found, err)
+	}
 	// The customer's answer goes into it, and it ends as any session does.
 	if answer := w.must(text("x", "m1", "hello")); answer.Session != done.Session {
 		t.Errorf("the answer went into %v", answer.Session)

@@ -74,6 +74,19 @@ func TestEveryEventInOrder(t *testing.T) {
 	}
 }
 
+// A bell is enough: nobody waits for the sweep.
+func TestWokenByTheBell(t *testing.T) {
+	w := newWorld(t)
+	config := w.runner().config
+	config.Sweep = time.Hour
+	y := &diary{}
+	w.start(newRunner(config, y.policy("diary")))
+	for i := range 5 {
+		position := w.tag(tenant, fmt.Sprint(i))
+		w.until("nobody heard the bell", func() bool { return slices.Contains(y.of(tenant), position) })
+	}
+}
+
 // More events than a page has, heard and unheard.
 func TestLongLog(t *testing.T) {
 	w := newWorld(t)

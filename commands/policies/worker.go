@@ -14,7 +14,7 @@ import (
 const (
 	pageEvents = 500 // read at once
 	// breath is how long a worker that has come to the end of the log rests, so that under steady traffic it reads many events at once.
-	breath     = 5 * time.Millisecond
+	breath     = 10 * time.Millisecond
 	firstPause = 50 * time.Millisecond // after a failure; each further one doubles it
 	lastPause  = 10 * time.Second
 	// complainEvery keeps a long outage from filling the disk with complaints.

@@ -25,8 +25,9 @@ func (s *State) WindowEnds() (at time.Time, limited bool) {
 
 // MayBeCalledBack answers whether a session may be opened towards the customer now.
 //
-// Refused: NOT_FOUND if there is no customer; SESSION_OPEN if a session is unfinished; CUSTOMER_BLACKLISTED; CHANNEL_WINDOW_CLOSED if
-// the channel takes no messages to the customer any more. Whether the association is connected is its own aggregate's to say.
+// Refused, in this order: NOT_FOUND if there is no customer; CUSTOMER_BLACKLISTED; SESSION_OPEN if a session is unfinished;
+// CHANNEL_WINDOW_CLOSED if the channel takes no messages to the customer any more. Whether the association is connected is its own
+// aggregate's to say.
 func (s *State) MayBeCalledBack(now time.Time) error {
 	if err := s.mustExist(); err != nil {
 		return err
