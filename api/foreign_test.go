@@ -161,6 +161,7 @@ func TestNoQueryReachesAnotherTenant(t *testing.T) {
 				"q":              {"secret-of-other"},
 				"stream":         {"customer-" + theirs.things["customers"], "session-" + theirs.things["sessions"]},
 				"customer":       {theirs.things["customers"]},
+				"session":        {theirs.things["sessions"]},
 				"agent":          {"agent-1", "me"},
 				"after_position": {"1"}, "from": {"1"}, "to": {fmt.Sprint(w.head("other"))}, "removed": {"true"},
 			}[p.Name]

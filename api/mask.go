@@ -24,6 +24,9 @@ func maskCustomer(c *projections.Customer) {
 }
 
 func maskSession(s *projections.Session) {
+	if v := s.Customer; v != nil {
+		s.Customer = &projections.Visitor{ExternalID: masked(v.ExternalID), Nickname: masked(v.Nickname), Name: masked(v.Name)}
+	}
 	if s.Rating != nil {
 		rating := *s.Rating
 		rating.Comment = masked(rating.Comment)

@@ -111,6 +111,7 @@ func build(c Config) (http.Handler, *server) {
 func (s *server) operations() {
 	s.customerOperations()
 	s.sessionOperations()
+	s.transcriptOperations()
 	s.tagOperations()
 	s.associationOperations()
 	s.settingsOperations()

@@ -3,8 +3,8 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,6 +12,8 @@ import (
 	"customercenter/api/access"
 	"customercenter/commands"
 	"customercenter/domain"
+	"customercenter/domain/session"
+	"customercenter/domain/text"
 	"customercenter/projections"
 )
 
@@ -28,24 +30,31 @@ type sessionOutput struct {
 func (s *server) sessionOperations() {
 	const tag = "Sessions"
 	register(s, operation{id: "list-sessions", method: http.MethodGet, path: "/v1/sessions", tag: tag,
-		summary: "List sessions, the latest first", notes: "An agent sees the own ones."}, s.listSessions)
+		summary: "List sessions, the latest first", notes: ownSessions + " All conditions must hold. Whoever sees personal data masked cannot ask for names (q)."}, s.listSessions)
 	register(s, operation{id: "get-session", method: http.MethodGet, path: "/v1/sessions/{id}", tag: tag,
-		summary: "Show a session", notes: "An agent sees the own ones."}, s.getSession)
-	register(s, operation{id: "list-session-messages", method: http.MethodGet, path: "/v1/sessions/{id}/messages", tag: tag,
-		summary: "List the messages of a session, in order", notes: "Marks of its beginning and end are among them. An agent sees the own sessions."}, s.listMessages)
+		summary: "Show a session", notes: ownSessions}, s.getSession)
+	s.messageOperations(tag)
 	s.sessionWrites(tag)
 }
+
+// ownSessions says what an agent sees.
+const ownSessions = "An agent sees the sessions that are or were the agent's own: those that were transferred away, too."
 
 // SessionFilter is what to list of the sessions.
 type SessionFilter struct {
 	After
 	Channel string    `query:"channel" enum:"app,web,wechat,weibo,phone,api"`
-	Agent   string    `query:"agent" maxLength:"128" doc:"Who has it or had it last; me is oneself."`
+	Agent   string    `query:"agent" maxLength:"128" doc:"Who has it or ever had it; me is oneself."`
 	State   string    `query:"state" enum:"waiting,processing,closed,aborted"`
+	Origin  string    `query:"origin" enum:"customer,callback" doc:"Whether the customer wrote first or was called back."`
+	Rated   string    `query:"rated" enum:"true,false" doc:"Whether there is a rating."`
+	Score   []int     `query:"score" maxItems:"5" doc:"Rated with one of these scores, 1 to 5."`
+	Period  string    `query:"period" enum:"today,yesterday,this_week,last_week,this_month,last_month,last_7_days,last_30_days" doc:"Begun then, in the tenant's zone."`
 	From    time.Time `query:"from" doc:"Begun at this time or later."`
 	To      time.Time `query:"to" doc:"Begun before this time."`
+	Q       string    `query:"q" maxLength:"256" doc:"Part of the customer's id, nickname or name as it is now, without regard to case and width; of the id two characters or more."`
 	Limit   int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
-	Cursor  string    `query:"cursor" maxLength:"1000"`
+	Cursor  string    `query:"cursor" maxLength:"1000" doc:"next or prev of another page of the same query."`
 }
 
 func (s *server) listSessions(ctx context.Context, r *request, in *SessionFilter) (*sessionPage, error) {
@@ -58,36 +67,135 @@ type customerSessionsInput struct {
 }
 
 func (s *server) listCustomerSessions(ctx context.Context, r *request, in *customerSessionsInput) (*sessionPage, error) {
-	if r.who.Role != access.Agent { // to an agent, a customer without own sessions and none at all look the same
-		if _, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, in.After); err != nil {
-			return nil, err
-		}
-		if _, err := s.Customers.One(ctx, r.who.Tenant, in.ID); err != nil {
-			return nil, err
-		}
+	if err := s.interaction(ctx, r, in.After, in.ID); err != nil {
+		return nil, err
 	}
 	return s.sessions(ctx, r, in.ID, &in.SessionFilter)
 }
 
-func (s *server) sessions(ctx context.Context, r *request, customer uuid.UUID, in *SessionFilter) (*sessionPage, error) {
-	if in.Agent == "me" {
-		in.Agent = r.who.ID
-	}
-	if r.who.Role == access.Agent {
-		if in.Agent != "" && in.Agent != r.who.ID {
-			return nil, domain.Refuse(codeForbidden).At("query.agent")
+// interaction sees to it that the caller may read what happened with a customer. An agent may, always, if one of the customer's
+// sessions is or was the agent's own. Refused: NOT_FOUND, also to an agent who has nothing to do with the customer: what is
+// another's and what is not there look the same.
+func (s *server) interaction(ctx context.Context, r *request, after After, customer uuid.UUID) error {
+	if r.scope == access.Own {
+		if _, err := s.serve(ctx, projections.SessionsName, r.who.Tenant, after); err != nil {
+			return err
 		}
-		in.Agent = r.who.ID
+		served, err := s.Sessions.Served(ctx, r.who.Tenant, customer, r.who.ID)
+		if err == nil && !served {
+			err = domain.Refuse(domain.CodeNotFound)
+		}
+		return err
+	}
+	if _, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, after); err != nil {
+		return err
+	}
+	_, err := s.Customers.One(ctx, r.who.Tenant, customer)
+	return err
+}
+
+// agentOf is whose sessions are asked for: to an agent, always the own ones. Refused: FORBIDDEN to an agent who asks for another's.
+func agentOf(r *request, agent string) (string, error) {
+	if agent == "me" {
+		agent = r.who.ID
+	}
+	if r.scope != access.Own {
+		return agent, nil
+	}
+	if agent != "" && agent != r.who.ID {
+		return "", domain.Refuse(codeForbidden).At("query.agent")
+	}
+	return r.who.ID, nil
+}
+
+// sessionQuery reads the filter.
+func (s *server) sessionQuery(ctx context.Context, r *request, customer uuid.UUID, in *SessionFilter) (projections.SessionQuery, error) {
+	q := projections.SessionQuery{Customer: customer, Channel: in.Channel, State: in.State, Origin: in.Origin, Scores: in.Score, Limit: in.Limit, Cursor: in.Cursor}
+	var err error
+	if q.Agent, err = agentOf(r, in.Agent); err != nil {
+		return q, err
+	}
+	if in.Rated != "" {
+		q.Rated = new(in.Rated == "true")
+	}
+	for _, score := range in.Score {
+		if score < session.MinScore || score > session.MaxScore {
+			return q, domain.Invalid("query.score", domain.RuleRange).With("min", session.MinScore).With("max", session.MaxScore)
+		}
+	}
+	if q.Text, err = s.sessionText(r, in.Q); err != nil {
+		return q, err
 	}
 	if !in.From.IsZero() && !in.To.IsZero() && in.To.Before(in.From) {
-		return nil, invalid("query.to", ruleOrder)
+		return q, invalid("query.to", ruleOrder)
+	}
+	q.From, q.To, err = s.span(ctx, r, in)
+	return q, err
+}
+
+// sessionText reads the part of a name that is looked for.
+func (s *server) sessionText(r *request, q string) (string, error) {
+	if q == "" {
+		return "", nil
+	}
+	if !r.who.Personal { // what is masked could be guessed letter by letter
+		return "", domain.Refuse(codeForbidden).At("query.q")
+	}
+	q, ok := text.Line(q)
+	if !ok {
+		return "", invalid("query.q", domain.RuleCharacters)
+	}
+	return q, nil
+}
+
+// span is when the sessions that are asked for began, half-open: a time must lie in the period, if there is one, and within the bounds.
+func (s *server) span(ctx context.Context, r *request, in *SessionFilter) (from, to time.Time, err error) {
+	if in.Period == "" {
+		return in.From, in.To, nil
+	}
+	own, _, err := s.Catalogues.Settings(ctx, r.who.Tenant)
+	if err != nil {
+		return from, to, err
+	}
+	zone, err := time.LoadLocation(own.TimeZone())
+	if err != nil {
+		return from, to, fmt.Errorf("api: the tenant's zone: %w", err)
+	}
+	p := &parsing{now: s.Now().In(zone), zone: zone, weekStart: own.FirstWeekday()}
+	switch in.Period {
+	case "last_7_days":
+		from = p.now.Add(-7 * 24 * time.Hour)
+	case "last_30_days":
+		from = p.now.Add(-30 * 24 * time.Hour)
+	default:
+		from, to = p.period(in.Period)
+	}
+	if in.From.After(from) {
+		from = in.From
+	}
+	if !in.To.IsZero() && (to.IsZero() || in.To.Before(to)) {
+		to = in.To
+	}
+	return from.UTC(), to.UTC(), nil
+}
+
+func (s *server) sessions(ctx context.Context, r *request, customer uuid.UUID, in *SessionFilter) (*sessionPage, error) {
+	query, err := s.sessionQuery(ctx, r, customer, in)
+	if err != nil {
+		return nil, err
 	}
 	served, err := s.serve(ctx, projections.SessionsName, r.who.Tenant, in.After)
 	if err != nil {
 		return nil, err
 	}
-	page, err := s.Sessions.List(ctx, r.who.Tenant, projections.SessionQuery{Customer: customer, Channel: in.Channel, Agent: in.Agent,
-		State: in.State, From: in.From, To: in.To, Limit: in.Limit, Cursor: in.Cursor})
+	names, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, in.After) // what customers are called is theirs to know
+	if err != nil {
+		return nil, err
+	}
+	if names.LogPosition < served.LogPosition {
+		served = names
+	}
+	page, err := s.Sessions.List(ctx, r.who.Tenant, query)
 	if errors.Is(err, projections.ErrCursor) {
 		return nil, invalid("query.cursor", ruleCursor)
 	}
@@ -116,7 +224,7 @@ func (s *server) getSession(ctx context.Context, r *request, in *SessionAddress)
 	return &sessionOutput{Served: served, Body: found}, nil
 }
 
-// session returns a session as the caller may see it. Refused: NOT_FOUND, FORBIDDEN to an agent whose session it is not.
+// session returns a session as the caller may see it. Refused: NOT_FOUND, FORBIDDEN to an agent whose session it never was.
 func (s *server) session(ctx context.Context, r *request, after After, id uuid.UUID) (Served, projections.Session, error) {
 	served, err := s.serve(ctx, projections.SessionsName, r.who.Tenant, after)
 	if err != nil {
@@ -126,54 +234,19 @@ func (s *server) session(ctx context.Context, r *request, after After, id uuid.U
 	if err != nil {
 		return served, projections.Session{}, err
 	}
-	if r.who.Role == access.Agent && !owns(r, &found) {
-		return served, projections.Session{}, domain.Refuse(codeForbidden)
+	if r.scope == access.Own {
+		had, err := s.Sessions.Had(ctx, r.who.Tenant, id, r.who.ID)
+		if err == nil && !had {
+			err = domain.Refuse(codeForbidden)
+		}
+		if err != nil {
+			return served, projections.Session{}, err
+		}
 	}
 	if !r.who.Personal {
 		maskSession(&found)
 	}
 	return served, found, nil
-}
-
-func owns(r *request, s *projections.Session) bool { return s.Agent != nil && s.Agent.ID == r.who.ID }
-
-type messagesInput struct {
-	SessionAddress
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
-	Cursor string `query:"cursor" maxLength:"20"`
-}
-
-type messagesOutput struct {
-	Served
-	Body List[projections.TranscriptItem]
-}
-
-func (s *server) listMessages(ctx context.Context, r *request, in *messagesInput) (*messagesOutput, error) {
-	var from int64
-	if in.Cursor != "" {
-		var err error
-		if from, err = strconv.ParseInt(in.Cursor, 10, 64); err != nil || from < 0 {
-			return nil, invalid("query.cursor", ruleCursor)
-		}
-	}
-	served, _, err := s.session(ctx, r, in.After, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	items, more, err := projections.Transcript(ctx, s.Store, r.who.Tenant, in.ID, from, in.Limit)
-	if err != nil {
-		return nil, err
-	}
-	out := &messagesOutput{Served: served, Body: List[projections.TranscriptItem]{Items: items}}
-	if more && len(items) > 0 {
-		out.Body.Next = strconv.FormatInt(items[len(items)-1].Version, 10)
-	}
-	if !r.who.Personal {
-		for i := range items {
-			maskItem(&items[i])
-		}
-	}
-	return out, nil
 }
 
 func (s *server) sessionWrites(tag string) {
@@ -224,7 +297,7 @@ func (s *server) unshown(ctx context.Context, r *request, done commands.Done, er
 
 // onlyOf is whose a session must be for the caller to write to it: an agent's own; empty for others, who may write to all.
 func onlyOf(r *request) string {
-	if r.who.Role == access.Agent {
+	if r.scope == access.Own {
 		return r.who.ID
 	}
 	return ""
@@ -246,7 +319,7 @@ func (s *server) acceptSession(ctx context.Context, r *request, in *acceptInput)
 	if in.Body != nil && in.Body.AgentID != "" {
 		agent = in.Body.AgentID
 	}
-	if r.who.Role == access.Agent && agent != r.who.ID {
+	if r.scope == access.Own && agent != r.who.ID {
 		return nil, domain.Refuse(codeForbidden).At("agent_id")
 	}
 	done, err := commands.AcceptSession{Session: commands.SessionRef{ID: in.ID}, Agent: agent}.Run(ctx, s.Center, r.by(in.IdempotencyKey))

@@ -40,10 +40,12 @@ var rules = map[string]reach{
 	"tag-customer":           {Admin: All},
 	"untag-customer":         {Admin: All},
 	"list-customer-sessions": {Admin: All, Agent: Own, Analyst: All},
+	"get-transcript":         {Admin: All, Agent: Own, Analyst: All},
 
 	"list-sessions":         {Admin: All, Agent: Own, Analyst: All},
 	"get-session":           {Admin: All, Agent: Own, Analyst: All},
 	"list-session-messages": {Admin: All, Agent: Own, Analyst: All},
+	"send-message":          {Admin: All, Agent: Own},
 	"accept-session":        {Admin: All, Agent: Own}, // an agent accepts for oneself
 	"transfer-session":      {Admin: All, Agent: Own},
 	"close-session":         {Admin: All, Agent: Own},
