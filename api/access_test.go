@@ -86,3 +86,38 @@ func TestTenants(t *testing.T) {
 		t.Errorf("list %s", list.body)
 	}
 }
+
+// TestEntitlements lets an operator grant and revoke what a tenant pays for, which its admins see and cannot do.
+func TestEntitlements(t *testing.T) {
+	w := start(t, options{})
+	const path = "/v1/tenants/acme/entitlements/import"
+	for _, method := range []string{"PUT", "DELETE"} {
+		w.admin(method, path, nil).refused(http.StatusForbidden, "FORBIDDEN", "")
+	}
+	w.admin("PATCH", "/v1/settings", map[string]any{"entitlements": []string{"import"}}).refused(http.StatusUnprocessableEntity, "VALIDATION", "entitlements")
+	operator := func(method, path string) reply {
+		t.Helper()
+		return w.do(call{as: "acme/operator", method: method, path: path, headers: map[string]string{"Idempotency-Key": method + path}})
+	}
+	granted := operator("PUT", path).want(http.StatusOK)
+	if granted.get("slug") != "acme" || granted.get("entitlements.0") != "import" || granted.position() != w.head("acme") {
+		t.Errorf("granted %s", granted.body)
+	}
+	if again := operator("PUT", path).want(http.StatusOK); again.position() != granted.position() {
+		t.Errorf("the same request was carried out twice: %d, %d", granted.position(), again.position())
+	}
+	if seen := w.admin("GET", "/v1/settings", nil).want(http.StatusOK); seen.get("entitlements.0") != "import" {
+		t.Errorf("the admin sees %s", seen.body)
+	}
+	if other := operator("GET", "/v1/tenants/other").want(http.StatusOK); other.get("entitlements.0") != nil {
+		t.Errorf("the other tenant has %s", other.body)
+	}
+	if revoked := operator("DELETE", path).want(http.StatusOK); revoked.get("entitlements.0") != nil {
+		t.Errorf("revoked %s", revoked.body)
+	}
+	for _, nowhere := range []string{"/v1/tenants/nobody/entitlements/import", "/v1/tenants/acme/entitlements/gold"} {
+		operator("PUT", nowhere).refused(http.StatusNotFound, "NOT_FOUND", "")
+		operator("DELETE", nowhere).refused(http.StatusNotFound, "NOT_FOUND", "")
+	}
+	operator("GET", "/v1/tenants/nobody").refused(http.StatusNotFound, "NOT_FOUND", "")
+}

@@ -51,7 +51,7 @@ func neighbours(w *world) (belongings, foreign) {
 	}
 	f := foreign{things: theirs, marks: []string{"secret-of-other"}}
 	for segment, id := range theirs {
-		if !slices.Contains([]string{"associations", "channels", "projections", "tenants"}, segment) { // numbers and known names
+		if !slices.Contains([]string{"associations", "channels", "projections", "tenants", "entitlements"}, segment) { // numbers and known names
 			f.marks = append(f.marks, id)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"customercenter/domain/settings"
 	"customercenter/projections"
 )
 
@@ -62,6 +63,7 @@ func (w *world) planted(tenant, agent string) belongings {
 		"channels":     "1",
 		"projections":  projections.SessionsName,
 		"tenants":      tenant,
+		"entitlements": settings.EntitlementImport,
 	}
 	w.seen(accepted.position())
 	return own

@@ -81,6 +81,10 @@ var rules = map[string]reach{
 
 	"list-tenants":  {Operator: All},
 	"create-tenant": {Operator: All},
+	"get-tenant":    {Operator: All},
+
+	"grant-entitlement":  {Operator: All},
+	"revoke-entitlement": {Operator: All},
 }
 
 // public are the operations that need no token: they tell nothing of any tenant.
