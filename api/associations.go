@@ -17,6 +17,7 @@ type Association struct {
 	Account string `json:"account"`
 	Name    string `json:"name"`
 	Removed bool   `json:"removed" doc:"The account is not connected any more; its customers stay."`
+	Version int64  `json:"version" doc:"As in the ETag."`
 }
 
 // AssociationInput is what an association is made with.
@@ -33,6 +34,7 @@ type NameInput struct {
 
 type associationOutput struct {
 	Written
+	ETag     string `header:"ETag"`
 	Location string `header:"Location"`
 	Body     Association
 }
@@ -46,9 +48,9 @@ func (s *server) associationOperations() {
 	register(s, operation{id: "get-association", method: http.MethodGet, path: "/v1/associations/{id}", tag: tag,
 		summary: "Show an association"}, s.getAssociation)
 	register(s, operation{id: "rename-association", method: http.MethodPatch, path: "/v1/associations/{id}", tag: tag,
-		summary: "Rename an association", errors: []int{http.StatusConflict}}, s.renameAssociation)
+		summary: "Rename an association", errors: []int{http.StatusConflict, http.StatusPreconditionFailed}}, s.renameAssociation)
 	register(s, operation{id: "remove-association", method: http.MethodDelete, path: "/v1/associations/{id}", tag: tag,
-		summary: "Disconnect an account"}, s.removeAssociation)
+		summary: "Disconnect an account", errors: []int{http.StatusPreconditionFailed}}, s.removeAssociation)
 }
 
 type listAssociationsInput struct {
@@ -75,12 +77,17 @@ type oneAssociationInput struct {
 	ID int `path:"id" minimum:"1"`
 }
 
-func (s *server) getAssociation(ctx context.Context, r *request, in *oneAssociationInput) (*struct{ Body Association }, error) {
+type oneAssociationOutput struct {
+	ETag string `header:"ETag"`
+	Body Association
+}
+
+func (s *server) getAssociation(ctx context.Context, r *request, in *oneAssociationInput) (*oneAssociationOutput, error) {
 	a, err := s.association(ctx, r, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &struct{ Body Association }{Association(a)}, nil
+	return &oneAssociationOutput{ETag: etag(a.Version), Body: Association(a)}, nil
 }
 
 func (s *server) association(ctx context.Context, r *request, id int) (association.Association, error) {
@@ -114,27 +121,37 @@ func (s *server) writtenAssociation(ctx context.Context, r *request, done comman
 	if err != nil {
 		return nil, err
 	}
-	return &associationOutput{Written: Written{done.Position}, Location: fmt.Sprintf("/v1/associations/%d", a.ID), Body: Association(a)}, nil
+	return &associationOutput{Written: Written{done.Position}, Location: fmt.Sprintf("/v1/associations/%d", a.ID), ETag: etag(a.Version), Body: Association(a)}, nil
 }
 
 type renameAssociationInput struct {
 	Write
+	Match
 	ID   int `path:"id" minimum:"1"`
 	Body NameInput
 }
 
 func (s *server) renameAssociation(ctx context.Context, r *request, in *renameAssociationInput) (*associationOutput, error) {
-	done, err := commands.RenameAssociation{Association: in.ID, Name: in.Body.Name}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
+	version, err := in.version()
+	if err != nil {
+		return nil, err
+	}
+	done, err := commands.RenameAssociation{Association: in.ID, Name: in.Body.Name, IfVersion: version}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
 	return s.writtenAssociation(ctx, r, done, err)
 }
 
 type removeAssociationInput struct {
 	Write
+	Match
 	ID int `path:"id" minimum:"1"`
 }
 
 func (s *server) removeAssociation(ctx context.Context, r *request, in *removeAssociationInput) (*noContent, error) {
-	done, err := commands.RemoveAssociation{Association: in.ID}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
+	version, err := in.version()
+	if err != nil {
+		return nil, err
+	}
+	done, err := commands.RemoveAssociation{Association: in.ID, IfVersion: version}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"customercenter/commands"
 	"customercenter/domain/settings"
@@ -49,7 +50,7 @@ func (s *server) settingsOperations() {
 	register(s, operation{id: "get-settings", method: http.MethodGet, path: "/v1/settings", tag: tag,
 		summary: "Show the settings"}, s.getSettings)
 	register(s, operation{id: "change-settings", method: http.MethodPatch, path: "/v1/settings", tag: tag,
-		summary: "Change settings, all or none"}, s.changeSettings)
+		summary: "Change settings, all or none", errors: []int{http.StatusPreconditionFailed}}, s.changeSettings)
 }
 
 type getSettingsOutput struct {
@@ -81,11 +82,19 @@ func settingsOf(state *settings.State, version int64) Settings {
 
 type changeSettingsInput struct {
 	Write
+	Match
 	Body SettingsInput
 }
 
 func (s *server) changeSettings(ctx context.Context, r *request, in *changeSettingsInput) (*settingsOutput, error) {
-	change := commands.ChangeSettings{TimeZone: in.Body.TimeZone, WeekStart: in.Body.WeekStart, OrderLink: in.Body.OrderLink}
+	version, err := in.version()
+	if strings.TrimSpace(in.IfMatch) == etag(0) { // nothing had been set
+		version, err = commands.Untouched, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	change := commands.ChangeSettings{IfVersion: version, TimeZone: in.Body.TimeZone, WeekStart: in.Body.WeekStart, OrderLink: in.Body.OrderLink}
 	if access := in.Body.AgentAccess; access != nil {
 		change.CustomerCenter, change.Blacklist = access.CustomerCenter, access.Blacklist
 	}

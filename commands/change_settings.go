@@ -7,14 +7,17 @@ import (
 	"customercenter/domain/settings"
 )
 
-// ChangeSettings changes several settings at once, all or none. What is nil stays as it is. Refused, for the first that is wrong,
-// as the commands that set a single one.
+// ChangeSettings changes several settings at once, all or none. What is nil stays as it is. Refused: PRECONDITION_FAILED; for the
+// first that is wrong, as the commands that set a single one.
 type ChangeSettings struct {
 	TimeZone       *string
 	WeekStart      *string
 	CustomerCenter *bool // see settings.AgentAccess
 	Blacklist      *bool // see settings.AgentAccess
 	OrderLink      *string
+	// IfVersion is the version of the settings' stream that the caller has seen; 0 for any, Untouched if
+	// nothing had been set.
+	IfVersion int64
 }
 
 // Run carries it out.
@@ -22,6 +25,9 @@ func (cmd ChangeSettings) Run(ctx context.Context, c *Center, by By) (Done, erro
 	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
 		own := settingsOf()
 		if err := a.load(ctx, own); err != nil {
+			return err
+		}
+		if err := seen(cmd.IfVersion, own.at().version); err != nil {
 			return err
 		}
 		decide := func(events []settings.Event, err error) error {

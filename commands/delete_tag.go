@@ -6,9 +6,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// DeleteTag takes a tag out of the catalogue and off every customer's view. Refused: TAG_UNKNOWN.
+// DeleteTag takes a tag out of the catalogue and off every customer's view. Refused: TAG_UNKNOWN,
+// PRECONDITION_FAILED.
 type DeleteTag struct {
 	Tag uuid.UUID
+	// IfVersion is the version of the tag that the caller has seen; 0 for any.
+	IfVersion int64
 }
 
 // Run carries it out.
@@ -20,6 +23,9 @@ func (cmd DeleteTag) Run(ctx context.Context, c *Center, by By) (Done, error) {
 		}
 		events, err := all.state.Delete(cmd.Tag)
 		if err != nil {
+			return err
+		}
+		if err := seen(cmd.IfVersion, all.state.Versions[cmd.Tag]); err != nil {
 			return err
 		}
 		add(a, all, nobody, events)

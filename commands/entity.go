@@ -152,6 +152,23 @@ func (e *entity[S, P]) edited() int64 {
 	return last
 }
 
+// Untouched is the IfVersion of what has seen no event yet.
+const Untouched = -1
+
+// seen refuses a change by somebody who has seen another version than the present one; 0 stands for any, Untouched for none.
+// Refused: PRECONDITION_FAILED.
+func seen(version, present int64) error {
+	switch version {
+	case 0, present:
+		return nil
+	case Untouched:
+		if present == 0 {
+			return nil
+		}
+	}
+	return domain.Refuse(CodePreconditionFailed)
+}
+
 // edits reports whether an event changes what people edit of a customer, and so the version that guards against lost edits.
 func edits(e domain.Event) bool {
 	switch e.(type) {

@@ -4,9 +4,11 @@ import (
 	"context"
 )
 
-// RemoveAssociation disconnects an account; its customers stay. Refused: NOT_FOUND.
+// RemoveAssociation disconnects an account; its customers stay. Refused: NOT_FOUND, PRECONDITION_FAILED.
 type RemoveAssociation struct {
 	Association int
+	// IfVersion is the version of the association that the caller has seen; 0 for any.
+	IfVersion int64
 }
 
 // Run carries it out.
@@ -18,6 +20,10 @@ func (cmd RemoveAssociation) Run(ctx context.Context, c *Center, by By) (Done, e
 		}
 		events, err := all.state.Remove(cmd.Association)
 		if err != nil {
+			return err
+		}
+		now, _ := all.state.Find(cmd.Association)
+		if err := seen(cmd.IfVersion, now.Version); err != nil {
 			return err
 		}
 		add(a, all, nobody, events)

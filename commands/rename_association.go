@@ -4,10 +4,13 @@ import (
 	"context"
 )
 
-// RenameAssociation changes what people call an association. Refused as in association.State.Rename.
+// RenameAssociation changes what people call an association. Refused: PRECONDITION_FAILED, and as in
+// association.State.Rename.
 type RenameAssociation struct {
 	Association int
 	Name        string
+	// IfVersion is the version of the association that the caller has seen; 0 for any.
+	IfVersion int64
 }
 
 // Run carries it out.
@@ -19,6 +22,10 @@ func (cmd RenameAssociation) Run(ctx context.Context, c *Center, by By) (Done, e
 		}
 		events, err := all.state.Rename(cmd.Association, cmd.Name)
 		if err != nil {
+			return err
+		}
+		now, _ := all.state.Find(cmd.Association)
+		if err := seen(cmd.IfVersion, now.Version); err != nil {
 			return err
 		}
 		add(a, all, nobody, events)

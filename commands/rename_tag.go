@@ -6,10 +6,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// RenameTag gives a tag another name. Refused as in tag.State.Rename.
+// RenameTag gives a tag another name. Refused: PRECONDITION_FAILED, and as in tag.State.Rename.
 type RenameTag struct {
 	Tag  uuid.UUID
 	Name string
+	// IfVersion is the version of the tag that the caller has seen; 0 for any.
+	IfVersion int64
 }
 
 // Run carries it out.
@@ -21,6 +23,9 @@ func (cmd RenameTag) Run(ctx context.Context, c *Center, by By) (Done, error) {
 		}
 		events, err := all.state.Rename(cmd.Tag, cmd.Name)
 		if err != nil {
+			return err
+		}
+		if err := seen(cmd.IfVersion, all.state.Versions[cmd.Tag]); err != nil {
 			return err
 		}
 		add(a, all, nobody, events)

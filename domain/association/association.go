@@ -18,6 +18,8 @@ type Association struct {
 	Account string
 	Name    string
 	Removed bool
+	// Version is how many events it has seen: 1 when it was registered.
+	Version int64
 }
 
 // State is every association the tenant ever had. Its zero value is a tenant without any.
@@ -66,8 +68,9 @@ func (s *State) Clone() State {
 func (s *State) Apply(e domain.Event, _ time.Time) {
 	switch e := e.(type) {
 	case Registered:
-		a := Association{ID: e.Association, Channel: e.Channel, Account: e.Account, Name: e.Name}
+		a := Association{ID: e.Association, Channel: e.Channel, Account: e.Account, Name: e.Name, Version: 1}
 		if i, found := s.index(e.Association); found {
+			a.Version += s.All[i].Version
 			s.All[i] = a
 		} else {
 			s.All = slices.Insert(s.All, i, a)
@@ -75,10 +78,12 @@ func (s *State) Apply(e domain.Event, _ time.Time) {
 	case Renamed:
 		if i, found := s.index(e.Association); found {
 			s.All[i].Name = e.Name
+			s.All[i].Version++
 		}
 	case Removed:
 		if i, found := s.index(e.Association); found {
 			s.All[i].Removed = true
+			s.All[i].Version++
 		}
 	}
 }

@@ -22,6 +22,8 @@ const MaxName = 50
 type State struct {
 	// Names has the name of every tag that exists.
 	Names map[uuid.UUID]string
+	// Versions has, for every tag that exists, how many events it has seen: 1 when it was created.
+	Versions map[uuid.UUID]int64
 	// byName finds a tag by the folded form of its name.
 	byName map[string]uuid.UUID
 }
@@ -40,7 +42,7 @@ func (s *State) ByName(name string) (uuid.UUID, bool) {
 
 // Clone returns a copy that shares nothing that Apply changes.
 func (s *State) Clone() State {
-	return State{Names: maps.Clone(s.Names), byName: maps.Clone(s.byName)}
+	return State{Names: maps.Clone(s.Names), Versions: maps.Clone(s.Versions), byName: maps.Clone(s.byName)}
 }
 
 // Apply folds one event, given by value. Events of other aggregates are ignored. at is not needed here.
@@ -53,18 +55,21 @@ func (s *State) Apply(e domain.Event, _ time.Time) {
 	case Deleted:
 		delete(s.byName, text.Fold(s.Names[e.Tag]))
 		delete(s.Names, e.Tag)
+		delete(s.Versions, e.Tag)
 	}
 }
 
 func (s *State) set(id uuid.UUID, name string) {
 	if s.Names == nil {
 		s.Names = map[uuid.UUID]string{}
+		s.Versions = map[uuid.UUID]int64{}
 		s.byName = map[string]uuid.UUID{}
 	}
 	if old, found := s.Names[id]; found {
 		delete(s.byName, text.Fold(old))
 	}
 	s.Names[id] = name
+	s.Versions[id]++
 	s.byName[text.Fold(name)] = id
 }
 

@@ -57,6 +57,7 @@ var fields = map[string]text{
 	"blacklist":                {"blacklist for agents", "客服使用黑名单"},
 	"template":                 {"order link", "订单链接"},
 	"entitlement":              {"capability", "功能"},
+	"removed":                  {"disconnected", "已解除关联"},
 
 	// What means something else there.
 	"tag.name":         {"name of the tag", "标签名称"},
