@@ -170,6 +170,9 @@ var benches = []struct {
 	{"list", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return List{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers}.Run(ctx, r)
 	}},
+	{"transcript", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
+		return Transcript{URL: url, Rounds: o.Rounds, Each: o.Each, Sessions: o.Customers}.Run(ctx, r)
+	}},
 }
 
 // Names lists the benches.

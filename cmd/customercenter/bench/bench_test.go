@@ -17,11 +17,12 @@ import (
 // to say.
 func TestBenchesMeasure(t *testing.T) {
 	cases := map[string][]string{
-		"append":   {"append 1 writers", "append 128 writers", "500-event batches", "10 % conflicting"},
-		"relay":    {"relay"},
-		"project":  {"customers live", "customers rebuild", "sessions live", "sessions rebuild"},
-		"pipeline": {"append to visible", "channel event to visible", "queue to visible"},
-		"list":     {"default", "all", "deep page", "channel", "tag of every third", "1 common character", "3 characters", "nobody", "id"},
+		"append":     {"append 1 writers", "append 128 writers", "500-event batches", "10 % conflicting"},
+		"relay":      {"relay"},
+		"project":    {"customers live", "customers rebuild", "sessions live", "sessions rebuild"},
+		"pipeline":   {"append to visible", "channel event to visible", "queue to visible"},
+		"list":       {"default", "all", "deep page", "channel", "tag of every third", "1 common character", "3 characters", "nobody", "id"},
+		"transcript": {"many sessions, the end", "from one of them on", "an agent's", "a long session, the end", "its beginning"},
 	}
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
