@@ -69,8 +69,11 @@ type customerPage struct {
 }
 
 const filterNotes = "Conditions so far: `all` of `created_at` (in, between, before, after, within), `tags` (has_any), `channel` (in), " +
+	"`blacklisted`, `session_open` and `ever_served` (is; ever served: some agent owns or owned a session), " +
 	"`nickname`, `name` and `any_text` (contains; any of them searches nickname and name) and `external_id` (contains, two characters or more). " +
-	"Text matches without regard to case and width. Whoever sees personal data masked cannot filter by it."
+	"Text matches without regard to case and width. Whoever sees personal data masked cannot filter by it. " + agentNotes
+
+const agentNotes = "Agents get there if the tenant allows them the customer center, and then have the customers whose session they own or owned."
 
 func (s *server) customerOperations() {
 	const tag = "Customers"
@@ -82,7 +85,7 @@ func (s *server) customerOperations() {
 		summary: "Add a customer", notes: "A repeated request gets the same id and status; the customer is shown as it is now.",
 		errors: []int{http.StatusConflict}}, s.createCustomer)
 	register(s, operation{id: "get-customer", method: http.MethodGet, path: "/v1/customers/{id}", tag: tag,
-		summary: "Show a customer"}, s.getCustomer)
+		summary: "Show a customer", notes: agentNotes}, s.getCustomer)
 	register(s, operation{id: "edit-customer", method: http.MethodPatch, path: "/v1/customers/{id}", tag: tag,
 		summary: "Edit a customer's profile", errors: []int{http.StatusPreconditionFailed}}, s.editCustomer)
 	register(s, operation{id: "set-customer-tags", method: http.MethodPut, path: "/v1/customers/{id}/tags", tag: tag,
@@ -118,12 +121,19 @@ func (s *server) searchCustomers(ctx context.Context, r *request, in *searchCust
 
 // customers answers a query. cursorAt is where the cursor came from.
 func (s *server) customers(ctx context.Context, r *request, cursorAt string, after After, in SearchInput) (*customerPage, error) {
+	agent, err := s.customersOf(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	own, _, err := s.Catalogues.Settings(ctx, r.who.Tenant)
 	if err != nil {
 		return nil, err
 	}
 	wanted, err := parseFilter(in.Filter, &own, s.Now())
 	if err != nil {
+		return nil, err
+	}
+	if err := s.knowsTags(ctx, r, &wanted); err != nil {
 		return nil, err
 	}
 	if wanted.personal && !r.who.Personal { // what is masked could be guessed letter by letter
@@ -134,7 +144,7 @@ func (s *server) customers(ctx context.Context, r *request, cursorAt string, aft
 		return nil, err
 	}
 	query := wanted.query
-	query.Sort, query.Limit, query.Cursor = in.Sort, in.Limit, in.Cursor
+	query.ServedBy, query.Sort, query.Limit, query.Cursor = agent, in.Sort, in.Limit, in.Cursor
 	page, err := s.Customers.List(ctx, r.who.Tenant, query)
 	if errors.Is(err, projections.ErrCursor) {
 		return nil, invalid(cursorAt, ruleCursor)
@@ -156,11 +166,15 @@ type oneCustomerInput struct {
 }
 
 func (s *server) getCustomer(ctx context.Context, r *request, in *oneCustomerInput) (*customerOutput, error) {
+	agent, err := s.customersOf(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	served, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, in.After)
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.Customers.One(ctx, r.who.Tenant, in.ID)
+	found, err := s.shown(ctx, r, agent, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +218,7 @@ func (s *server) written(ctx context.Context, r *request, done commands.Done) *w
 	served, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, After{AfterHeader: done.Position})
 	if err == nil {
 		out.Stale = served.Stale
-		out.Body, err = s.Customers.One(ctx, r.who.Tenant, done.Customer)
+		out.Body, err = s.shown(ctx, r, "", done.Customer)
 	}
 	if err != nil {
 		s.unshown(ctx, r, done, err)
@@ -224,6 +238,9 @@ type editCustomerInput struct {
 }
 
 func (s *server) editCustomer(ctx context.Context, r *request, in *editCustomerInput) (*writtenCustomer, error) {
+	if err := s.reaches(ctx, r, in.ID); err != nil {
+		return nil, err
+	}
 	version, err := in.version()
 	if err != nil {
 		return nil, err
@@ -248,6 +265,9 @@ type customerTagsInput struct {
 }
 
 func (s *server) setCustomerTags(ctx context.Context, r *request, in *customerTagsInput) (*writtenCustomer, error) {
+	if err := s.reaches(ctx, r, in.ID); err != nil {
+		return nil, err
+	}
 	version, err := in.version()
 	if err != nil {
 		return nil, err
@@ -272,6 +292,9 @@ type customerTagOutput struct {
 }
 
 func (s *server) tagCustomer(ctx context.Context, r *request, in *customerTagInput) (*customerTagOutput, error) {
+	if err := s.reaches(ctx, r, in.ID); err != nil {
+		return nil, err
+	}
 	version, err := in.version()
 	if err != nil {
 		return nil, err
@@ -281,6 +304,9 @@ func (s *server) tagCustomer(ctx context.Context, r *request, in *customerTagInp
 }
 
 func (s *server) untagCustomer(ctx context.Context, r *request, in *customerTagInput) (*customerTagOutput, error) {
+	if err := s.reaches(ctx, r, in.ID); err != nil {
+		return nil, err
+	}
 	version, err := in.version()
 	if err != nil {
 		return nil, err

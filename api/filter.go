@@ -17,7 +17,7 @@ import (
 )
 
 // This file reads the filter of the customer list. It knows the part of the filter language that the list can answer so far: "all" of
-// conditions on created_at, tags, names, external id and channel. Whatever else the language has is refused with its path.
+// conditions on created_at, tags, names, external id, channel and yes or no. Whatever else the language has is refused with its path.
 
 // maxConditions is how many conditions a filter may hold.
 const maxConditions = 50
@@ -27,6 +27,8 @@ type filter struct {
 	query projections.ListQuery
 	// personal is set if it asks for personal data.
 	personal bool
+	// tagsAt is the path of the list of tags, for saying which one there is not.
+	tagsAt string
 }
 
 // parsing is what the reading of a filter needs to know: relative times are judged now, in the tenant's zone and week.
@@ -141,6 +143,12 @@ func (p *parsing) condition(raw json.RawMessage, path string) error {
 		return p.tags(op, value, path)
 	case "channel":
 		return p.channel(op, value, path)
+	case "blacklisted":
+		return p.is(op, value, path, &p.out.query.Blacklisted)
+	case "session_open":
+		return p.is(op, value, path, &p.out.query.SessionOpen)
+	case "ever_served":
+		return p.is(op, value, path, &p.out.query.EverServed)
 	case "nickname", "name", "any_text":
 		// Both names are searched for any of these until the list can tell them apart.
 		return p.contains(op, value, path, &p.out.query.Name, 1)
@@ -209,7 +217,7 @@ func (p *parsing) tags(op string, raw json.RawMessage, path string) error {
 	if err != nil {
 		return err
 	}
-	p.out.query.Tags = []uuid.UUID{}
+	p.out.query.Tags, p.out.tagsAt = []uuid.UUID{}, path+".value"
 	for i, v := range values {
 		id, err := uuid.Parse(v)
 		if err != nil {
@@ -237,6 +245,22 @@ func (p *parsing) channel(op string, raw json.RawMessage, path string) error {
 		values = slices.DeleteFunc(values, func(v string) bool { return !slices.Contains(before, v) })
 	}
 	p.out.query.Channels = values
+	return nil
+}
+
+// is asks for yes or no.
+func (p *parsing) is(op string, raw json.RawMessage, path string, flag **bool) error {
+	if op != "is" {
+		return invalid(path+".op", ruleUnknown)
+	}
+	var value *bool
+	if json.Unmarshal(raw, &value) != nil || value == nil {
+		return invalid(path+".value", ruleTypeBool)
+	}
+	if *flag != nil && **flag != *value { // both
+		return invalid(path, ruleNotYet)
+	}
+	*flag = value
 	return nil
 }
 

@@ -134,8 +134,24 @@ func TestFilterTextAndSets(t *testing.T) {
 	}
 }
 
+func TestFilterYesOrNo(t *testing.T) {
+	f, err := parseFilter(json.RawMessage(`{"all":[{"field":"blacklisted","op":"is","value":true},{"field":"blacklisted","op":"is","value":true},
+		{"field":"session_open","op":"is","value":false},{"field":"ever_served","op":"is","value":true}]}`), &settings.State{}, wednesday)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q := f.query; q.Blacklisted == nil || !*q.Blacklisted || q.SessionOpen == nil || *q.SessionOpen || q.EverServed == nil || !*q.EverServed || f.personal {
+		t.Errorf("got %+v, personal %v", q, f.personal)
+	}
+}
+
 func TestFiltersThatAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
+		`{"field":"blacklisted","op":"eq","value":true}`:                                                           "filter.op unknown",
+		`{"field":"blacklisted","op":"is","value":"true"}`:                                                         "filter.value type_bool",
+		`{"field":"blacklisted","op":"is","value":null}`:                                                           "filter.value type_bool",
+		`{"field":"session_open","op":"is"}`:                                                                       "filter.value required",
+		`{"all":[{"field":"ever_served","op":"is","value":true},{"field":"ever_served","op":"is","value":false}]}`: "filter.all[1] not_yet",
 		`[]`:                   "filter type_object",
 		`1`:                    "filter type_object",
 		`{`:                    "filter json",

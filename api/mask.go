@@ -21,6 +21,15 @@ func maskCustomer(c *projections.Customer) {
 		*field = masked(*field)
 	}
 	p.Custom = []byte("{}")
+	if c.Listing != nil {
+		listing := *c.Listing
+		listing.Reason = masked(listing.Reason)
+		c.Listing = &listing
+	}
+}
+
+func maskBlacklisted(b *projections.Blacklisted) {
+	b.Reason, b.Customer.ExternalID, b.Customer.Nickname = masked(b.Reason), masked(b.Customer.ExternalID), masked(b.Customer.Nickname)
 }
 
 func maskSession(s *projections.Session) {

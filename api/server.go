@@ -110,11 +110,14 @@ func build(c Config) (http.Handler, *server) {
 // operations adds every operation, in the order in which the description lists them.
 func (s *server) operations() {
 	s.customerOperations()
+	s.callbackOperations()
+	s.blacklistOperations()
 	s.sessionOperations()
 	s.transcriptOperations()
 	s.tagOperations()
 	s.associationOperations()
 	s.settingsOperations()
+	s.historyOperations()
 	s.channelOperations()
 	s.eventOperations()
 	s.projectionOperations()

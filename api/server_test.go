@@ -150,7 +150,7 @@ func (w *world) on(pool *pgxpool.Pool, o options, log *slog.Logger) {
 	catalogues := projections.NewCatalogues(store)
 	w.handler, w.core = build(Config{
 		Store: store, Center: w.center, Projector: p, Catalogues: catalogues, Channels: ingest.NewHandler(w.center),
-		Customers: projections.NewCustomers(store, p, catalogues), Sessions: projections.NewSessions(store, p),
+		Customers: projections.NewCustomers(store, p, catalogues).WithClock(w.clock), Sessions: projections.NewSessions(store, p),
 		Tokens: w.tokens, Answers: access.NewAnswers(pool, time.Now), Checks: o.checks, Now: w.clock, Log: log,
 		Background: func(work func(context.Context)) { running.Go(func() { work(ctx) }) },
 	})

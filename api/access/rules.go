@@ -31,16 +31,22 @@ type reach map[Role]Scope
 //     bounds the operations on customers, but never the history of the customers that an agent serves.
 //   - An operator belongs to no tenant, and the operations of tenants are not open to operators: so no personal data is either.
 var rules = map[string]reach{
-	"list-customers":         {Admin: All, Analyst: All},
-	"search-customers":       {Admin: All, Analyst: All},
+	"list-customers":         {Admin: All, Agent: Own, Analyst: All},
+	"search-customers":       {Admin: All, Agent: Own, Analyst: All},
 	"create-customer":        {Admin: All},
-	"get-customer":           {Admin: All, Analyst: All},
-	"edit-customer":          {Admin: All},
-	"set-customer-tags":      {Admin: All},
-	"tag-customer":           {Admin: All},
-	"untag-customer":         {Admin: All},
+	"get-customer":           {Admin: All, Agent: Own, Analyst: All},
+	"edit-customer":          {Admin: All, Agent: Own},
+	"set-customer-tags":      {Admin: All, Agent: Own},
+	"tag-customer":           {Admin: All, Agent: Own},
+	"untag-customer":         {Admin: All, Agent: Own},
+	"request-callback":       {Admin: All, Agent: Own},
 	"list-customer-sessions": {Admin: All, Agent: Own, Analyst: All},
 	"get-transcript":         {Admin: All, Agent: Own, Analyst: All},
+
+	"customer-history":    {Admin: All, Agent: Own, Analyst: All},
+	"settings-history":    {Admin: All},
+	"tag-history":         {Admin: All},
+	"association-history": {Admin: All},
 
 	"list-sessions":         {Admin: All, Agent: Own, Analyst: All},
 	"get-session":           {Admin: All, Agent: Own, Analyst: All},
@@ -51,6 +57,11 @@ var rules = map[string]reach{
 	"close-session":         {Admin: All, Agent: Own},
 	"abort-session":         {Admin: All},
 	"rate-session":          {Admin: All},
+
+	"list-blacklist":        {Admin: All, Agent: Own, Analyst: All},
+	"put-blacklist":         {Admin: All, Agent: Own}, // if the tenant allows agents the blacklist
+	"delete-blacklist":      {Admin: All, Agent: Own},
+	"put-session-blacklist": {Admin: All, Agent: Own},
 
 	"list-tags":  {Admin: All, Agent: All, Analyst: All},
 	"get-tag":    {Admin: All, Agent: All, Analyst: All},
