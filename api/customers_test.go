@@ -185,7 +185,7 @@ func TestAnalystsSeeMasks(t *testing.T) {
 	w := start(t, options{})
 	w.associations("acme/admin")
 	secrets := []string{"visitor-77", "昵称七七", "名字七七", "13877777777", "qq7777", "wx7777", "seven@example.com", "七七公司", "描述七七", "我的密码是七七",
-		"https://files.example/77", "七七.pdf", "10.7.7.7", "Region77", "Agent77", "https://ref.example/77", "评论七七", "理由七七"}
+		"https://files.example/77", "七七.pdf", "10.7.7.7", "Region77", "Agent77", "https://ref.example/77", "评论七七", "理由七七", "拉黑七七"}
 	web := event("w1", "message.received", map[string]any{"external_id": "visitor-77", "nickname": "昵称七七",
 		"profile": map[string]any{"name": "名字七七", "phone": "13877777777", "qq": "qq7777", "wechat_id": "wx7777", "email": "seven@example.com",
 			"company": "七七公司", "description": "描述七七"},
@@ -198,8 +198,9 @@ func TestAnalystsSeeMasks(t *testing.T) {
 	w.admin("POST", "/v1/sessions/"+session+"/accept", AcceptInput{"g1"}).want(http.StatusOK)
 	rated := w.admin("POST", "/v1/sessions/"+session+"/rating", RatingInput{Score: 4, Reasons: []string{"理由七七"}, Comment: "评论七七"}).want(http.StatusOK)
 	w.seen(rated.position())
+	w.seen(w.admin("PUT", "/v1/customers/"+customer+"/blacklist", BlacklistInput{Reason: "拉黑七七"}).want(http.StatusOK).position())
 	paths := []string{"/v1/customers?filter={}", "/v1/customers/" + customer, "/v1/customers/" + customer + "/sessions", "/v1/sessions", "/v1/sessions/" + session,
-		"/v1/sessions/" + session + "/messages", "/v1/events"}
+		"/v1/sessions/" + session + "/messages", "/v1/events", "/v1/blacklist"}
 	trusted := w.token(access.New{Tenant: "acme", Role: access.Analyst, Actor: "trusted", Personal: true})
 	found := map[string]bool{}
 	for _, path := range paths {
