@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -11,12 +12,16 @@ import (
 
 	"customercenter/commands"
 	"customercenter/domain"
+	"customercenter/projections"
 )
 
 // Tag is an entry of the catalogue of tags.
 type Tag struct {
 	ID   uuid.UUID `json:"id" format:"uuid"`
 	Name string    `json:"name"`
+	// Customers lags behind the log as the customer list does.
+	Customers int64 `json:"customers" doc:"How many customers carry it: exact, as of X-Log-Position where a read is answered."`
+	Version   int64 `json:"version" doc:"As in the ETag: 1 when it was created; each change of the tag adds 1."`
 }
 
 // TagInput is what a tag is made or renamed with.
@@ -27,6 +32,7 @@ type TagInput struct {
 type tagOutput struct {
 	Written
 	Location string `header:"Location"`
+	ETag     string `header:"ETag"`
 	Body     Tag
 }
 
@@ -41,24 +47,43 @@ func (s *server) tagOperations() {
 	register(s, operation{id: "get-tag", method: http.MethodGet, path: "/v1/tags/{id}", tag: tag,
 		summary: "Show a tag"}, s.getTag)
 	register(s, operation{id: "rename-tag", method: http.MethodPatch, path: "/v1/tags/{id}", tag: tag,
-		summary: "Rename a tag", errors: []int{http.StatusConflict}}, s.renameTag)
+		summary: "Rename a tag", notes: "Customers who carry it show the new name at once.", errors: []int{http.StatusConflict, http.StatusPreconditionFailed}}, s.renameTag)
 	register(s, operation{id: "delete-tag", method: http.MethodDelete, path: "/v1/tags/{id}", tag: tag,
-		summary: "Delete a tag", notes: "It leaves every customer's view. Its id never comes back."}, s.deleteTag)
+		summary: "Delete a tag", notes: "It leaves every customer's view. Its id never comes back.", errors: []int{http.StatusPreconditionFailed}}, s.deleteTag)
 }
 
 type listTagsInput struct{ After }
 
-func (s *server) listTags(ctx context.Context, r *request, _ *listTagsInput) (*struct{ Body List[Tag] }, error) {
+type tagsOutput struct {
+	Served
+	Body List[Tag]
+}
+
+func (s *server) listTags(ctx context.Context, r *request, in *listTagsInput) (*tagsOutput, error) {
+	served, err := s.serve(ctx, projections.TagUsageName, r.who.Tenant, in.After)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.tags(ctx, r)
+	return &tagsOutput{Served: served, Body: whole(all)}, err
+}
+
+// tags are the tags with what the read model counts of them, oldest first.
+func (s *server) tags(ctx context.Context, r *request) ([]Tag, error) {
 	state, _, err := s.Catalogues.Tags(ctx, r.who.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	usage, err := projections.NewTagUsage(s.Store, s.Projector).Of(ctx, r.who.Tenant)
 	if err != nil {
 		return nil, err
 	}
 	tags := make([]Tag, 0, len(state.Names))
 	for id, name := range state.Names {
-		tags = append(tags, Tag{ID: id, Name: name})
+		tags = append(tags, Tag{ID: id, Name: name, Customers: usage[id], Version: state.Versions[id]})
 	}
 	slices.SortFunc(tags, func(a, b Tag) int { return bytes.Compare(a.ID[:], b.ID[:]) }) // ids are made in the order of time
-	return &struct{ Body List[Tag] }{whole(tags)}, nil
+	return tags, nil
 }
 
 type oneTagInput struct {
@@ -66,21 +91,48 @@ type oneTagInput struct {
 	ID uuid.UUID `path:"id" format:"uuid"`
 }
 
-func (s *server) getTag(ctx context.Context, r *request, in *oneTagInput) (*struct{ Body Tag }, error) {
+type oneTagOutput struct {
+	Served
+	ETag string `header:"ETag"`
+	Body Tag
+}
+
+func (s *server) getTag(ctx context.Context, r *request, in *oneTagInput) (*oneTagOutput, error) {
+	served, err := s.serve(ctx, projections.TagUsageName, r.who.Tenant, in.After)
+	if err != nil {
+		return nil, err
+	}
 	tag, err := s.tag(ctx, r, in.ID)
-	return &struct{ Body Tag }{tag}, err
+	return &oneTagOutput{Served: served, ETag: etag(tag.Version), Body: tag}, err
 }
 
 func (s *server) tag(ctx context.Context, r *request, id uuid.UUID) (Tag, error) {
-	state, _, err := s.Catalogues.Tags(ctx, r.who.Tenant)
+	all, err := s.tags(ctx, r)
 	if err != nil {
 		return Tag{}, err
 	}
-	name, known := state.Names[id]
-	if !known {
+	i := slices.IndexFunc(all, func(t Tag) bool { return t.ID == id })
+	if i < 0 {
 		return Tag{}, domain.Refuse(domain.CodeNotFound)
 	}
-	return Tag{ID: id, Name: name}, nil
+	return all[i], nil
+}
+
+// knowsTags refuses a filter that names a tag that is not in the catalogue, or not any more. Refused: TAG_UNKNOWN, with its path.
+func (s *server) knowsTags(ctx context.Context, r *request, wanted *filter) error {
+	if len(wanted.query.Tags) == 0 {
+		return nil
+	}
+	state, _, err := s.Catalogues.Tags(ctx, r.who.Tenant)
+	if err != nil {
+		return err
+	}
+	for i, id := range wanted.query.Tags {
+		if !state.Known(id) {
+			return domain.Refuse(domain.CodeTagUnknown).At(fmt.Sprintf("%s[%d]", wanted.tagsAt, i))
+		}
+	}
+	return nil
 }
 
 type createTagInput struct {
@@ -100,20 +152,28 @@ func (s *server) createTag(ctx context.Context, r *request, in *createTagInput) 
 func (s *server) writtenTag(ctx context.Context, r *request, done commands.Done) (*tagOutput, error) {
 	tag, err := s.tag(ctx, r, done.Tag)
 	var gone *domain.Refusal
-	if errors.As(err, &gone) {
-		tag, err = Tag{ID: done.Tag}, nil
+	if err != nil && !errors.As(err, &gone) { // the write is safe in the log: nothing that goes wrong after it makes it fail
+		s.unshown(ctx, r, done, err)
 	}
-	return &tagOutput{Written: Written{done.Position}, Location: "/v1/tags/" + done.Tag.String(), Body: tag}, err
+	if err != nil {
+		tag = Tag{ID: done.Tag}
+	}
+	return &tagOutput{Written: Written{done.Position}, Location: "/v1/tags/" + done.Tag.String(), ETag: etag(tag.Version), Body: tag}, nil
 }
 
 type renameTagInput struct {
 	Write
+	Match
 	ID   uuid.UUID `path:"id" format:"uuid"`
 	Body TagInput
 }
 
 func (s *server) renameTag(ctx context.Context, r *request, in *renameTagInput) (*tagOutput, error) {
-	done, err := commands.RenameTag{Tag: in.ID, Name: in.Body.Name}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
+	version, err := in.version()
+	if err != nil {
+		return nil, err
+	}
+	done, err := commands.RenameTag{Tag: in.ID, Name: in.Body.Name, IfVersion: version}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
 	if err != nil {
 		return nil, missingTag(err)
 	}
@@ -122,11 +182,16 @@ func (s *server) renameTag(ctx context.Context, r *request, in *renameTagInput) 
 
 type deleteTagInput struct {
 	Write
+	Match
 	ID uuid.UUID `path:"id" format:"uuid"`
 }
 
 func (s *server) deleteTag(ctx context.Context, r *request, in *deleteTagInput) (*noContent, error) {
-	done, err := commands.DeleteTag{Tag: in.ID}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
+	version, err := in.version()
+	if err != nil {
+		return nil, err
+	}
+	done, err := commands.DeleteTag{Tag: in.ID, IfVersion: version}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
 	if err != nil {
 		return nil, missingTag(err)
 	}
