@@ -38,7 +38,7 @@ var matrix = map[string][5]string{
 	"PUT /v1/customers/{id}/blacklist":                     {all, ownBlack, no, no, no},
 	"DELETE /v1/customers/{id}/blacklist":                  {all, ownBlack, no, no, no},
 	"PUT /v1/sessions/{id}/blacklist":                      {all, ownBlack, no, no, no},
-	"GET /v1/blacklist":                                    {all, ownIf, all, no, no},
+	"GET /v1/blacklist":                                    {all, ownBlack, all, no, no},
 	"GET /v1/customers/{id}/sessions":                      {all, own, all, no, no},
 	"GET /v1/customers/{id}/transcript":                    {all, own, all, no, no},
 	"GET /v1/customers/{id}/history":                       {all, ownIf, all, no, no},

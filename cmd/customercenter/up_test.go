@@ -220,7 +220,10 @@ func TestUpDemoLosesNothingWhenKilledAtAnyMoment(t *testing.T) {
 	var page struct {
 		Count struct{ Value int }
 	}
-	ask(t, "GET", run.URL+"/v1/customers?filter=%7B%7D", run.Tokens["admin"], "", &page)
+	answer := ask(t, "GET", run.URL+"/v1/customers?filter=%7B%7D", run.Tokens["admin"], "", &page)
+	if limit := answer.Header.Get("X-RateLimit-Limit"); limit != "10000" { // in ten seconds
+		t.Errorf("the limit of a token is %q", limit)
+	}
 	if page.Count.Value == 0 {
 		t.Error("no customers in the list")
 	}
