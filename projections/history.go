@@ -223,8 +223,11 @@ func (w *historyWalk) events() ([]eventstore.Event, error) {
 	return found[:min(len(found), w.want)], nil
 }
 
-const markedSQL = `select position from $.history_mark where tenant = $1 and customer = $2 and position < $3 and type = any($4)
-	order by position desc limit $5`
+// Each type is walked by itself, so a rare one among very many others is found at once.
+const markedSQL = `select m.position from unnest($4::text[]) t(type)
+	cross join lateral (select position from $.history_mark where tenant = $1 and customer = $2 and type = t.type and position < $3
+		order by position desc limit $5) m
+	order by m.position desc limit $5`
 
 func (w *historyWalk) markedBefore(types []string) ([]int64, error) {
 	rows, err := w.pool.Query(w.ctx, in(w.schema, markedSQL), planned, w.tenant, w.q.Customer, w.q.Before, types, w.want)

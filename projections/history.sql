@@ -9,4 +9,4 @@ create table history_mark (
   primary key (tenant, position)
 );
 -- indexes
-create index history_customer on history_mark (tenant, customer, position) include (type, session);
+create index history_customer on history_mark (tenant, customer, type, position) include (session);
