@@ -10,9 +10,11 @@ import (
 	"os"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"customercenter/api/ingest"
+	"customercenter/commands/policies"
 )
 
 // channelCommand plays a channel: it tells what customers wrote, and hears what is to be sent to them.
@@ -23,23 +25,13 @@ type channelCommand struct {
 
 // withJetStream connects to the target's NATS for one command.
 func (t target) withJetStream(env *environment, do func(ctx context.Context, js jetstream.JetStream) error) error {
-	f, err := t.find()
-	if err != nil {
-		return err
-	}
-	if err := f.needNATS(); err != nil {
-		return err
-	}
-	nc, err := dialNATS(env.ctx, f.NatsURL)
-	if err != nil {
-		return err
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		return fmt.Errorf("JetStream: %w", err)
-	}
-	return do(env.ctx, js)
+	return t.withNATS(env, func(nc *nats.Conn) error {
+		js, err := jetstream.New(nc)
+		if err != nil {
+			return fmt.Errorf("JetStream: %w", err)
+		}
+		return do(env.ctx, js)
+	})
 }
 
 type channelSend struct {
@@ -96,12 +88,12 @@ func (c *channelListen) Run(env *environment) error {
 			defer cancel()
 		}
 		config := jetstream.OrderedConsumerConfig{
-			FilterSubjects: []string{fmt.Sprintf("cc.out.%s.%d", c.Tenant, c.Association)}, DeliverPolicy: jetstream.DeliverNewPolicy,
+			FilterSubjects: []string{policies.Subject(c.Tenant, c.Association)}, DeliverPolicy: jetstream.DeliverNewPolicy,
 		}
 		if c.All {
 			config.DeliverPolicy = jetstream.DeliverAllPolicy
 		}
-		consumer, err := js.OrderedConsumer(ctx, "CC_OUT", config)
+		consumer, err := js.OrderedConsumer(ctx, policies.StreamOut, config)
 		if err != nil {
 			return fmt.Errorf("the stream CC_OUT cannot be read: %w. Is a process with the role policies running?", err)
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"customercenter/api/ingest"
 )
 
@@ -18,23 +20,13 @@ type deadCommand struct {
 
 // withDead opens the target's dead letters for one command.
 func (t target) withDead(env *environment, do func(ctx context.Context, d *ingest.DeadLetters) error) error {
-	f, err := t.find()
-	if err != nil {
-		return err
-	}
-	if err := f.needNATS(); err != nil {
-		return err
-	}
-	nc, err := dialNATS(env.ctx, f.NatsURL)
-	if err != nil {
-		return err
-	}
-	defer nc.Close()
-	d, err := ingest.NewDeadLetters(nc)
-	if err != nil {
-		return err
-	}
-	return do(env.ctx, d)
+	return t.withNATS(env, func(nc *nats.Conn) error {
+		d, err := ingest.NewDeadLetters(nc)
+		if err != nil {
+			return err
+		}
+		return do(env.ctx, d)
+	})
 }
 
 type deadList struct {

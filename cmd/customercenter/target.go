@@ -63,6 +63,23 @@ func (t target) master() (*keyring.Master, error) {
 	return keyring.OpenMasterFile(cmp.Or(t.MasterKeyFile, filepath.Join(t.Data, "master.key")))
 }
 
+// withNATS connects to the target's NATS for one command.
+func (t target) withNATS(env *environment, do func(nc *nats.Conn) error) error {
+	f, err := t.find()
+	if err != nil {
+		return err
+	}
+	if err := f.needNATS(); err != nil {
+		return err
+	}
+	nc, err := dialNATS(env.ctx, f.NatsURL)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	return do(nc)
+}
+
 // dialNATS connects for good: it reconnects for ever, and waits for a server that is not there yet for a while.
 func dialNATS(ctx context.Context, url string) (*nats.Conn, error) {
 	var err error
