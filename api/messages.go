@@ -18,8 +18,8 @@ func (s *server) messageOperations(tag string) {
 		summary: "List the messages of a session, in order", notes: "Marks of its beginning and end are among them. " + ownSessions}, s.listMessages)
 	register(s, operation{id: "send-message", method: http.MethodPost, path: "/v1/sessions/{id}/messages", tag: tag, status: http.StatusCreated,
 		summary: "Write to the customer of a session that is going on",
-		notes: "An agent writes in the own sessions. The message is recorded at once and goes out to the channel after that. A repeated request, or another one " +
-			"in the same session with the same id of the message, gets the first answer and sends nothing.",
+		notes: "An agent writes in the own sessions. The message is recorded at once and goes out to the channel after that. A repeated request gets the first " +
+			"answer and sends nothing. Without an Idempotency-Key, the id of the message tells, for the same writer and session; one that was refused may be sent again.",
 		errors: []int{http.StatusConflict}}, s.sendMessage)
 }
 
@@ -90,6 +90,7 @@ func (s *server) sendMessage(ctx context.Context, r *request, in *sendMessageInp
 		message.ID = uuid.Must(uuid.NewV7()).String()
 	case in.IdempotencyKey == "": // the message's id serves as well; with a space, it is no key that a caller could give
 		by = r.by("message " + in.ID.String() + " " + message.ID)
+		by.Once.DoneOnly = true // a message that was refused was not sent, and may be mended and sent under its id
 	}
 	done, err := commands.SendMessage{Session: in.ID, Agent: r.who.ID, Message: message, OnlyOf: onlyOf(r)}.Run(ctx, s.Center, by)
 	if err != nil {

@@ -163,3 +163,33 @@ func TestSessionShowsTheBrowser(t *testing.T) {
 		t.Errorf("an analyst sees %s", masked.body)
 	}
 }
+
+// A message that was refused was not sent: its id is free, and once the reason is gone it goes out. Only what was sent is answered again.
+func TestARefusedMessageMayBeSentAgain(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	_, session := w.session("acme/admin", "v1", "hello")
+	path := "/v1/sessions/" + session
+	send := func(body MessageInput) reply {
+		t.Helper()
+		return w.do(call{as: "acme/admin", method: "POST", path: path + "/messages", body: body})
+	}
+	hello := MessageInput{Kind: "text", Text: "您好", ID: "m-1"}
+	send(hello).refused(http.StatusConflict, "SESSION_NOT_ACCEPTED", "")
+	w.admin("POST", path+"/accept", AcceptInput{"agent-1"}).want(http.StatusOK)
+	first := send(hello).want(http.StatusCreated)
+
+	send(MessageInput{Kind: "text", ID: "m-2"}).refused(http.StatusUnprocessableEntity, "VALIDATION", "text")
+	send(MessageInput{Kind: "text", Text: "mended", ID: "m-2"}).want(http.StatusCreated)
+
+	w.admin("POST", path+"/close", nil).want(http.StatusOK)
+	head := w.head("acme")
+	if again := send(hello).want(http.StatusCreated); !bytes.Equal(first.body, again.body) || first.position() != again.position() {
+		t.Errorf("first %s, then %s", first.body, again.body)
+	}
+	send(MessageInput{Kind: "text", Text: "another", ID: "m-1"}).refused(http.StatusUnprocessableEntity, "IDEMPOTENCY_KEY_REUSED", "")
+	send(MessageInput{Kind: "text", Text: "too late", ID: "m-3"}).refused(http.StatusConflict, "SESSION_ENDED", "")
+	if after := w.head("acme"); after != head {
+		t.Errorf("the log went from %d to %d", head, after)
+	}
+}

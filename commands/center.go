@@ -44,12 +44,15 @@ type By struct {
 	Once *Once
 }
 
-// Once identifies a request. The same door, key and body get the first answer again, a refusal too.
+// Once identifies a request. The same door, key and body get the first answer again, a refusal too unless DoneOnly.
 type Once struct {
 	Route string        // the door it came through, for example "POST /v1/customers" or "channel"
 	Key   string        // the request's own id
 	Body  []byte        // a hash of the request
 	Keep  time.Duration // how long the answer is kept: 72 h for HTTP, 30 days for channel events
+	// DoneOnly keeps no refusals: what was refused may be asked for again under the same key, in other words too. It is for keys that the
+	// caller means as the id of a thing and not of a request.
+	DoneOnly bool
 }
 
 // Done says what a command did. Its JSON form is the answer that a receipt keeps: ids and codes only.

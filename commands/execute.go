@@ -123,6 +123,9 @@ func (a *attempt) run(ctx context.Context, decide func(context.Context, *attempt
 	if refusal != nil {
 		a.written, a.guards, a.keys, a.done = nil, nil, nil, Done{}
 	}
+	if refusal != nil && a.by.Once != nil && a.by.Once.DoneOnly {
+		return a.firstOr(ctx, refusal)
+	}
 	a.done.Changed = len(a.written) > 0
 	if !a.done.Changed && a.by.Once == nil {
 		if refusal != nil {
@@ -170,6 +173,19 @@ func (a *attempt) append(ctx context.Context, refusal *domain.Refusal) (Done, er
 	return a.done, nil
 }
 
+// firstOr is the answer to a request whose refusals are not kept: the first answer if it was carried out before, else the refusal.
+func (a *attempt) firstOr(ctx context.Context, refusal *domain.Refusal) (Done, error) {
+	once := a.by.Once
+	before, err := a.center.store.Answered(ctx, a.by.Tenant, a.by.receiptActor(), once.Route, once.Key)
+	switch {
+	case err != nil:
+		return Done{}, fmt.Errorf("commands: %w", err)
+	case before != nil:
+		return once.first(before)
+	}
+	return Done{}, refusal
+}
+
 // committed folds what was appended into the cache: streams come one after the other in the log.
 func (a *attempt) committed(result eventstore.Result) {
 	last := result.First - 1
@@ -196,7 +212,7 @@ func (a *attempt) receipt(refusal *domain.Refusal) (*eventstore.Receipt, error) 
 		return nil, fmt.Errorf("commands: receipt: %w", err)
 	}
 	return &eventstore.Receipt{
-		Actor: a.by.Actor.Kind + "/" + a.by.Actor.ID, Route: once.Route, Key: once.Key, Body: once.Body,
+		Actor: a.by.receiptActor(), Route: once.Route, Key: once.Key, Body: once.Body,
 		Answer: string(text), Expires: a.now.Add(once.Keep),
 	}, nil
 }

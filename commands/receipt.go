@@ -17,6 +17,9 @@ type refused struct {
 	Args     map[string]any `json:"args,omitempty"`
 }
 
+// receiptActor is whose requests a key tells apart.
+func (by By) receiptActor() string { return by.Actor.Kind + "/" + by.Actor.ID }
+
 // first returns the answer that the request got when it came first, or a refusal with CodeKeyReused if that was another request.
 func (o *Once) first(r *eventstore.RepeatedError) (Done, error) {
 	if !bytes.Equal(r.Body, o.Body) {

@@ -86,6 +86,21 @@ func (s *Store) Epoch(ctx context.Context) (uuid.UUID, error) {
 	return epoch, nil
 }
 
+// Answered returns what a receipt says of a request that was carried out before, nil if there is none. Nothing keeps the same request from
+// being carried out right after; an append with the receipt does.
+func (s *Store) Answered(ctx context.Context, tenant, actor, route, key string) (*RepeatedError, error) {
+	var r RepeatedError
+	err := s.pool.QueryRow(ctx, `select body, answer, position from receipts where tenant = $1 and actor = $2 and route = $3 and key = $4`,
+		tenant, actor, route, key).Scan(&r.Body, &r.Answer, &r.Position)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("eventstore: receipt: %w", unavailable(err))
+	}
+	return &r, nil
+}
+
 // ForgetReceipts deletes receipts that have expired, some at a time, and returns how many.
 func (s *Store) ForgetReceipts(ctx context.Context) (int64, error) {
 	tag, err := s.pool.Exec(ctx, `delete from receipts where ctid = any(array(
