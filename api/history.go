@@ -207,7 +207,7 @@ func (s *server) nameDeletedTags(ctx context.Context, r *request, n *narrator, e
 		case customer.Untagged:
 			return !named(payload.Tag)
 		case customer.Created:
-			return !slices.ContainsFunc(payload.Tags, named) && len(payload.Tags) > 0
+			return slices.ContainsFunc(payload.Tags, func(id uuid.UUID) bool { return !named(id) })
 		}
 		return false
 	})

@@ -240,3 +240,17 @@ func TestCatalogueHistories(t *testing.T) {
 	}
 	w.admin("GET", "/v1/associations/99/history", nil).refused(http.StatusNotFound, "NOT_FOUND", "")
 }
+
+// A customer who was created with several tags, of which some were deleted since: none of them is told by its id.
+func TestHistoryNamesDeletedTagsAmongOthers(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	stays := w.admin("POST", "/v1/tags", TagInput{"stays"}).want(http.StatusCreated).get("id").(string)
+	goes := w.admin("POST", "/v1/tags", TagInput{"goes"}).want(http.StatusCreated).get("id").(string)
+	made := w.admin("POST", "/v1/customers", map[string]any{"association_id": 2, "external_id": "visitor_1", "tags": []string{stays, goes}}).want(http.StatusCreated)
+	w.admin("DELETE", "/v1/tags/"+goes, nil).want(http.StatusNoContent)
+	lines := w.read("acme/admin", "/v1/customers/"+made.get("id").(string)+"/history", made.position(), "en").lines()
+	if got := changed(lines[0]); !strings.HasSuffix(got, "tags: – → stays, goes") && !strings.HasSuffix(got, "tags: – → goes, stays") {
+		t.Errorf("created: %s", got)
+	}
+}
