@@ -86,7 +86,7 @@ func (t Transcript) Run(ctx context.Context, report *Report) (err error) {
 			return fmt.Errorf("%s: %w", v.name, err)
 		}
 	}
-	return nil
+	return b.histories(ctx, report, engine)
 }
 
 func (b *transcriptBench) messages() int { return max(b.Sessions/20, 2*projections.DefaultLimit) }
