@@ -3,6 +3,7 @@ package commands_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -109,4 +110,43 @@ func TestRequestCallbackRefused(t *testing.T) {
 
 	w.must(blacklist(id))
 	w.refused(w.by, call(id), domain.CodeCustomerBlacklisted, "")
+}
+
+// The channel counts its window from the customer's last message, whatever became of it here.
+func TestWindowOfSuppressedAndLateMessages(t *testing.T) {
+	w := newWorld(t)
+	at := func(ago time.Duration) commands.By {
+		by := w.by
+		by.OccurredAt = time.Now().Add(-ago)
+		return by
+	}
+	wrote := func(openid, id string) commands.ReceiveMessage {
+		m := text(openid, id, "hello")
+		m.Association = 2
+		return m
+	}
+	// Wrote three days ago, in a session that has just ended.
+	longAgo := func(openid string) (uuid.UUID, commands.RequestCallback) {
+		done := w.mustBy(at(72*time.Hour), wrote(openid, "m1-"+openid))
+		w.must(commands.CloseSession{Session: byID(done.Session), By: "agent"})
+		call := commands.RequestCallback{Customer: done.Customer, Agent: "li"}
+		w.refused(w.by, call, domain.CodeChannelWindowClosed, "")
+		return done.Customer, call
+	}
+	_, call := longAgo("late")
+	if done := w.mustBy(at(72*time.Hour-time.Minute), wrote("late", "m2-late")); !done.Late {
+		t.Fatalf("not late: %+v", done)
+	}
+	w.refused(w.by, call, domain.CodeChannelWindowClosed, "")
+	w.mustBy(at(time.Hour), wrote("late", "m3-late"))
+	w.must(call)
+
+	listed, call := longAgo("listed")
+	w.must(blacklist(listed))
+	if done := w.must(wrote("listed", "m2-listed")); !done.Suppressed {
+		t.Fatalf("not suppressed: %+v", done)
+	}
+	w.refused(w.by, call, domain.CodeCustomerBlacklisted, "")
+	w.must(commands.UnblacklistCustomer{Customer: listed})
+	w.must(call)
 }

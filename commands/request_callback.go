@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"customercenter/domain"
+	"customercenter/domain/customer"
 	"customercenter/domain/session"
 )
 
@@ -42,7 +43,7 @@ func (cmd RequestCallback) decide(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	if err := who.state.MayBeCalledBack(a.now); err != nil {
+	if err := a.mayBeCalledBack(ctx, who, cmd.Customer); err != nil {
 		return err
 	}
 	a.guard(all) // nothing begins through an association behind its removal in the log
@@ -69,6 +70,35 @@ func (cmd RequestCallback) decide(ctx context.Context, a *attempt) error {
 	}
 	add(a, found.talk, found.whoseID, recorded)
 	return nil
+}
+
+// mayBeCalledBack asks the customer. Before a channel's window is said to be closed it looks for what the customer's stream does not
+// know: what they wrote while they were blacklisted, and late messages, which the channel counts as any other. That can only open
+// the window, so nothing has to be guarded.
+func (a *attempt) mayBeCalledBack(ctx context.Context, who *customerEntity, id uuid.UUID) error {
+	err := who.state.MayBeCalledBack(a.now)
+	var refusal *domain.Refusal
+	if !errors.As(err, &refusal) || refusal.Code != domain.CodeChannelWindowClosed {
+		return err
+	}
+	dropped := suppressedOf(id)
+	streams := []stream{dropped}
+	var talks []*sessionEntity
+	for _, ended := range who.state.Finished {
+		if a.now.Before(ended.ClosedAt.Add(customer.WechatWindow)) { // late messages were written before the end
+			talk := sessionOf(ended.ID)
+			talks, streams = append(talks, talk), append(streams, talk)
+		}
+	}
+	if err := a.load(ctx, streams...); err != nil {
+		return err
+	}
+	known := who.state.Clone()
+	known.Wrote(dropped.state.LastAt)
+	for _, talk := range talks {
+		known.Wrote(talk.state.LastCustomerMessageAt)
+	}
+	return known.MayBeCalledBack(a.now)
 }
 
 // callbackMessage is the id of the message that opens a callback. It follows from the session's, as there is one at most.

@@ -254,7 +254,7 @@ func TestServedByAnAgent(t *testing.T) {
 	}
 }
 
-// The window of a channel counts from what the customer wrote last while the session lasted.
+// The window of a channel counts from what the customer wrote last, in a session, after its end or while on the blacklist.
 func TestLastCustomerMessage(t *testing.T) {
 	m := newModel(t, 1)
 	p := m.NewCustomer("p")
@@ -276,11 +276,27 @@ func TestLastCustomerMessage(t *testing.T) {
 	}
 	for n := range 10 {
 		m.Append(session.Stream(id), p.ID, session.MessageRecorded{Message: fmt.Sprint(n), Sender: session.Sender{Kind: "agent", ID: "a1"}, Kind: "text", Text: "x"})
-		m.Append(session.Stream(id), p.ID, session.MessageRecorded{Message: fmt.Sprint("late", n), Sender: session.Sender{Kind: "customer"}, Kind: "text", Text: "x", Late: true})
 	}
 	m.sync(projections.CustomersName)
 	c := m.one(p.ID)
-	if !c.LastCustomerMessageAt.Equal(*wrote) || c.MessageCount != 21 || !c.LastMessageAt.After(*wrote) {
-		t.Errorf("%v after the agent and late messages, %v before", c.LastCustomerMessageAt, wrote)
+	if !c.LastCustomerMessageAt.Equal(*wrote) || c.MessageCount != 11 || !c.LastMessageAt.After(*wrote) {
+		t.Errorf("%v after the agent's messages, %v before", c.LastCustomerMessageAt, wrote)
+	}
+	for n := range 10 { // some of them happened when they were recorded, so after all before
+		m.Append(session.Stream(id), p.ID, session.MessageRecorded{Message: fmt.Sprint("late", n), Sender: session.Sender{Kind: "customer"}, Kind: "text", Text: "x", Late: true})
+	}
+	m.sync(projections.CustomersName)
+	if c = m.one(p.ID); !c.LastCustomerMessageAt.After(*wrote) || !c.LastCustomerMessageAt.Equal(*c.LastMessageAt) {
+		t.Errorf("%v after a late message, %v before", c.LastCustomerMessageAt, wrote)
+	}
+	wrote = c.LastCustomerMessageAt
+	m.Blacklist(p, time.Time{})
+	for range 10 {
+		m.Suppress(p)
+		m.Flush()
+	}
+	m.sync(projections.CustomersName)
+	if c = m.one(p.ID); !c.LastCustomerMessageAt.After(*wrote) || c.MessageCount != 21 || c.SuppressedCount != 10 {
+		t.Errorf("%v after a suppressed message, %v before; %d messages", c.LastCustomerMessageAt, wrote, c.MessageCount)
 	}
 }

@@ -75,7 +75,7 @@ type customerActivityRow struct {
 	Ratings        int
 	RatingLast     int
 	RatingLastAt   *time.Time
-	// LastCustomerMessageAt is when the customer last wrote; late messages do not count, as in customer.State.
+	// LastCustomerMessageAt is when the customer last wrote, late and suppressed messages included: the channel counts them too.
 	LastCustomerMessageAt *time.Time
 	Suppressed            int    // messages, in all listings
 	Agents                string // JSON array: who owns or owned a session, in the order in which they first did
@@ -230,10 +230,11 @@ func (f *customersFold) Apply(e *eventstore.Decoded) error {
 		return f.served(activity, payload.To)
 	case suppressed.MessageRecorded:
 		f.suppressed(activity)
+		activity.LastCustomerMessageAt = later(activity.LastCustomerMessageAt, at)
 	case session.MessageRecorded:
 		activity.Messages++
 		activity.LastMessageAt = later(activity.LastMessageAt, at)
-		if payload.Sender.Kind == domain.PartyCustomer && !payload.Late {
+		if payload.Sender.Kind == domain.PartyCustomer {
 			activity.LastCustomerMessageAt = later(activity.LastCustomerMessageAt, at)
 		}
 	case session.Rated:

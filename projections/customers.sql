@@ -52,7 +52,7 @@ create table customer_activity (
   rating_count     int              not null,
   rating_last      int              not null,
   rating_last_at   timestamptz,
-  last_customer_message_at timestamptz,      -- late messages do not count
+  last_customer_message_at timestamptz,      -- late and suppressed messages included
   suppressed_count int              not null, -- in all listings
   agents           jsonb            not null, -- array of texts: who owns or owned a session
   primary key (tenant, id)

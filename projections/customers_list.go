@@ -76,7 +76,7 @@ type Customer struct {
 
 	MessageCount  int        `json:"message_count"`
 	LastMessageAt *time.Time `json:"last_message_at"`
-	// LastCustomerMessageAt is when the customer last wrote; what came after a session's end does not count.
+	// LastCustomerMessageAt is when the customer last wrote, what came after a session's end or was suppressed included.
 	LastCustomerMessageAt *time.Time `json:"last_customer_message_at"`
 	// SuppressedCount are the messages that were suppressed, in all listings.
 	SuppressedCount int        `json:"suppressed_count"`

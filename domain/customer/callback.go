@@ -12,7 +12,8 @@ const WechatWindow = 48 * time.Hour
 // WindowEnds is when the channel stops taking messages to the customer; zero if it never does. limited says that the channel has
 // such a window; one that never opened has ended at the zero time too.
 //
-// It knows of messages in sessions that have ended, which are all that matter to a callback.
+// It knows of messages that came while their session lasted, and were told by its end. The channel counts suppressed and late ones too:
+// see Wrote.
 func (s *State) WindowEnds() (at time.Time, limited bool) {
 	if s.Channel != domain.ChannelWechat {
 		return time.Time{}, false
@@ -21,6 +22,13 @@ func (s *State) WindowEnds() (at time.Time, limited bool) {
 		return time.Time{}, true
 	}
 	return s.LastCustomerMessageAt.Add(WechatWindow), true
+}
+
+// Wrote adds when the customer wrote, where the customer's own stream does not have it: suppressed and late messages never touch it.
+func (s *State) Wrote(at time.Time) {
+	if at.After(s.LastCustomerMessageAt) {
+		s.LastCustomerMessageAt = at
+	}
 }
 
 // MayBeCalledBack answers whether a session may be opened towards the customer now.

@@ -35,7 +35,7 @@ type State struct {
 	Finished []Session
 	// Listing is the customer's place on the blacklist, expired or not; nil if there is none. It is never changed in place.
 	Listing *Listing
-	// LastCustomerMessageAt is when the customer last wrote in a session that has ended; zero if never.
+	// LastCustomerMessageAt is when the customer last wrote in a session that has ended, as was known at its end; zero if never. See Wrote.
 	LastCustomerMessageAt time.Time
 }
 

@@ -35,15 +35,20 @@ func (MessageRecorded) suppressedEvent()  {}
 // State is what is known of a customer's suppressed messages. Its zero value is that of a customer without any.
 type State struct {
 	Messages int
+	// LastAt is when the customer last wrote one; zero if never. Messages may come in another order than they were written.
+	LastAt time.Time
 }
 
 // Clone returns a copy that shares nothing that Apply changes.
 func (s *State) Clone() State { return *s }
 
 // Apply folds one event. Events of other aggregates are ignored.
-func (s *State) Apply(e domain.Event, _ time.Time) {
+func (s *State) Apply(e domain.Event, at time.Time) {
 	if _, ok := e.(MessageRecorded); ok {
 		s.Messages++
+		if at.After(s.LastAt) {
+			s.LastAt = at
+		}
 	}
 }
 

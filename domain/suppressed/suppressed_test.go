@@ -47,6 +47,10 @@ func TestCounting(t *testing.T) {
 	if s.Messages != 3 || before.Messages != 2 {
 		t.Errorf("%d messages, and %d in the clone taken before; want 3 and 2", s.Messages, before.Messages)
 	}
+	s.Apply(suppressed.MessageRecorded{Message: "0"}, domaintest.Minute(-1))
+	if !s.LastAt.Equal(domaintest.Minute(3)) {
+		t.Errorf("the last was written at %v, want %v", s.LastAt, domaintest.Minute(3))
+	}
 }
 
 func TestStream(t *testing.T) {
