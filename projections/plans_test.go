@@ -114,7 +114,7 @@ func TestPlans(t *testing.T) {
 		}
 	}
 	if _, err := store.Pool().Exec(t.Context(), in(sessions.Schema, `insert into $.session
-		select tenant, gen_random_uuid(), customer, association, (array['app', 'web', 'wechat', 'weibo'])[1 + n % 4], initiator, n = 7, (array['closed', 'aborted'])[1 + n % 2],
+		select tenant, gen_random_uuid(), customer, association, (array['app', 'web', 'wechat', 'weibo'])[1 + n % 4], initiator, n = 7, case when n % 50 = 0 then 'aborted' else 'closed' end,
 			'agent-' || n, started_at - n * interval '1 minute', accepted_at, ended_at, ended_by, end_cause, message_count, customer_message_count, last_message_at,
 			case when n % 9 = 0 then 1 + n % 5 end, rating_reasons, rating_comment, rated_at, ip, region, user_agent, referrer
 		from $.session, generate_series(1, 300) n`)); err != nil {
@@ -184,6 +184,7 @@ func TestPlans(t *testing.T) {
 		"channel":            {SessionQuery{Channel: "web"}, "session_channel"},
 		"waiting":            {SessionQuery{State: "waiting"}, "session_open"},
 		"closed":             {SessionQuery{State: "closed"}, "session_started"},
+		"aborted":            {SessionQuery{State: "aborted"}, "session_aborted"},
 		"callback":           {SessionQuery{Origin: OriginCallback}, "session_callback"},
 		"not callback":       {SessionQuery{Origin: OriginCustomer}, "session_started"},
 		"rated":              {SessionQuery{Rated: new(true)}, "session_rated"},

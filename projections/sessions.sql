@@ -43,6 +43,7 @@ create index session_started on session (tenant, started_at, id);
 create index session_customer on session (tenant, customer, started_at, id);
 create index session_channel on session (tenant, channel, started_at, id);
 create index session_open on session (tenant, state, started_at, id) where state in ('waiting', 'processing');
+create index session_aborted on session (tenant, started_at, id) where state = 'aborted';
 create index session_callback on session (tenant, started_at, id) where callback;
 create index session_rated on session (tenant, started_at, id) where rating_score is not null;
 create index session_score on session (tenant, rating_score, started_at, id) where rating_score is not null;

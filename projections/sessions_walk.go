@@ -193,8 +193,11 @@ func (w *sessionWalk) conditions(of string, args *arguments) (conditions []strin
 	if q.State != "" {
 		conditions = append(conditions, of+".state = "+args.bind(q.State))
 	}
-	if q.State == "waiting" || q.State == "processing" {
+	switch q.State {
+	case "waiting", "processing":
 		conditions = append(conditions, of+".state in ('waiting', 'processing')")
+	case "aborted":
+		conditions = append(conditions, of+".state = 'aborted'")
 	}
 	switch q.Origin {
 	case OriginCallback:
