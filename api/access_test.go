@@ -35,7 +35,7 @@ func TestTokens(t *testing.T) {
 	w.admin("DELETE", "/v1/tokens/"+id, nil).want(http.StatusNoContent)
 	w.do(call{as: text, method: "POST", path: "/v1/channels/1/events", body: message("m2", "v", "hello")}).refused(http.StatusUnauthorized, "UNAUTHENTICATED", "")
 
-	past := time.Now().Add(-time.Minute)
+	past, never := time.Now().Add(-time.Minute), time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -2*3600)) // the year 10000 in UTC
 	for _, wrong := range []struct {
 		input    any
 		code     string
@@ -49,6 +49,7 @@ func TestTokens(t *testing.T) {
 		{TokenInput{Role: "channel", ActorID: "x", AssociationID: 99}, "ASSOCIATION_UNKNOWN", "association_id"},
 		{TokenInput{Role: "agent", ActorID: "x", PersonalData: true}, "VALIDATION", "personal_data"},
 		{TokenInput{Role: "agent", ActorID: "x", ExpiresAt: &past}, "VALIDATION", "expires_at"},
+		{TokenInput{Role: "agent", ActorID: "x", ExpiresAt: &never}, "VALIDATION", "expires_at"},
 		{map[string]any{"role": "agent"}, "VALIDATION", "actor_id"},
 	} {
 		w.admin("POST", "/v1/tokens", wrong.input).refused(http.StatusUnprocessableEntity, wrong.code, wrong.location)

@@ -172,7 +172,7 @@ func (s *server) checkToken(ctx context.Context, r *request, in TokenInput) (acc
 		return wanted, invalid("association_id", ruleInvalid)
 	}
 	if in.ExpiresAt != nil {
-		if !in.ExpiresAt.After(s.Now()) || in.ExpiresAt.Year() > 9999 {
+		if !in.ExpiresAt.After(s.Now()) || in.ExpiresAt.UTC().Year() > 9999 { // which JSON could not say
 			return wanted, invalid("expires_at", ruleInvalid)
 		}
 		wanted.ExpiresAt = *in.ExpiresAt

@@ -10,6 +10,9 @@ import (
 // MaxReason is the longest reason for blacklisting, in characters.
 const MaxReason = 150
 
+// lastYear is the last that can be written as a time in JSON. One of another zone may lie behind it.
+const lastYear = 9999
+
 // Why a customer left the blacklist. The names are stored and never change.
 const (
 	CauseManual  = "manual"
@@ -34,7 +37,7 @@ func (s *State) Blacklisted(now time.Time) bool { return s.Listing.Counts(now) }
 // listing ends by itself; zero for never. An expired listing that was not lifted yet is lifted in the same append.
 //
 // Refused: NOT_FOUND if there is no customer; ALREADY_BLACKLISTED; VALIDATION at reason (1 to MaxReason characters) and at
-// expires_at, which must be after now.
+// expires_at, which must be after now and in no year of five digits.
 func (s *State) Blacklist(reason string, expiresAt, now time.Time) ([]Event, error) {
 	if err := s.mustExist(); err != nil {
 		return nil, err
@@ -49,6 +52,8 @@ func (s *State) Blacklist(reason string, expiresAt, now time.Time) ([]Event, err
 		return nil, domain.TooLong("reason", MaxReason)
 	case !expiresAt.IsZero() && !expiresAt.After(now):
 		return nil, domain.Invalid("expires_at", domain.RuleFuture)
+	case expiresAt.UTC().Year() > lastYear:
+		return nil, domain.Invalid("expires_at", domain.RuleFormat)
 	case s.Blacklisted(now):
 		return nil, domain.Refuse(domain.CodeAlreadyBlacklisted)
 	}

@@ -41,6 +41,8 @@ func TestBlacklist(t *testing.T) {
 		{Name: "no reason", Given: given{created()}, When: blacklist(" ", never), Refused: domain.CodeValidation, At: "reason"},
 		{Name: "too much reason", Given: given{created()}, When: blacklist(long+"长", never), Refused: domain.CodeValidation, At: "reason"},
 		{Name: "NUL", Given: given{created()}, When: blacklist("a\x00", never), Refused: domain.CodeValidation, At: "reason"},
+		{Name: "until a year of five digits", Given: given{created()}, When: blacklist("骚扰", time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -2*3600))),
+			Refused: domain.CodeValidation, At: "expires_at"},
 		{Name: "until now", Given: given{created()}, When: blacklist("骚扰", now), Refused: domain.CodeValidation, At: "expires_at"},
 	})
 }
