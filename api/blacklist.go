@@ -18,11 +18,11 @@ import (
 type BlacklistInput struct {
 	Reason     string     `json:"reason" doc:"1 to 150 characters."`
 	ExpiresAt  *time.Time `json:"expires_at,omitempty" doc:"When it ends by itself. Absent: never."`
-	EndSession bool       `json:"end_session,omitempty" doc:"End an unfinished session at once; otherwise it goes on to its end."`
+	EndSession bool       `json:"end_session,omitempty" doc:"End an unfinished session at once, an agent only the own one; otherwise it goes on to its end."`
 }
 
-func (in *BlacklistInput) command(ifVersion int64) commands.BlacklistCustomer {
-	cmd := commands.BlacklistCustomer{Reason: in.Reason, EndSession: in.EndSession, IfVersion: ifVersion}
+func (in *BlacklistInput) command(r *request, ifVersion int64) commands.BlacklistCustomer {
+	cmd := commands.BlacklistCustomer{Reason: in.Reason, EndSession: in.EndSession, OnlyOf: onlyOf(r), IfVersion: ifVersion}
 	if in.ExpiresAt != nil {
 		cmd.ExpiresAt = *in.ExpiresAt
 	}
@@ -77,11 +77,11 @@ func (s *server) putBlacklist(ctx context.Context, r *request, in *putBlacklistI
 	if err != nil {
 		return nil, err
 	}
-	cmd := in.Body.command(version)
+	cmd := in.Body.command(r, version)
 	cmd.Customer = in.ID
 	done, err := cmd.Run(ctx, s.Center, r.by(in.IdempotencyKey))
 	if err != nil {
-		return nil, err
+		return nil, notThere(err)
 	}
 	return s.written(ctx, r, done), nil
 }
@@ -97,11 +97,11 @@ func (s *server) putSessionBlacklist(ctx context.Context, r *request, in *putBla
 	if err != nil {
 		return nil, err
 	}
-	cmd := in.Body.command(version)
+	cmd := in.Body.command(r, version)
 	cmd.Session = commands.SessionRef{ID: in.ID}
 	done, err := cmd.Run(ctx, s.Center, r.by(in.IdempotencyKey))
 	if err != nil {
-		return nil, err
+		return nil, notThere(err)
 	}
 	return s.written(ctx, r, done), nil
 }

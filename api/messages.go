@@ -94,7 +94,7 @@ func (s *server) sendMessage(ctx context.Context, r *request, in *sendMessageInp
 	}
 	done, err := commands.SendMessage{Session: in.ID, Agent: r.who.ID, Message: message, OnlyOf: onlyOf(r)}.Run(ctx, s.Center, by)
 	if err != nil {
-		return nil, missingSession(err)
+		return nil, notThere(err)
 	}
 	out := &sentMessage{Written: Written{done.Position}}
 	// The message is safe in the log; if it cannot be read just now the answer has what is known of it.
@@ -106,8 +106,8 @@ func (s *server) sendMessage(ctx context.Context, r *request, in *sendMessageInp
 	return out, nil
 }
 
-// missingSession says only "not found" where the session is what the address names.
-func missingSession(err error) error {
+// notThere says only "not found" where the session or the customer is what the address names.
+func notThere(err error) error {
 	var refusal *domain.Refusal
 	if errors.As(err, &refusal) && refusal.Code == domain.CodeNotFound {
 		return domain.Refuse(domain.CodeNotFound)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"customercenter/api/access"
 )
 
@@ -191,5 +193,32 @@ func TestARefusedMessageMayBeSentAgain(t *testing.T) {
 	send(MessageInput{Kind: "text", Text: "too late", ID: "m-3"}).refused(http.StatusConflict, "SESSION_ENDED", "")
 	if after := w.head("acme"); after != head {
 		t.Errorf("the log went from %d to %d", head, after)
+	}
+}
+
+// A refusal points into the request: what the address names is just not found, and what the body names is called as it is there.
+func TestRefusalsOfSessionsPointIntoTheRequest(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	_, session := w.session("acme/admin", "v1", "hello")
+	w.admin("POST", "/v1/sessions/"+session+"/accept", AcceptInput{" "}).refused(http.StatusUnprocessableEntity, "VALIDATION", "agent_id")
+	for _, id := range []string{uuid.NewString(), uuid.Nil.String()} {
+		for _, c := range []call{
+			{method: "POST", path: "/v1/sessions/" + id + "/accept"},
+			{method: "POST", path: "/v1/sessions/" + id + "/transfer", body: TransferInput{"agent-2"}},
+			{method: "POST", path: "/v1/sessions/" + id + "/close"},
+			{method: "POST", path: "/v1/sessions/" + id + "/abort"},
+			{method: "POST", path: "/v1/sessions/" + id + "/rating", body: RatingInput{Score: 3}},
+			{method: "POST", path: "/v1/sessions/" + id + "/messages", body: MessageInput{Kind: "text", Text: "x"}},
+			{method: "PUT", path: "/v1/sessions/" + id + "/blacklist", body: BlacklistInput{Reason: "x"}},
+			{method: "PUT", path: "/v1/customers/" + id + "/blacklist", body: BlacklistInput{Reason: "x"}},
+			{method: "POST", path: "/v1/customers/" + id + "/callback"},
+		} {
+			c.as = "acme/admin"
+			r := w.do(c)
+			if r.refused(http.StatusNotFound, "NOT_FOUND", ""); len(r.problem().Errors) > 0 {
+				t.Errorf("%s: %s", c.path, r.body)
+			}
+		}
 	}
 }

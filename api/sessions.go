@@ -273,7 +273,7 @@ type writtenSession struct {
 // after it makes it fail: then the caller gets the id to ask for it again.
 func (s *server) writtenSession(ctx context.Context, r *request, done commands.Done, err error) (*writtenSession, error) {
 	if err != nil {
-		return nil, err
+		return nil, notThere(err)
 	}
 	out := &writtenSession{Written: Written{done.Position}}
 	served, err := s.serve(ctx, projections.SessionsName, r.who.Tenant, After{AfterHeader: done.Position})
@@ -323,6 +323,10 @@ func (s *server) acceptSession(ctx context.Context, r *request, in *acceptInput)
 		return nil, domain.Refuse(codeForbidden).At("agent_id")
 	}
 	done, err := commands.AcceptSession{Session: commands.SessionRef{ID: in.ID}, Agent: agent}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
+	var refusal *domain.Refusal
+	if errors.As(err, &refusal) && refusal.Location == "agent" {
+		err = refusal.At("agent_id") // as the body calls it
+	}
 	return s.writtenSession(ctx, r, done, err)
 }
 
