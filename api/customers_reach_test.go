@@ -137,6 +137,12 @@ func TestAgentsReachTheCustomersTheyServed(t *testing.T) {
 		t.Errorf("the blacklist: %s", list.body)
 	}
 
+	// By way of the blacklist no agent ends a session that has become another's.
+	for _, path := range []string{"/v1/customers/" + ids["handed-on"], "/v1/sessions/" + sessions["handed-on"]} {
+		as("PUT", path+"/blacklist", BlacklistInput{Reason: "x", EndSession: true}).refused(http.StatusForbidden, "FORBIDDEN", "end_session")
+	}
+	as("PUT", "/v1/customers/"+ids["handed-on"]+"/blacklist", BlacklistInput{Reason: "x"}).want(http.StatusOK)
+
 	// Without the blacklist all else is as before.
 	w.letAgents(true, false)
 	as("GET", "/v1/blacklist", nil).want(http.StatusOK)

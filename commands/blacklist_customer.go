@@ -16,8 +16,8 @@ const CauseBlacklisted = "blacklisted"
 // BlacklistCustomer puts a customer on the blacklist: from now on their messages are suppressed and open no session. It is an edit.
 // An unfinished session goes on to its end, unless EndSession ends it in the same append; then Done.Session is that session.
 //
-// Refused: NOT_FOUND, at session_id or external_id if the customer is named by a session; PRECONDITION_FAILED; ID_INVALID; and as in
-// customer.State.Blacklist.
+// Refused: NOT_FOUND, at session_id or external_id if the customer is named by a session; PRECONDITION_FAILED; ID_INVALID; as in
+// customer.State.Blacklist; and FORBIDDEN at end_session as OnlyOf says, after which the customer is not listed either.
 type BlacklistCustomer struct {
 	// Customer is who is meant; if it is zero, Session says whose session it is, or whose identity.
 	Customer   uuid.UUID
@@ -25,6 +25,7 @@ type BlacklistCustomer struct {
 	Reason     string
 	ExpiresAt  time.Time // zero: never
 	EndSession bool
+	OnlyOf     string // if set, a session that is to be ended must be this agent's
 	// IfVersion is the Done.Version that the caller has seen; 0 for any.
 	IfVersion int64
 }
@@ -45,6 +46,9 @@ func (cmd BlacklistCustomer) Run(ctx context.Context, c *Center, by By) (Done, e
 		}
 		if found.talk, err = a.session(ctx, open, found.talk); err != nil {
 			return err
+		}
+		if err := mustBeOf(found.talk.state, cmd.OnlyOf); err != nil {
+			return domain.Refuse(CodeForbidden).At("end_session")
 		}
 		found.id = open
 		ended, err := found.talk.state.Close(domain.PartyAgent, CauseBlacklisted)

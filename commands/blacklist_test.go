@@ -111,6 +111,29 @@ func TestBlacklistEndsTheSession(t *testing.T) {
 	}
 }
 
+// An agent ends no session that is another's, or nobody's yet, by way of the blacklist.
+func TestBlacklistEndsOnlyTheOwnSession(t *testing.T) {
+	w := newWorld(t)
+	opened := w.must(text("x", "m1", "hello"))
+	cmd := commands.BlacklistCustomer{Customer: opened.Customer, Reason: "骚扰", EndSession: true, OnlyOf: "wang"}
+	w.refused(w.by, cmd, commands.CodeForbidden, "end_session")
+	w.must(commands.AcceptSession{Session: byID(opened.Session), Agent: "li"})
+	w.refused(w.by, cmd, commands.CodeForbidden, "end_session")
+	cmd.Customer, cmd.Session = uuid.Nil, byID(opened.Session)
+	w.refused(w.by, cmd, commands.CodeForbidden, "end_session")
+	if w.session(opened.Session).Ended() {
+		t.Error("the session ended")
+	}
+	cmd.OnlyOf = "li"
+	if done := w.must(cmd); done.Session != opened.Session || !w.session(opened.Session).Ended() {
+		t.Errorf("the own session: %+v", done)
+	}
+	// Without ending anything, whose session it is does not matter.
+	next := w.must(text("y", "m1", "hello"))
+	w.must(commands.AcceptSession{Session: byID(next.Session), Agent: "li"})
+	w.must(commands.BlacklistCustomer{Customer: next.Customer, Reason: "骚扰", OnlyOf: "wang"})
+}
+
 func TestMessagesOfTheBlacklisted(t *testing.T) {
 	w := newWorld(t)
 	first := w.mustBy(w.at(minute(0)), text("x", "m1", "hello"))
