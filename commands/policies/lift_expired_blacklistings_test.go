@@ -58,7 +58,7 @@ func TestAnExpiredListingIsLifted(t *testing.T) {
 	}
 	// One that expires while the policy runs is lifted too, and the customer may be listed again.
 	soon := w.customer("soon")
-	w.listUntil(soon, time.Now().Add(50*time.Millisecond))
+	w.listUntil(soon, time.Now().Add(300*time.Millisecond))
 	w.until("the second listing is not lifted", func() bool { return w.lifted()[soon] == 1 })
 	w.list(soon)
 	w.until("the third listing is not lifted", func() bool { return w.lifted()[soon] == 2 })
