@@ -10,6 +10,7 @@ import (
 
 	"customercenter/commands"
 	"customercenter/domain"
+	"customercenter/domain/text"
 	"customercenter/projections"
 )
 
@@ -85,8 +86,11 @@ type sentMessage struct {
 func (s *server) sendMessage(ctx context.Context, r *request, in *sendMessageInput) (*sentMessage, error) {
 	by := r.by(in.IdempotencyKey)
 	message := commands.Message{ID: in.Body.ID, Kind: in.Body.Kind, Text: in.Body.Text, URL: in.Body.URL, Name: in.Body.Name}
+	if id, ok := text.Line(message.ID); ok {
+		message.ID = id // as it is recorded, so that one id is one key however it is spelled
+	}
 	switch {
-	case message.ID == "":
+	case in.Body.ID == "":
 		message.ID = uuid.Must(uuid.NewV7()).String()
 	case in.IdempotencyKey == "": // the message's id serves as well; with a space, it is no key that a caller could give
 		by = r.by("message " + in.ID.String() + " " + message.ID)

@@ -189,6 +189,8 @@ func TestARefusedMessageMayBeSentAgain(t *testing.T) {
 	if again := send(hello).want(http.StatusCreated); !bytes.Equal(first.body, again.body) || first.position() != again.position() {
 		t.Errorf("first %s, then %s", first.body, again.body)
 	}
+	send(MessageInput{Kind: "text", Text: "您好", ID: " m-1"}).refused(http.StatusUnprocessableEntity, "IDEMPOTENCY_KEY_REUSED", "") // the same id, in other bytes
+	send(MessageInput{Kind: "text", ID: " "}).refused(http.StatusConflict, "SESSION_ENDED", "")
 	send(MessageInput{Kind: "text", Text: "another", ID: "m-1"}).refused(http.StatusUnprocessableEntity, "IDEMPOTENCY_KEY_REUSED", "")
 	send(MessageInput{Kind: "text", Text: "too late", ID: "m-3"}).refused(http.StatusConflict, "SESSION_ENDED", "")
 	if after := w.head("acme"); after != head {
