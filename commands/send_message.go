@@ -14,8 +14,8 @@ import (
 // SendMessage is what somebody writes to the customer here, in a session that is going on. It is recorded; that it goes out to the
 // channel is what a policy sees to. What was sent elsewhere and is only to be recorded comes through RecordMessage.
 //
-// Refused, in this order: NOT_FOUND; FORBIDDEN as OnlyOf says; SESSION_NOT_ACCEPTED while nobody has the session; SESSION_ENDED; VALIDATION at
-// agent, id, kind, text, url or name as in session.State.RecordMessage.
+// Refused, in this order: NOT_FOUND; FORBIDDEN as OnlyOf says; SESSION_NOT_ACCEPTED while nobody has the session; SESSION_ENDED;
+// ASSOCIATION_GONE, as nobody would send it on; VALIDATION at agent, id, kind, text, url or name as in session.State.RecordMessage.
 type SendMessage struct {
 	Session uuid.UUID
 	Agent   string // who writes
@@ -38,6 +38,13 @@ func (cmd SendMessage) Run(ctx context.Context, c *Center, by By) (Done, error) 
 			return domain.Refuse(domain.CodeSessionNotAccepted)
 		case found.talk.state.Ended(): // whatever the clocks say
 			return domain.Refuse(domain.CodeSessionEnded)
+		}
+		all := associations()
+		if err := a.load(ctx, all); err != nil {
+			return err
+		}
+		if _, err := all.state.Active(found.talk.state.Association); err != nil {
+			return domain.Refuse(domain.CodeAssociationGone)
 		}
 		sender := session.Sender{Kind: domain.PartyAgent, ID: cmd.Agent}
 		events, err := found.talk.state.RecordMessage(cmd.Message.from(sender), a.at(), a.now)

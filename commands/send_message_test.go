@@ -41,6 +41,8 @@ func TestSendMessage(t *testing.T) {
 	} {
 		w.refused(w.by, send(c.change), c.code, c.at)
 	}
+	w.must(commands.RemoveAssociation{Association: 1})
+	w.refused(w.by, send(nil), domain.CodeAssociationGone, "")
 	w.must(commands.CloseSession{Session: commands.SessionRef{ID: opened.Session}, By: domain.PartyAgent})
 	w.refused(w.by, send(nil), domain.CodeSessionEnded, "")
 	w.refused(w.at(minute(1)), send(nil), domain.CodeSessionEnded, "") // before the end, but only now
