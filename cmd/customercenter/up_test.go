@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -132,7 +135,32 @@ func (p *process) kill() {
 // up starts `up` on free ports.
 func up(t testing.TB, data string, args ...string) *process {
 	t.Helper()
+	t.Cleanup(func() { postgresGone(t, data) }) // after the process was killed, before its directory is removed
 	return start(t, append([]string{"up", "--data", data, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}, args...)...)
+}
+
+// postgresGone waits for the end of the private Postgres of an `up` that was killed: it learns of that at once, and needs a moment.
+func postgresGone(t testing.TB, data string) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		text, err := os.ReadFile(filepath.Join(data, "postgres", "data", "postmaster.pid"))
+		if errors.Is(err, fs.ErrNotExist) {
+			return
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		first, _, _ := strings.Cut(string(text), "\n")
+		pid, err := strconv.Atoi(first)
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Errorf("Postgres, process %d, does not end", pid)
+			return
+		}
+	}
 }
 
 // demoTable reads what --demo says it sent and shows.
