@@ -67,30 +67,20 @@ type putBlacklistInput struct {
 }
 
 func (s *server) putBlacklist(ctx context.Context, r *request, in *putBlacklistInput) (*writtenCustomer, error) {
-	if err := s.mayBlacklist(ctx, r); err != nil {
-		return nil, err
-	}
-	if err := s.reaches(ctx, r, in.ID); err != nil {
-		return nil, err
-	}
-	version, err := in.version()
-	if err != nil {
-		return nil, err
-	}
-	cmd := in.Body.command(r, version)
-	cmd.Customer = in.ID
-	done, err := cmd.Run(ctx, s.Center, r.by(in.IdempotencyKey))
-	if err != nil {
-		return nil, notThere(err)
-	}
-	return s.written(ctx, r, done), nil
+	return s.blacklist(ctx, r, in, s.reaches, func(cmd *commands.BlacklistCustomer) { cmd.Customer = in.ID })
 }
 
 func (s *server) putSessionBlacklist(ctx context.Context, r *request, in *putBlacklistInput) (*writtenCustomer, error) {
+	return s.blacklist(ctx, r, in, s.reachesCustomerOf, func(cmd *commands.BlacklistCustomer) { cmd.Session = commands.SessionRef{ID: in.ID} })
+}
+
+// blacklist puts on the list whom the id in the address leads to: reaches says whether the caller gets there, aim names them in the command.
+func (s *server) blacklist(ctx context.Context, r *request, in *putBlacklistInput, reaches func(context.Context, *request, uuid.UUID) error,
+	aim func(*commands.BlacklistCustomer)) (*writtenCustomer, error) {
 	if err := s.mayBlacklist(ctx, r); err != nil {
 		return nil, err
 	}
-	if err := s.reachesCustomerOf(ctx, r, in.ID); err != nil {
+	if err := reaches(ctx, r, in.ID); err != nil {
 		return nil, err
 	}
 	version, err := in.version()
@@ -98,7 +88,7 @@ func (s *server) putSessionBlacklist(ctx context.Context, r *request, in *putBla
 		return nil, err
 	}
 	cmd := in.Body.command(r, version)
-	cmd.Session = commands.SessionRef{ID: in.ID}
+	aim(&cmd)
 	done, err := cmd.Run(ctx, s.Center, r.by(in.IdempotencyKey))
 	if err != nil {
 		return nil, notThere(err)
