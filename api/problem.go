@@ -38,23 +38,23 @@ const (
 	codeUnknownTenant    = ingest.CodeUnknownTenant
 )
 
-// Rules of VALIDATION that only the HTTP surface knows; the others are in package domain.
+// Rules of VALIDATION as the HTTP surface calls them; most are those of package domain.
 const (
-	ruleUnknown    = "unknown"
-	ruleJSON       = "json"
-	ruleEncoding   = "encoding"
+	ruleUnknown    = domain.RuleUnknown
+	ruleJSON       = domain.RuleJSON
+	ruleEncoding   = domain.RuleEncoding
 	ruleNUL        = "nul"
 	ruleInvalid    = "invalid"
-	ruleTime       = "time"
-	ruleUUID       = "uuid"
+	ruleTime       = domain.RuleTime
+	ruleUUID       = domain.RuleUUID
 	ruleCursor     = "cursor"
-	ruleOrder      = "order"
+	ruleOrder      = domain.RuleOrder
 	ruleNotYet     = "not_yet"
-	ruleTypeString = "type_string"
-	ruleTypeNumber = "type_number"
-	ruleTypeBool   = "type_bool"
-	ruleTypeArray  = "type_array"
-	ruleTypeObject = "type_object"
+	ruleTypeString = domain.RuleTypeString
+	ruleTypeNumber = domain.RuleTypeNumber
+	ruleTypeBool   = domain.RuleTypeBool
+	ruleTypeArray  = domain.RuleTypeArray
+	ruleTypeObject = domain.RuleTypeObject
 )
 
 // statuses are the HTTP statuses of codes. What is not here and is a refusal is the caller's request that does not fit the state

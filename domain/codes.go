@@ -36,6 +36,21 @@ const (
 	RuleRange      = "range"      // outside the arguments "min" to "max"
 	RuleFuture     = "future"     // an instant that has passed
 	RuleReadOnly   = "read_only"  // never changes
+	RuleTooShort   = "too_short"  // shorter than the argument "min", in characters
+	RuleTooDeep    = "too_deep"   // inside more levels than the argument "max"
+	RuleUnknown    = "unknown"    // no such member, field or operator here
+	RuleDuplicate  = "duplicate"  // a member that was given before
+	RuleDigits     = "digits"     // a number of more digits than the argument "max"
+	RuleOrder      = "order"      // the first of two does not lie before the second
+	RuleTime       = "time"       // not an instant as RFC 3339 writes it
+	RuleUUID       = "uuid"       // not an id
+	RuleJSON       = "json"       // not JSON
+	RuleEncoding   = "encoding"   // not valid UTF-8
+	RuleTypeString = "type_string"
+	RuleTypeNumber = "type_number"
+	RuleTypeBool   = "type_bool"
+	RuleTypeArray  = "type_array"
+	RuleTypeObject = "type_object"
 )
 
 // Invalid returns a refusal with CodeValidation: the value at location breaks the rule.

@@ -127,5 +127,8 @@ var rules = map[string]text{
 	"invalid":     {"The value is not valid.", "值无效。"},
 	"cursor":      {"The cursor does not belong to this list.", "游标不属于此列表。"},
 	"order":       {"The first must lie before the second.", "前者必须早于后者。"},
+	"too_deep":    {"At most {max} levels are allowed.", "最多 {max} 层。"},
+	"duplicate":   {"This is there twice.", "重复出现。"},
+	"digits":      {"At most {max} digits are allowed.", "最多 {max} 位数字。"},
 	"not_yet":     {"This is not supported yet.", "暂不支持。"},
 }
