@@ -157,6 +157,15 @@ func (q *queue) take() []*prepared {
 
 // prepare encodes and seals outside of any lock, in the caller's goroutine.
 func (s *Store) prepare(ctx context.Context, a *Append) (*prepared, error) {
+	p, err := s.begin(a)
+	if err != nil {
+		return nil, err
+	}
+	return p, s.encode(ctx, p)
+}
+
+// begin checks an append and makes the keys of its new customers.
+func (s *Store) begin(a *Append) (*prepared, error) {
 	p := &prepared{Append: a, done: make(chan struct{})}
 	if a.ID == uuid.Nil || a.Tenant == "" || a.Now.IsZero() {
 		return nil, errors.New("eventstore: an append needs a tenant, an id and the caller's time")
@@ -169,15 +178,21 @@ func (s *Store) prepare(ctx context.Context, a *Append) (*prepared, error) {
 		}
 		p.fresh[c.ID] = k
 	}
+	return p, nil
+}
+
+// encode encodes and seals the events of an append.
+func (s *Store) encode(ctx context.Context, p *prepared) error {
+	a := p.Append
 	seen := make(map[string]bool, len(a.Streams))
 	meta := Meta{Append: a.ID, Actor: a.Actor, Cause: a.Cause, Correlation: a.Correlation}
 	plain, err := json.Marshal(meta) // shared by all events that did not happen outside
 	if err != nil {
-		return nil, fmt.Errorf("eventstore: envelope: %w", err)
+		return fmt.Errorf("eventstore: envelope: %w", err)
 	}
 	for _, st := range a.Streams {
 		if seen[st.Stream] || st.Stream == "" || len(st.Events) == 0 || st.Version < 0 {
-			return nil, fmt.Errorf("eventstore: append names stream %q twice, without events or without a version", st.Stream)
+			return fmt.Errorf("eventstore: append names stream %q twice, without events or without a version", st.Stream)
 		}
 		seen[st.Stream] = true
 		for i, e := range st.Events {
@@ -187,7 +202,7 @@ func (s *Store) prepare(ctx context.Context, a *Append) (*prepared, error) {
 				meta.OccurredAt = &at
 				b, err := json.Marshal(meta)
 				if err != nil {
-					return nil, fmt.Errorf("eventstore: envelope: %w", err)
+					return fmt.Errorf("eventstore: envelope: %w", err)
 				}
 				pe.meta = string(b)
 			}
@@ -198,7 +213,7 @@ func (s *Store) prepare(ctx context.Context, a *Append) (*prepared, error) {
 				return s.keys.Current(ctx, a.Tenant, e.Customer)
 			})
 			if err != nil {
-				return nil, fmt.Errorf("eventstore: encode: %w", unavailable(err))
+				return fmt.Errorf("eventstore: encode: %w", unavailable(err))
 			}
 			pe.data, pe.name, pe.typeVersion = string(data), name, version
 			p.bytes += len(pe.data) + len(pe.meta)
@@ -206,9 +221,9 @@ func (s *Store) prepare(ctx context.Context, a *Append) (*prepared, error) {
 		}
 	}
 	if len(p.events) > MaxEvents || p.bytes > MaxBytes {
-		return nil, ErrTooLarge
+		return ErrTooLarge
 	}
-	return p, nil
+	return nil
 }
 
 // send carries out one batch and settles every append in it. A batch that fails as a statement is halved and tried again, so that
