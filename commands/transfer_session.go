@@ -33,7 +33,7 @@ func (cmd TransferSession) Run(ctx context.Context, c *Center, by By) (Done, err
 }
 
 // CodeForbidden says that the session is another agent's, or nobody's yet.
-const CodeForbidden = "FORBIDDEN"
+const CodeForbidden = domain.CodeForbidden
 
 // mustBeOf refuses a session that the agent neither has nor had last; anybody's will do if agent is empty. It is decided on the session
 // as it is loaded, not before the command runs: a request that is repeated gets its first answer although the session has moved on, and

@@ -11,6 +11,16 @@ const (
 	CodeIDInvalid           = "ID_INVALID"            // the external id is not what its channel hands out
 	CodeTagExists           = "TAG_EXISTS"            // another tag has that name
 	CodeTagUnknown          = "TAG_UNKNOWN"           // the tag is not in the catalogue
+	CodeGroupExists         = "GROUP_EXISTS"          // another group has that name
+	CodeGroupUnknown        = "GROUP_UNKNOWN"         // there is no such group
+	CodeViewExists          = "VIEW_EXISTS"           // another view has that name
+	CodeAutoMessageExists   = "AUTO_MESSAGE_EXISTS"   // another auto message has that name
+	CodeAutoMessageStarted  = "AUTO_MESSAGE_STARTED"  // the auto message was started, so text and audience are fixed
+	CodeAutoMessageRunning  = "AUTO_MESSAGE_RUNNING"  // the auto message is being sent; it has to be stopped first
+	CodeLimitReached        = "LIMIT_REACHED"         // there are as many as the argument "max" already
+	CodeForbidden           = "FORBIDDEN"             // it is another's
+	CodeFieldExists         = "FIELD_EXISTS"          // another field has that key or is called the same
+	CodeFieldInUse          = "FIELD_IN_USE"          // what the argument "uses" lists speaks of the field or the option
 	CodeAssociationExists   = "ASSOCIATION_EXISTS"    // the account is connected already
 	CodeAssociationGone     = "ASSOCIATION_GONE"      // the association was removed
 	CodeSessionOpen         = "SESSION_OPEN"          // the customer has an unfinished session

@@ -37,6 +37,9 @@ func fill(v reflect.Value, name string) {
 	case uuid.UUID:
 		v.Set(reflect.ValueOf(uuid.MustParse("0198c0de-0000-7000-8000-000000000001")))
 		return
+	case json.RawMessage:
+		v.Set(reflect.ValueOf(json.RawMessage(`{"field":"` + strings.ToLower(name) + `"}`)))
+		return
 	case time.Time:
 		v.Set(reflect.ValueOf(time.Date(2026, 11, 22, 14, 5, 6, 789000000, time.UTC)))
 		return

@@ -5,10 +5,12 @@ import (
 	"customercenter/domain"
 	"customercenter/domain/association"
 	"customercenter/domain/customer"
+	"customercenter/domain/group"
 	"customercenter/domain/session"
 	"customercenter/domain/settings"
 	"customercenter/domain/suppressed"
 	"customercenter/domain/tag"
+	"customercenter/domain/view"
 )
 
 // Events returns one zero value of every event type.
@@ -18,6 +20,8 @@ func Events() []domain.Event {
 		settings.EntitlementGranted{}, settings.EntitlementRevoked{},
 		association.Registered{}, association.Renamed{}, association.Removed{},
 		tag.Created{}, tag.Renamed{}, tag.Deleted{},
+		group.Defined{}, group.Revised{}, group.Renamed{}, group.VisibilitySet{}, group.Deleted{},
+		view.Saved{}, view.Shared{}, view.Unshared{}, view.Deleted{},
 		customer.Created{}, customer.ProfileChanged{}, customer.Tagged{}, customer.Untagged{},
 		customer.SessionOpened{}, customer.SessionClosed{}, customer.Blacklisted{}, customer.Unblacklisted{},
 		session.Started{}, session.Accepted{}, session.Transferred{}, session.MessageRecorded{},

@@ -27,6 +27,17 @@ var events = map[string]text{
 	"tag.renamed": {"The tag was renamed to {name}.", "标签更名为“{name}”。"},
 	"tag.deleted": {"The tag {tag} was deleted.", "删除了标签“{tag}”。"},
 
+	"group.defined":        {"The group {name} was defined; visible to agents: {agent_visible}.", "创建了分组“{name}”；客服可见：{agent_visible}。"},
+	"group.revised":        {"The rule of the group {group} was revised; revision {revision}.", "修改了分组“{group}”的规则；第 {revision} 版。"},
+	"group.renamed":        {"The group was renamed to {name}.", "分组更名为“{name}”。"},
+	"group.visibility_set": {"Whether agents see the group {group} was set to: {agent_visible}.", "分组“{group}”的客服可见设为：{agent_visible}。"},
+	"group.deleted":        {"The group {group} was deleted.", "删除了分组“{group}”。"},
+
+	"view.saved":    {"The view {name} was saved.", "保存了视图“{name}”。"},
+	"view.shared":   {"The view {view} was shared.", "共享了视图 {view}。"},
+	"view.unshared": {"The view {view} is shared no more.", "视图 {view} 不再共享。"},
+	"view.deleted":  {"The view {view} was deleted.", "删除了视图 {view}。"},
+
 	"customer.created": {"The customer {external_id} was created: {via}, channel {channel}, association {association}.",
 		"创建了客户 {external_id}：{via}，渠道：{channel}，关联：{association}。"},
 	"customer.profile_changed": {"The profile was changed: {fields}.", "修改了客户资料：{fields}。"},

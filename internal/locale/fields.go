@@ -59,8 +59,21 @@ var fields = map[string]text{
 	"entitlement":              {"capability", "功能"},
 	"removed":                  {"disconnected", "已解除关联"},
 
+	"group":         {"group", "分组"},
+	"groups":        {"groups", "客户分组"},
+	"rule":          {"rule", "规则"},
+	"revision":      {"revision", "版本"},
+	"agent_visible": {"visible to agents", "客服可见"},
+	"view":          {"view", "视图"},
+	"filter":        {"filter", "筛选条件"},
+	"sort":          {"order", "排序"},
+	"columns":       {"columns", "列"},
+	"owner":         {"owner", "所有者"},
+
 	// What means something else there.
 	"tag.name":         {"name of the tag", "标签名称"},
+	"group.name":       {"name of the group", "分组名称"},
+	"view.name":        {"name of the view", "视图名称"},
 	"association.name": {"name of the association", "关联名称"},
 	"session.name":     {"file name", "文件名"},
 	"suppressed.name":  {"file name", "文件名"},

@@ -1,0 +1,121 @@
+package group
+
+import (
+	"bytes"
+
+	"github.com/google/uuid"
+
+	"customercenter/domain"
+	"customercenter/domain/filter"
+	"customercenter/domain/text"
+)
+
+// Rule is a rule that is asked for, and what it may name.
+type Rule struct {
+	// Filter was parsed against the tenant's fields, without groups.
+	Filter *filter.Filter
+	// Tags reports which tags exist.
+	Tags func(uuid.UUID) bool
+}
+
+// check refuses a rule that everybody would match by saying nothing (VALIDATION), and one that names a tag that does not exist
+// (TAG_UNKNOWN), each with its path. A tag that is deleted later stays in the rule: no customer has it any more.
+func (r Rule) check() error {
+	if r.Filter == nil || r.Filter.Root() == nil {
+		return domain.Invalid("rule", domain.RuleRequired)
+	}
+	return r.Filter.CheckNamed(r.Tags, func(uuid.UUID) bool { return false })
+}
+
+// Define adds a group under a new id.
+//
+// Refused: VALIDATION unless the name is 1 to MaxName characters, and for a rule without a condition; GROUP_EXISTS if another group has
+// that name, compared without case and width; TAG_UNKNOWN with the path in the rule; LIMIT_REACHED if there are MaxGroups; CONFLICT if the
+// id is taken.
+func (s *State) Define(id uuid.UUID, name string, rule Rule, agentVisible bool) ([]Event, error) {
+	name, err := normalizeName(name)
+	if err != nil {
+		return nil, err
+	}
+	if s.Known(id) {
+		return nil, domain.Refuse(domain.CodeConflict)
+	}
+	if _, taken := s.byName[text.Fold(name)]; taken {
+		return nil, domain.Refuse(domain.CodeGroupExists).At("name")
+	}
+	if err := rule.check(); err != nil {
+		return nil, err
+	}
+	if len(s.All) >= MaxGroups {
+		return nil, domain.Refuse(domain.CodeLimitReached).With("max", MaxGroups)
+	}
+	return []Event{Defined{Group: id, Name: name, Rule: rule.Filter.JSON(), AgentVisible: agentVisible}}, nil
+}
+
+// Revise gives a group another rule. One that says the same in the same order changes nothing.
+// Refused: NOT_FOUND, and for the rule as in Define.
+func (s *State) Revise(id uuid.UUID, rule Rule) ([]Event, error) {
+	g, found := s.All[id]
+	if !found {
+		return nil, domain.Refuse(domain.CodeNotFound)
+	}
+	if err := rule.check(); err != nil {
+		return nil, err
+	}
+	if canonical := rule.Filter.JSON(); !bytes.Equal(canonical, g.Rule) {
+		return []Event{Revised{Group: id, Rule: canonical, Revision: g.Revision + 1}}, nil
+	}
+	return nil, nil
+}
+
+// Rename gives a group another name. Refused: NOT_FOUND, and for the name as in Define.
+func (s *State) Rename(id uuid.UUID, name string) ([]Event, error) {
+	g, found := s.All[id]
+	if !found {
+		return nil, domain.Refuse(domain.CodeNotFound)
+	}
+	name, err := normalizeName(name)
+	if err != nil {
+		return nil, err
+	}
+	if owner, taken := s.byName[text.Fold(name)]; taken && owner != id {
+		return nil, domain.Refuse(domain.CodeGroupExists).At("name")
+	}
+	if name == g.Name {
+		return nil, nil
+	}
+	return []Event{Renamed{Group: id, Name: name}}, nil
+}
+
+// SetVisibility says whether agents see the group. Refused: NOT_FOUND.
+func (s *State) SetVisibility(id uuid.UUID, agentVisible bool) ([]Event, error) {
+	g, found := s.All[id]
+	if !found {
+		return nil, domain.Refuse(domain.CodeNotFound)
+	}
+	if g.AgentVisible == agentVisible {
+		return nil, nil
+	}
+	return []Event{VisibilitySet{Group: id, AgentVisible: agentVisible}}, nil
+}
+
+// Delete ends a group: its members leave it. Views that read it stay, and find nobody in it. Refused: NOT_FOUND.
+func (s *State) Delete(id uuid.UUID) ([]Event, error) {
+	if !s.Known(id) {
+		return nil, domain.Refuse(domain.CodeNotFound)
+	}
+	return []Event{Deleted{Group: id}}, nil
+}
+
+func normalizeName(name string) (string, error) {
+	name, ok := text.Line(name)
+	switch {
+	case !ok:
+		return "", domain.Invalid("name", domain.RuleCharacters)
+	case name == "":
+		return "", domain.Invalid("name", domain.RuleRequired)
+	case text.Length(name) > MaxName:
+		return "", domain.TooLong("name", MaxName)
+	}
+	return name, nil
+}
