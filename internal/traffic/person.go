@@ -10,6 +10,7 @@ import (
 type person struct {
 	association int // index into the associations
 	externalID  string
+	fullName    string
 	nickname    string // may be empty
 	latin       bool   // writes English
 	profile     profile
@@ -33,6 +34,7 @@ func newPerson(seed uint64, n uint64, associations []Association, table []int) p
 		name = nickLatin + " " + pick(r, latinLast)
 	}
 	channel := associations[p.association].Channel
+	p.fullName = name
 	p.externalID = externalID(r, channel, family.pinyin, n)
 	p.nickname = nickname(r, family, name, nickLatin)
 	p.profile = knownProfile(r, channel, name, family.pinyin)
