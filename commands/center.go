@@ -67,6 +67,9 @@ type Done struct {
 	Customer    uuid.UUID `json:"customer,omitzero"`
 	Session     uuid.UUID `json:"session,omitzero"`
 	Tag         uuid.UUID `json:"tag,omitzero"`
+	AutoMessage uuid.UUID `json:"auto_message,omitzero"`
+	Group       uuid.UUID `json:"group,omitzero"`
+	View        uuid.UUID `json:"view,omitzero"`
 	Association int       `json:"association,omitempty"`
 	// Version is that of the customer after the command, where it edits one: the version in the customer's stream of the last
 	// change of profile, tags or blacklist. It is what IfVersion of the next edit takes.
@@ -75,6 +78,8 @@ type Done struct {
 	Late bool `json:"late,omitempty"`
 	// Suppressed is true for a message of somebody on the blacklist that went into no session.
 	Suppressed bool `json:"suppressed,omitempty"`
+	// Recipients is how many customers get an auto message since.
+	Recipients int `json:"recipients,omitempty"`
 }
 
 // Codes of refusals that no aggregate knows.

@@ -7,11 +7,14 @@ import (
 
 	"customercenter/domain"
 	"customercenter/domain/association"
+	"customercenter/domain/automessage"
 	"customercenter/domain/customer"
+	"customercenter/domain/group"
 	"customercenter/domain/session"
 	"customercenter/domain/settings"
 	"customercenter/domain/suppressed"
 	"customercenter/domain/tag"
+	"customercenter/domain/view"
 	"customercenter/eventstore"
 )
 
@@ -49,8 +52,13 @@ type (
 	sessionEntity      = entity[session.State, *session.State]
 	tagsEntity         = entity[tag.State, *tag.State]
 	associationsEntity = entity[association.State, *association.State]
+	groupsEntity       = entity[group.State, *group.State]
+	viewsEntity        = entity[view.State, *view.State]
 	settingsEntity     = entity[settings.State, *settings.State]
 	suppressedEntity   = entity[suppressed.State, *suppressed.State]
+	autoMessagesEntity = entity[automessage.State, *automessage.State]
+	listEntity         = entity[automessage.List, *automessage.List]
+	recipientEntity    = entity[automessage.Recipient, *automessage.Recipient]
 )
 
 func customerOf(id uuid.UUID) *customerEntity {
@@ -63,6 +71,10 @@ func sessionOf(id uuid.UUID) *sessionEntity {
 
 func tags() *tagsEntity { return &tagsEntity{name: tag.Stream, state: new(tag.State)} }
 
+func groups() *groupsEntity { return &groupsEntity{name: group.Stream, state: new(group.State)} }
+
+func views() *viewsEntity { return &viewsEntity{name: view.Stream, state: new(view.State)} }
+
 func associations() *associationsEntity {
 	return &associationsEntity{name: association.Stream, state: new(association.State)}
 }
@@ -73,6 +85,18 @@ func settingsOf() *settingsEntity {
 
 func suppressedOf(customer uuid.UUID) *suppressedEntity {
 	return &suppressedEntity{name: suppressed.Stream(customer), state: new(suppressed.State)}
+}
+
+func autoMessages() *autoMessagesEntity {
+	return &autoMessagesEntity{name: automessage.Stream, state: new(automessage.State)}
+}
+
+func listOf(autoMessage uuid.UUID) *listEntity {
+	return &listEntity{name: automessage.ListStream(autoMessage), state: new(automessage.List)}
+}
+
+func recipientOf(id uuid.UUID) *recipientEntity {
+	return &recipientEntity{name: automessage.RecipientStream(id), state: new(automessage.Recipient)}
 }
 
 func (e *entity[S, P]) id() string                     { return e.name }

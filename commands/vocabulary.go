@@ -1,0 +1,67 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+
+	"customercenter/domain/filter"
+	"customercenter/domain/group"
+	"customercenter/domain/view"
+)
+
+// vocabulary is what a filter may speak of: the tenant's tags and groups. A command loads them together with what it changes.
+type vocabulary struct {
+	tags   *tagsEntity
+	groups *groupsEntity
+}
+
+func newVocabulary() vocabulary { return vocabulary{tags: tags(), groups: groups()} }
+
+// load brings it up to date, and others with it in the same round trip.
+func (v vocabulary) load(ctx context.Context, a *attempt, others ...stream) error {
+	return a.load(ctx, append(others, v.tags, v.groups)...)
+}
+
+// language is what a filter is parsed against. Rules of groups may not read groups.
+func (v vocabulary) language(readsGroups bool) *filter.Language {
+	return &filter.Language{Groups: readsGroups}
+}
+
+// rule reads the rule of a group. What it names cannot go while the command is being decided: it guards on the catalogues.
+// Refused: VALIDATION with the path in the rule.
+func (v vocabulary) rule(a *attempt, raw json.RawMessage) (group.Rule, error) {
+	parsed, err := filter.Parse(raw, v.language(false), "rule")
+	if err != nil {
+		return group.Rule{}, err
+	}
+	a.guard(v.tags)
+	return group.Rule{Filter: parsed, Tags: v.tags.state.Known}, nil
+}
+
+// filter reads the filter of a view; nil without one. It guards as rule does.
+// Refused: VALIDATION with the path in the filter.
+func (v vocabulary) filter(a *attempt, raw json.RawMessage) (*filter.Filter, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	parsed, err := filter.Parse(raw, v.language(true), "filter")
+	if err != nil {
+		return nil, err
+	}
+	a.guard(v.tags)
+	a.guard(v.groups)
+	return parsed, nil
+}
+
+// known says what a view may name.
+func (v vocabulary) known() view.Known {
+	custom := v.language(true).Custom
+	return view.Known{Tags: v.tags.state.Known, Groups: v.groups.state.Known, Custom: func(key string) bool {
+		for _, f := range custom {
+			if f.Key == key {
+				return true
+			}
+		}
+		return false
+	}}
+}
