@@ -2,16 +2,13 @@ package projections
 
 import (
 	_ "embed"
-	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
-	"customercenter/domain"
 	"customercenter/domain/customer"
-	"customercenter/domain/session"
-	"customercenter/domain/suppressed"
 	"customercenter/domain/text"
 	"customercenter/eventstore"
 	"customercenter/projections/projector"
@@ -27,7 +24,7 @@ const CustomersName = "customers"
 func CustomersDefinition() projector.Definition {
 	tables, indexes := projector.Sections(customersSQL)
 	return projector.Definition{
-		Name: CustomersName, Version: 2,
+		Name: CustomersName, Version: 3,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
 			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded",
@@ -55,11 +52,13 @@ type customerRow struct {
 	UpdatedAt       time.Time
 	Version         int64
 	CreatedPosition int64
+	NicknameKey     []byte // never nil
 }
 
 type customerTextRow struct {
-	Ordinal                    int64
-	ExternalID, Nickname, Name string
+	Ordinal                                                                      int64
+	ExternalID, Nickname, Name, Phone, QQ, WechatID, Email, Company, Description string
+	Terms                                                                        []int64
 }
 
 type customerActivityRow struct {
@@ -79,6 +78,7 @@ type customerActivityRow struct {
 	LastCustomerMessageAt *time.Time
 	Suppressed            int    // messages, in all listings
 	Agents                string // JSON array: who owns or owned a session, in the order in which they first did
+	LastAgent             string // who accepted a session, or got one, last
 }
 
 type counterRow struct {
@@ -101,6 +101,9 @@ type customersFold struct {
 	listings   *projector.Rows[uuid.UUID, customerListingRow]
 	counters   *projector.Rows[string, counterRow]
 	parked     *projector.Rows[int64, customerParkedRow]
+	bits       *projector.Bits // of facets
+	grams      *projector.Bits
+	order      nicknameOrder
 	// kept are the ordinals, by position of creation, of a customer that is folded anew; nil otherwise.
 	kept map[int64]int64
 }
@@ -133,11 +136,19 @@ func newCustomersFold() projector.Fold {
 			projector.Value("updated_at", "timestamptz", func(r *c) *time.Time { return &r.UpdatedAt }),
 			projector.Value("version", "bigint", func(r *c) *int64 { return &r.Version }),
 			projector.Value("created_position", "bigint", func(r *c) *int64 { return &r.CreatedPosition }),
+			projector.Value("nickname_key", "bytea", func(r *c) *[]byte { return &r.NicknameKey }),
 		),
 		texts: projector.NewRows("customer_text", "ordinal", "bigint", func(r *x) *int64 { return &r.Ordinal },
 			projector.Value("external_id", "text", func(r *x) *string { return &r.ExternalID }),
 			projector.Value("nickname", "text", func(r *x) *string { return &r.Nickname }),
 			projector.Value("name", "text", func(r *x) *string { return &r.Name }),
+			projector.Value("phone", "text", func(r *x) *string { return &r.Phone }),
+			projector.Value("qq", "text", func(r *x) *string { return &r.QQ }),
+			projector.Value("wechat_id", "text", func(r *x) *string { return &r.WechatID }),
+			projector.Value("email", "text", func(r *x) *string { return &r.Email }),
+			projector.Value("company", "text", func(r *x) *string { return &r.Company }),
+			projector.Value("description", "text", func(r *x) *string { return &r.Description }),
+			projector.Bigints("terms", func(r *x) *[]int64 { return &r.Terms }),
 		),
 		activities: projector.NewRows("customer_activity", "id", "uuid", func(r *a) *uuid.UUID { return &r.ID },
 			projector.Value("ordinal", "bigint", func(r *a) *int64 { return &r.Ordinal }),
@@ -154,6 +165,7 @@ func newCustomersFold() projector.Fold {
 			projector.Value("last_customer_message_at", "timestamptz", func(r *a) **time.Time { return &r.LastCustomerMessageAt }),
 			projector.Value("suppressed_count", "int", func(r *a) *int { return &r.Suppressed }),
 			projector.JSON("agents", func(r *a) *string { return &r.Agents }),
+			projector.Value("last_agent", "text", func(r *a) *string { return &r.LastAgent }),
 		),
 		agents:   newCustomerAgents(),
 		listings: newCustomerListings(),
@@ -162,11 +174,13 @@ func newCustomersFold() projector.Fold {
 		parked: projector.NewRows("customer_parked", "position", "bigint", func(r *customerParkedRow) *int64 { return &r.Position },
 			projector.Value("customer", "uuid", func(r *customerParkedRow) *uuid.UUID { return &r.Customer }),
 			projector.Value("ordinal", "bigint", func(r *customerParkedRow) *int64 { return &r.Ordinal })),
+		bits: projector.NewBits("customer_bits", "facet"), grams: projector.NewBits("customer_gram_bits", "gram"),
+		order: newNicknameOrder(),
 	}
 }
 
 func (f *customersFold) Tables() []projector.Table {
-	return []projector.Table{f.customers, f.texts, f.activities, f.agents, f.listings, f.counters, f.parked}
+	return []projector.Table{f.customers, f.texts, f.activities, f.agents, f.listings, f.counters, f.parked, f.bits, f.grams}
 }
 
 func (f *customersFold) Touch(e *eventstore.Decoded) {
@@ -195,67 +209,23 @@ func (f *customersFold) Apply(e *eventstore.Decoded) error {
 	switch payload := e.Payload.(type) {
 	case customer.Created:
 		return f.created(e, payload)
-	case customer.ProfileChanged, customer.Tagged, customer.Untagged:
-		return f.changed(e, payload.(customer.Event))
+	case customer.ProfileChanged:
+		return f.profileChanged(e, payload)
+	case customer.Tagged, customer.Untagged:
+		return f.retagged(e, payload.(customer.Event))
 	case customer.Blacklisted:
 		return f.listed(e, payload)
 	case customer.Unblacklisted:
 		return f.lifted(e)
 	}
-	activity, found := f.activities.Edit(e.Customer)
-	if !found {
-		return errNoCustomer
-	}
-	at := micros(e.OccurredAt())
-	switch payload := e.Payload.(type) {
-	case customer.SessionOpened:
-		activity.OpenSession = &payload.Session
-		activity.Sessions++
-		if activity.FirstSessionAt == nil || at.Before(*activity.FirstSessionAt) {
-			activity.FirstSessionAt = &at
-		}
-		if at.After(activity.LastSessionAt) {
-			activity.LastSessionAt = at
-		}
-	case customer.SessionClosed:
-		if open := activity.OpenSession; open != nil && *open == payload.Session {
-			activity.OpenSession = nil
-		}
-		if last := payload.LastCustomerMessageAt; last != nil {
-			activity.LastCustomerMessageAt = later(activity.LastCustomerMessageAt, micros(*last))
-		}
-	case session.Accepted:
-		return f.served(activity, payload.Agent)
-	case session.Transferred:
-		return f.served(activity, payload.To)
-	case suppressed.MessageRecorded:
-		f.suppressed(activity)
-		activity.LastCustomerMessageAt = later(activity.LastCustomerMessageAt, at)
-	case session.MessageRecorded:
-		activity.Messages++
-		activity.LastMessageAt = later(activity.LastMessageAt, at)
-		if payload.Sender.Kind == domain.PartyCustomer {
-			activity.LastCustomerMessageAt = later(activity.LastCustomerMessageAt, at)
-		}
-	case session.Rated:
-		activity.RatingSum += payload.Score
-		activity.Ratings++
-		if activity.RatingLastAt == nil || !at.Before(*activity.RatingLastAt) {
-			activity.RatingLast, activity.RatingLastAt = payload.Score, &at
-		}
-	}
-	return nil
+	return f.happened(e)
 }
 
 func (f *customersFold) created(e *eventstore.Decoded, c customer.Created) error {
 	ordinal := f.ordinal(&e.Event)
-	custom := "{}"
-	if len(c.Profile.Custom) > 0 {
-		b, err := json.Marshal(c.Profile.Custom)
-		if err != nil {
-			return errors.New("the custom fields cannot be written as JSON")
-		}
-		custom = string(b)
+	custom, err := customJSON(c.Profile.Custom)
+	if err != nil {
+		return err
 	}
 	c.Profile.Custom = nil
 	at := micros(e.RecordedAt)
@@ -263,6 +233,7 @@ func (f *customersFold) created(e *eventstore.Decoded, c customer.Created) error
 		ID: e.Customer, Ordinal: ordinal, Generation: c.Generation, Association: c.Association, Channel: c.Channel, ExternalID: c.ExternalID,
 		Profile: c.Profile, Custom: custom, Tags: c.Tags, Via: c.Via,
 		CreatedAt: at, UpdatedAt: at, Version: e.Version, CreatedPosition: e.Position,
+		NicknameKey: f.order.key(c.Profile.Nickname),
 	}
 	activity := customerActivityRow{ID: e.Customer, Ordinal: ordinal, Agents: "[]"}
 	if former, again := f.customers.Peek(e.Customer); again {
@@ -275,30 +246,114 @@ func (f *customersFold) created(e *eventstore.Decoded, c customer.Created) error
 		f.customers.Create(row)
 		f.activities.Create(activity)
 	}
-	f.texts.Create(foldedText(&row)) // an ordinal is given once
+	return f.join(e.Tenant, &row)
+}
+
+// join brings a new customer into the sets and the texts that are searched.
+func (f *customersFold) join(tenant string, row *customerRow) error {
+	fields, err := fieldFacets(row)
+	if err != nil {
+		return err
+	}
+	for _, facets := range [][]int64{identityFacets(row), tagFacets(row.Tags), fields} {
+		move(f.bits, row.Ordinal, nil, facets)
+	}
+	texts := foldedText(tenant, row)
+	move(f.grams, row.Ordinal, nil, textGrams(&texts))
+	f.texts.Create(texts) // an ordinal is given once
 	return nil
 }
 
-func foldedText(r *customerRow) customerTextRow {
-	return customerTextRow{
-		Ordinal: r.Ordinal, ExternalID: text.Fold(r.ExternalID), Nickname: text.Fold(r.Profile.Nickname), Name: text.Fold(r.Profile.Name),
-	}
-}
-
-// changed lets the domain say what a profile or the tags are after a change.
-func (f *customersFold) changed(e *eventstore.Decoded, payload customer.Event) error {
-	row, found := f.customers.Edit(e.Customer)
+// leave takes a customer out of everything that hangs on its place in the list, at the end of a life.
+func (f *customersFold) leave(row *customerRow) error {
+	activity, found := f.activities.Peek(row.ID)
 	if !found {
 		return errNoCustomer
 	}
-	before := customer.State{Profile: row.Profile, Tags: row.Tags}
-	after := before.Clone()
-	at := micros(e.RecordedAt)
-	after.Apply(payload, at)
-	row.Profile, row.Tags, row.UpdatedAt, row.Version = after.Profile, after.Tags, at, e.Version
-	if before.Profile.Nickname != after.Profile.Nickname || before.Profile.Name != after.Profile.Name {
-		f.texts.Put(foldedText(row))
+	done, err := activityFacets(activity)
+	if err != nil {
+		return err
 	}
+	agents, err := agentsOf(activity)
+	if err != nil {
+		return err
+	}
+	fields, err := fieldFacets(row)
+	if err != nil {
+		return err
+	}
+	for _, facets := range [][]int64{identityFacets(row), tagFacets(row.Tags), fields, done, {facet(facetBlacklisted, "")}} {
+		move(f.bits, row.Ordinal, facets, nil)
+	}
+	texts := foldedText("", row)
+	move(f.grams, row.Ordinal, textGrams(&texts), nil)
+	f.texts.Delete(row.Ordinal)
+	f.listings.Delete(row.ID)
+	for _, agent := range agents {
+		f.agents.Delete(agentKey(row.ID, agent))
+	}
+	return nil
+}
+
+// foldedText is what is searched of a customer. The tenant matters to the terms only.
+func foldedText(tenant string, r *customerRow) customerTextRow {
+	p := &r.Profile
+	texts := customerTextRow{
+		Ordinal: r.Ordinal, ExternalID: text.Fold(r.ExternalID), Nickname: text.Fold(p.Nickname), Name: text.Fold(p.Name), Phone: text.Fold(p.Phone),
+		QQ: text.Fold(p.QQ), WechatID: text.Fold(p.WechatID), Email: text.Fold(p.Email), Company: text.Fold(p.Company), Description: text.Fold(p.Description),
+	}
+	texts.Terms = termsOf(tenant, &texts)
+	return texts
+}
+
+// retagged lets the domain say what the tags are after a change.
+func (f *customersFold) retagged(e *eventstore.Decoded, payload customer.Event) error {
+	row, err := f.touched(e)
+	if err != nil {
+		return err
+	}
+	before := row.Tags
+	after := customer.State{Tags: slices.Clone(before)}
+	after.Apply(payload, row.UpdatedAt)
+	row.Tags = after.Tags
+	move(f.bits, row.Ordinal, tagFacets(before), tagFacets(row.Tags))
+	return nil
+}
+
+// profileChanged lets the domain say what a profile is after a change.
+func (f *customersFold) profileChanged(e *eventstore.Decoded, payload customer.ProfileChanged) error {
+	row, err := f.touched(e)
+	if err != nil {
+		return err
+	}
+	fields, err := fieldFacets(row)
+	if err != nil {
+		return err
+	}
+	before := row.Profile
+	after := customer.State{Profile: before}
+	if after.Profile.Custom, err = customOf(row); err != nil {
+		return err
+	}
+	after.Apply(payload, row.UpdatedAt)
+	if row.Custom, err = customJSON(after.Profile.Custom); err != nil {
+		return err
+	}
+	row.Profile = after.Profile
+	row.Profile.Custom = nil
+	now, err := fieldFacets(row)
+	if err != nil {
+		return err
+	}
+	move(f.bits, row.Ordinal, fields, now)
+	if !slices.ContainsFunc(customer.Fields(), func(f customer.Field) bool { return before.Value(f.Key) != row.Profile.Value(f.Key) }) {
+		return nil // custom fields are not among the texts
+	}
+	row.NicknameKey = f.order.key(row.Profile.Nickname)
+	former := customerRow{Ordinal: row.Ordinal, ExternalID: row.ExternalID, Profile: before}
+	was, is := foldedText(e.Tenant, &former), foldedText(e.Tenant, row)
+	move(f.grams, row.Ordinal, textGrams(&was), textGrams(&is))
+	f.texts.Put(is)
 	return nil
 }
 
@@ -331,12 +386,12 @@ func (f *customersFold) Recall(id uuid.UUID, events []eventstore.Decoded) {
 	}
 }
 
-func (f *customersFold) Forget(id uuid.UUID, events []eventstore.Decoded) {
+func (f *customersFold) Forget(id uuid.UUID, events []eventstore.Decoded) error {
 	f.kept = map[int64]int64{}
 	if row, found := f.customers.Peek(id); found {
 		f.kept[row.CreatedPosition] = row.Ordinal
 		if err := f.leave(row); err != nil {
-			panic(err) // what this fold wrote it can read
+			return err
 		}
 		f.customers.Delete(id)
 		f.activities.Delete(id)
@@ -347,4 +402,5 @@ func (f *customersFold) Forget(id uuid.UUID, events []eventstore.Decoded) {
 			f.parked.Delete(row.Position)
 		}
 	}
+	return nil
 }

@@ -23,18 +23,47 @@ create table customer (
   updated_at       timestamptz      not null, -- of the last change of profile, tags or blacklist
   version          bigint           not null, -- of the stream, at that change
   created_position bigint           not null,
+  nickname_key     bytea            not null, -- the order of nicknames, see nicknameKey; empty without one
   primary key (tenant, id)
 );
 
--- What is searched, folded (NFKC, case) and in the order of the list.
+-- What is searched, folded (NFKC, case) and in the order of the list. A narrow table, because nothing else makes it change.
 create table customer_text (
   tenant      text collate "C" not null,
   ordinal     bigint           not null,
   external_id text collate "C" not null,
   nickname    text collate "C" not null,
   name        text collate "C" not null,
+  phone       text collate "C" not null,
+  qq          text collate "C" not null,
+  wechat_id   text collate "C" not null,
+  email       text collate "C" not null,
+  company     text collate "C" not null,
+  description text collate "C" not null,
+  terms       bigint[]         not null, -- see terms.go: (ordinal / 16384 << 48) + a hash of 48 bits, ascending, each once
   primary key (tenant, ordinal)
 );
+
+-- Sets of customers, see facets.go: bit ordinal % 16384 (0 is the leftmost) of the row of bucket ordinal / 16384. No row: nobody.
+-- Inline and compressed; the room is for one update of a full bitmap in place (HOT).
+create table customer_bits (
+  tenant text collate "C" not null,
+  facet  bigint           not null,
+  bucket int              not null,
+  bits   bit(16384)       not null,
+  primary key (tenant, facet, bucket)
+) with (fillfactor = 70);
+alter table customer_bits alter bits set storage main, alter bits set compression lz4;
+
+-- Whose nickname, name or external id has a character, as the same kind of sets. Apart, because they change rarely.
+create table customer_gram_bits (
+  tenant text collate "C" not null,
+  gram   bigint           not null,
+  bucket int              not null,
+  bits   bit(16384)       not null,
+  primary key (tenant, gram, bucket)
+) with (fillfactor = 70);
+alter table customer_gram_bits alter bits set storage main, alter bits set compression lz4;
 
 -- What changes with every session or message: a narrow table, so that such a change costs little. Only last_session_at is sorted
 -- by; all else is updated in place (HOT).
@@ -55,6 +84,7 @@ create table customer_activity (
   last_customer_message_at timestamptz,      -- late and suppressed messages included
   suppressed_count int              not null, -- in all listings
   agents           jsonb            not null, -- array of texts: who owns or owned a session
+  last_agent       text             not null, -- who accepted a session, or got one, last; empty for none
   primary key (tenant, id)
 ) with (fillfactor = 75);
 
@@ -102,7 +132,12 @@ create table customer_parked (
 -- indexes
 create unique index customer_ordinal on customer (tenant, ordinal);
 create index customer_created on customer (tenant, created_at, ordinal);
+create index customer_updated on customer (tenant, updated_at, ordinal);
+create index customer_nickname on customer (tenant, nickname_key, ordinal);
+create index customer_text_terms on customer_text using gin (terms) with (fastupdate = off);
 create index customer_activity_last_session on customer_activity (tenant, last_session_at, ordinal);
 create unique index customer_agent_agent on customer_agent (tenant, agent, ordinal);
 create unique index customer_listing_position on customer_listing (tenant, position);
 create unique index customer_listing_ordinal on customer_listing (tenant, ordinal);
+create index customer_listing_since on customer_listing (tenant, since, ordinal);
+create index customer_listing_expires on customer_listing (tenant, expires_at) where expires_at is not null;

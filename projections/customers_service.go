@@ -4,16 +4,20 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
+	"customercenter/domain"
 	"customercenter/domain/customer"
+	"customercenter/domain/session"
+	"customercenter/domain/suppressed"
 	"customercenter/eventstore"
 	"customercenter/projections/projector"
 )
 
-// This file folds what concerns the service that customers get: who served them, and who gets none because of the blacklist.
+// This file folds what concerns the service that customers get: their sessions, who served them, and who gets none because of the blacklist.
 
 type customerAgentRow struct {
 	ID       uuid.UUID // see agentKey
@@ -70,19 +74,99 @@ func agentsOf(activity *customerActivityRow) (agents []string, err error) {
 	return agents, nil
 }
 
+// happened folds what happens in sessions, and in place of them, into a customer's activity.
+func (f *customersFold) happened(e *eventstore.Decoded) error {
+	activity, found := f.activities.Edit(e.Customer)
+	if !found {
+		return errNoCustomer
+	}
+	at := micros(e.OccurredAt())
+	switch payload := e.Payload.(type) {
+	case customer.SessionOpened:
+		if activity.OpenSession == nil {
+			f.bits.Set(facet(facetOpen, ""), activity.Ordinal)
+		}
+		activity.OpenSession = &payload.Session
+		activity.Sessions++
+		if activity.FirstSessionAt == nil || at.Before(*activity.FirstSessionAt) {
+			activity.FirstSessionAt = &at
+		}
+		if at.After(activity.LastSessionAt) {
+			activity.LastSessionAt = at
+		}
+	case customer.SessionClosed:
+		if open := activity.OpenSession; open != nil && *open == payload.Session {
+			activity.OpenSession = nil
+			f.bits.Clear(facet(facetOpen, ""), activity.Ordinal)
+		}
+		if last := payload.LastCustomerMessageAt; last != nil {
+			activity.LastCustomerMessageAt = later(activity.LastCustomerMessageAt, micros(*last))
+		}
+	case session.Accepted:
+		return f.served(activity, payload.Agent)
+	case session.Transferred:
+		return f.served(activity, payload.To)
+	case suppressed.MessageRecorded:
+		f.suppressed(activity)
+		activity.LastCustomerMessageAt = later(activity.LastCustomerMessageAt, at)
+	case session.MessageRecorded:
+		activity.Messages++
+		activity.LastMessageAt = later(activity.LastMessageAt, at)
+		if payload.Sender.Kind == domain.PartyCustomer {
+			activity.LastCustomerMessageAt = later(activity.LastCustomerMessageAt, at)
+		}
+	case session.Rated:
+		activity.RatingSum += payload.Score
+		activity.Ratings++
+		if activity.RatingLastAt == nil || !at.Before(*activity.RatingLastAt) {
+			f.rated(activity, payload.Score)
+			activity.RatingLastAt = &at
+		}
+	}
+	return nil
+}
+
 // served notes that a session of the customer is the agent's.
 func (f *customersFold) served(activity *customerActivityRow, agent string) error {
+	if agent == "" {
+		return nil
+	}
+	if last := activity.LastAgent; last != agent {
+		if last != "" {
+			f.bits.Clear(facet(facetLastAgent, last), activity.Ordinal)
+		}
+		f.bits.Set(facet(facetLastAgent, agent), activity.Ordinal)
+		activity.LastAgent = agent
+	}
 	agents, err := agentsOf(activity)
-	if err != nil || agent == "" || slices.Contains(agents, agent) {
+	if err != nil || slices.Contains(agents, agent) {
 		return err
 	}
 	b, err := json.Marshal(append(agents, agent))
 	if err != nil {
 		return errors.New("the agents of a customer cannot be written as JSON")
 	}
+	if len(agents) == 0 {
+		f.bits.Set(facet(facetServed, ""), activity.Ordinal)
+	}
+	f.bits.Set(facet(facetAgent, agent), activity.Ordinal)
 	activity.Agents = string(b)
 	f.agents.Create(customerAgentRow{ID: agentKey(activity.ID, agent), Customer: activity.ID, Ordinal: activity.Ordinal, Agent: agent})
 	return nil
+}
+
+// rated notes the score of the customer's latest rating.
+func (f *customersFold) rated(activity *customerActivityRow, score int) {
+	if activity.RatingLast == score {
+		return
+	}
+	if activity.RatingLast != 0 {
+		f.bits.Clear(facet(facetRatingLast, strconv.Itoa(activity.RatingLast)), activity.Ordinal)
+	}
+	if score != 0 {
+		f.bits.Set(facet(facetRatingLast, strconv.Itoa(score)), activity.Ordinal)
+	}
+	activity.RatingLast = score
 }
 
 // listed puts a customer on the blacklist.
@@ -100,15 +184,18 @@ func (f *customersFold) listed(e *eventstore.Decoded, listed customer.Blackliste
 		listing.ExpiresAt = &at
 	}
 	f.listings.Put(listing)
+	f.bits.Set(facet(facetBlacklisted, ""), row.Ordinal)
 	return nil
 }
 
 // lifted takes a customer off the blacklist.
 func (f *customersFold) lifted(e *eventstore.Decoded) error {
-	if _, err := f.touched(e); err != nil {
+	row, err := f.touched(e)
+	if err != nil {
 		return err
 	}
 	f.listings.Delete(e.Customer)
+	f.bits.Clear(facet(facetBlacklisted, ""), row.Ordinal)
 	return nil
 }
 
@@ -128,19 +215,4 @@ func (f *customersFold) suppressed(activity *customerActivityRow) {
 	if listing, found := f.listings.Edit(activity.ID); found {
 		listing.Suppressed++
 	}
-}
-
-// leave deletes what hangs on a customer's place in the list, at the end of a life.
-func (f *customersFold) leave(row *customerRow) error {
-	f.texts.Delete(row.Ordinal)
-	f.listings.Delete(row.ID)
-	activity, found := f.activities.Peek(row.ID)
-	if !found {
-		return errNoCustomer
-	}
-	agents, err := agentsOf(activity)
-	for _, agent := range agents {
-		f.agents.Delete(agentKey(row.ID, agent))
-	}
-	return err
 }

@@ -101,10 +101,11 @@ func (f *historyFold) Skip(*eventstore.Event) {}
 
 func (f *historyFold) Recall(uuid.UUID, []eventstore.Decoded) {}
 
-func (f *historyFold) Forget(_ uuid.UUID, events []eventstore.Decoded) {
+func (f *historyFold) Forget(_ uuid.UUID, events []eventstore.Decoded) error {
 	for _, e := range events {
 		f.marks.Delete(e.Position)
 	}
+	return nil
 }
 
 // HistoryTypes are the types of events that a customer's history can have.

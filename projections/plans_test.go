@@ -94,10 +94,10 @@ func TestPlans(t *testing.T) {
 	// As the log would have made them, but quicker.
 	for _, sql := range []string{
 		`insert into $.customer select tenant, md5(id::text || n)::uuid, ordinal + n * 2000, generation, association, channel, external_id || n, nickname, name, phone, qq,
-			wechat_id, email, company, description, custom, tags, created_via, created_at + n * interval '1 hour', updated_at, version, created_position
+			wechat_id, email, company, description, custom, tags, created_via, created_at + n * interval '1 hour', updated_at, version, created_position, nickname_key
 		from $.customer, generate_series(1, 24) n`,
 		`insert into $.customer_activity select tenant, md5(id::text || n)::uuid, ordinal + n * 2000, open_session, first_session_at, last_session_at, last_message_at,
-			session_count, message_count, rating_sum, rating_count, rating_last, rating_last_at, last_customer_message_at, suppressed_count, agents
+			session_count, message_count, rating_sum, rating_count, rating_last, rating_last_at, last_customer_message_at, suppressed_count, agents, last_agent
 		from $.customer_activity, generate_series(1, 24) n`,
 		`insert into $.customer_agent select tenant, md5(id::text || n)::uuid, md5(customer::text || n)::uuid, ordinal + n * 2000, agent || '-' || n
 		from $.customer_agent, generate_series(1, 24) n`,
@@ -107,7 +107,7 @@ func TestPlans(t *testing.T) {
 		`insert into $.customer_listing select 'other', md5(customer::text || n)::uuid, ordinal + n * 100000, position + n * 1000000, since, expires_at, reason,
 			actor_kind, actor, suppressed
 		from $.customer_listing, generate_series(1, 20) n`, // what one tenant has is a small part
-		`insert into $.customer_text select tenant, ordinal + n * 2000, external_id || n, nickname, name from $.customer_text, generate_series(1, 24) n`,
+		`insert into $.customer_text select tenant, ordinal + n * 2000, external_id || n, nickname, name, phone, qq, wechat_id, email, company, description, terms from $.customer_text, generate_series(1, 24) n`,
 	} {
 		if _, err := store.Pool().Exec(t.Context(), in(build.Schema, sql)); err != nil {
 			t.Fatal(err)

@@ -202,7 +202,7 @@ func (f *sessionsFold) Recall(_ uuid.UUID, events []eventstore.Decoded) {
 	f.each(events, f.sessions.Touch)
 }
 
-func (f *sessionsFold) Forget(_ uuid.UUID, events []eventstore.Decoded) {
+func (f *sessionsFold) Forget(_ uuid.UUID, events []eventstore.Decoded) error {
 	f.each(events, func(id uuid.UUID) {
 		if _, found := f.sessions.Peek(id); found {
 			f.sessions.Delete(id)
@@ -217,6 +217,7 @@ func (f *sessionsFold) Forget(_ uuid.UUID, events []eventstore.Decoded) {
 			f.agents.Delete(sessionAgent(id, payload.To))
 		}
 	}
+	return nil
 }
 
 // each names the customer's sessions, from their own streams and from the customer's.

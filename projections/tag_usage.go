@@ -121,11 +121,12 @@ func (f *tagUsageFold) Recall(id uuid.UUID, events []eventstore.Decoded) {
 	}
 }
 
-func (f *tagUsageFold) Forget(id uuid.UUID, _ []eventstore.Decoded) {
+func (f *tagUsageFold) Forget(id uuid.UUID, _ []eventstore.Decoded) error {
 	if row, found := f.customers.Peek(id); found {
 		f.count(row.Tags, -1)
 		f.customers.Delete(id)
 	}
+	return nil
 }
 
 // TagUsage tells how many customers carry each tag. It is safe for concurrent use.

@@ -1,7 +1,7 @@
 package projector
 
 import (
-	"strings"
+	"strconv"
 
 	"github.com/google/uuid"
 )
@@ -42,27 +42,36 @@ func JSON[R any](name string, at func(*R) *string) Column[R] {
 
 // UUIDs is a column of type uuid[], not null. An array of arrays cannot be unnested row by row, so the values travel as text.
 func UUIDs[R any](name string, at func(*R) *[]uuid.UUID) Column[R] {
-	c := Value(name, "uuid[]", at)
+	return list(name, "uuid[]", at, func(b []byte, id uuid.UUID) []byte { return append(b, id.String()...) })
+}
+
+// Bigints is a column of type bigint[], not null. See UUIDs.
+func Bigints[R any](name string, at func(*R) *[]int64) Column[R] {
+	return list(name, "bigint[]", at, func(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) })
+}
+
+// list is a column of arrays whose elements are written without quotes.
+func list[R, V any](name, kind string, at func(*R) *[]V, element func([]byte, V) []byte) Column[R] {
+	c := Value(name, kind, at)
 	c.wire = "text"
 	c.value = func(r *R) any {
-		if ids := *at(r); ids != nil {
-			return ids
+		if elements := *at(r); elements != nil {
+			return elements
 		}
-		return []uuid.UUID{}
+		return []V{}
 	}
 	c.array = func(rows []*R) any {
 		values := make([]string, len(rows))
+		var b []byte
 		for i, r := range rows {
-			var b strings.Builder
-			b.WriteByte('{')
-			for n, id := range *at(r) {
+			b = append(b[:0], '{')
+			for n, e := range *at(r) {
 				if n > 0 {
-					b.WriteByte(',')
+					b = append(b, ',')
 				}
-				b.WriteString(id.String())
+				b = element(b, e)
 			}
-			b.WriteByte('}')
-			values[i] = b.String()
+			values[i] = string(append(b, '}'))
 		}
 		return values
 	}

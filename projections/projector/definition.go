@@ -45,8 +45,9 @@ type Fold interface {
 	Skip(e *eventstore.Event)
 	// Recall is Touch for folding one customer anew: events are all of the customer's up to the checkpoint.
 	Recall(customer uuid.UUID, events []eventstore.Decoded)
-	// Forget deletes the customer's rows, before all of these events are applied again. It is called once, on a fold of its own.
-	Forget(customer uuid.UUID, events []eventstore.Decoded)
+	// Forget deletes the customer's rows, before all of these events are applied again. It is called once, on a fold of its own. An
+	// error leaves the customer parked; it must not hold personal data.
+	Forget(customer uuid.UUID, events []eventstore.Decoded) error
 }
 
 const indexesMark = "-- indexes"

@@ -60,7 +60,11 @@ func (f *ledger) Apply(e *eventstore.Decoded) error {
 }
 
 func (f *ledger) Recall(id uuid.UUID, _ []eventstore.Decoded) { f.rows.Touch(id.String()) }
-func (f *ledger) Forget(id uuid.UUID, _ []eventstore.Decoded) { f.rows.Delete(id.String()) }
+
+func (f *ledger) Forget(id uuid.UUID, _ []eventstore.Decoded) error {
+	f.rows.Delete(id.String())
+	return nil
+}
 
 const tenant = "acme"
 

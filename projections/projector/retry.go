@@ -63,7 +63,9 @@ func (f *feeder) refold(ctx context.Context, id uuid.UUID) error {
 		if err := f.load(ctx, tx); err != nil {
 			return err
 		}
-		f.fold.Forget(id, events)
+		if err := f.fold.Forget(id, events); err != nil {
+			return fmt.Errorf("its rows: %w", err)
+		}
 		for i := range events {
 			f.fold.Touch(&events[i])
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Table is one table of a fold, as the engine sees it: only Rows is one.
+// Table is one table of a fold, as the engine sees it: Rows or Bits.
 type Table interface {
 	bind(schema, tenant string)
 	begin()

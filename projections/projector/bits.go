@@ -1,0 +1,191 @@
+package projector
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// BitsPerRow is how many ordinals a row of a table of Bits has.
+const BitsPerRow = 16384
+
+// Bits is a table of sets of ordinals, as bitmaps: one row for every set and bucket (ordinal / BitsPerRow) with a bit for each of the
+// bucket's ordinals, 0 the leftmost. Its columns are tenant, the set's number, bucket int and bits bit(16384), its primary key is all
+// but the last. A row without a bit is deleted, so that tables with the same sets are equal.
+//
+// Nothing is loaded: a batch's changes are gathered in memory and joined with the rows when it is written, in sorted order. To set what
+// is set, or to clear what is not, changes nothing; of several changes of one ordinal in one set the last counts.
+type Bits struct {
+	name, key string
+
+	tenant  string
+	sql     bitsStatements
+	changes map[bitmap]*[]change
+	undone  []*[]change // since begin, in order
+}
+
+// bitmap names a row.
+type bitmap struct {
+	set    int64
+	bucket int32
+}
+
+// change is the place of a bit in its row, and whether it is to be cleared.
+type change uint16
+
+const (
+	bitPlace change = BitsPerRow - 1
+	cleared  change = 1 << 15
+)
+
+// bitsStatements have the tenant as $1 and one array for each other column.
+type bitsStatements struct{ set, empty, clear string }
+
+// NewBits describes a table. key is the column of the set's number, a bigint.
+func NewBits(table, key string) *Bits {
+	return &Bits{name: table, key: key, changes: map[bitmap]*[]change{}}
+}
+
+// Set adds an ordinal, 0 or more, to a set.
+func (t *Bits) Set(set, ordinal int64) { t.change(set, ordinal, 0) }
+
+// Clear takes an ordinal out of a set.
+func (t *Bits) Clear(set, ordinal int64) { t.change(set, ordinal, cleared) }
+
+func (t *Bits) change(set, ordinal int64, how change) {
+	at := bitmap{set, int32(ordinal / BitsPerRow)}
+	changes := t.changes[at]
+	if changes == nil {
+		changes = new([]change)
+		t.changes[at] = changes
+	}
+	*changes = append(*changes, change(ordinal%BitsPerRow)|how)
+	t.undone = append(t.undone, changes)
+}
+
+func (t *Bits) bind(schema, tenant string) {
+	t.tenant = tenant
+	table := pgx.Identifier{schema, t.name}.Sanitize()
+	// The conditions spare a row that would stay what it is a new version of itself.
+	values := "unnest($2::bigint[], $3::int[], $4::bit(16384)[]) u(set, bucket, bits)"
+	same := fmt.Sprintf("t.tenant = $1 and t.%s = u.set and t.bucket = u.bucket", t.key)
+	t.sql = bitsStatements{
+		set: fmt.Sprintf(`insert into %s as t (tenant, %s, bucket, bits) select $1, set, bucket, bits from %s
+			on conflict (tenant, %s, bucket) do update set bits = t.bits | excluded.bits where bit_count(excluded.bits & ~t.bits) > 0`, table, t.key, values, t.key),
+		empty: fmt.Sprintf(`delete from %s t using %s where %s and bit_count(t.bits & ~u.bits) = 0`, table, values, same),
+		clear: fmt.Sprintf(`update %s t set bits = t.bits & ~u.bits from %s where %s and bit_count(t.bits & u.bits) > 0`, table, values, same),
+	}
+}
+
+func (t *Bits) begin() { t.undone = t.undone[:0] }
+
+func (t *Bits) undo() {
+	for _, changes := range t.undone {
+		*changes = (*changes)[:len(*changes)-1]
+	}
+	t.begin()
+}
+
+func (t *Bits) missing() bool   { return false }
+func (t *Bits) load(*pgx.Batch) {}
+
+// masks are bits of rows: which rows, and which of their bits.
+type masks struct {
+	sets    []int64
+	buckets []int32
+	bits    []pgtype.Bits
+}
+
+func (m *masks) add(at bitmap, bits []byte) {
+	if bits == nil {
+		return
+	}
+	m.sets, m.buckets = append(m.sets, at.set), append(m.buckets, at.bucket)
+	m.bits = append(m.bits, pgtype.Bits{Bytes: bits, Len: BitsPerRow, Valid: true})
+}
+
+func (m *masks) queue(tenant, sql string, batch *pgx.Batch) {
+	if len(m.sets) > 0 {
+		batch.Queue(sql, tenant, m.sets, m.buckets, m.bits)
+	}
+}
+
+// bitsAtOnce is how many rows one statement writes: two megabytes for a thousand.
+const bitsAtOnce = 1000
+
+// write queues the statements that bring the changes into the database.
+func (t *Bits) write(batch *pgx.Batch) {
+	for piece := range t.pieces() {
+		t.queue(piece, batch)
+	}
+}
+
+// copyNew writes changes of many rows, piece by piece, so that they are never all in memory as bitmaps.
+func (t *Bits) copyNew(ctx context.Context, tx pgx.Tx) error {
+	for piece := range t.pieces() {
+		batch := &pgx.Batch{}
+		t.queue(piece, batch)
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			return fmt.Errorf("projector: write %s: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+// pieces are the rows that change, sorted, so many at once as one statement takes.
+func (t *Bits) pieces() iter.Seq[[]bitmap] {
+	return slices.Chunk(slices.SortedFunc(maps.Keys(t.changes), func(a, b bitmap) int {
+		return cmp.Or(cmp.Compare(a.set, b.set), cmp.Compare(a.bucket, b.bucket))
+	}), bitsAtOnce)
+}
+
+func (t *Bits) queue(rows []bitmap, batch *pgx.Batch) {
+	var set, clear masks
+	for _, at := range rows {
+		on, off := masksOf(*t.changes[at])
+		set.add(at, on)
+		clear.add(at, off)
+	}
+	set.queue(t.tenant, t.sql.set, batch) // first: a row that gets a bit and loses another is not empty in between
+	clear.queue(t.tenant, t.sql.empty, batch)
+	clear.queue(t.tenant, t.sql.clear, batch)
+}
+
+// masksOf are the bits of a row that are to be set, and those that are to be cleared; nil if there are none. The last change of a bit counts.
+func masksOf(changes []change) (on, off []byte) {
+	var seen [BitsPerRow / 8]byte
+	for _, c := range slices.Backward(changes) {
+		i, bit := c&bitPlace/8, byte(0x80)>>(c&bitPlace%8)
+		if seen[i]&bit != 0 {
+			continue
+		}
+		seen[i] |= bit
+		mask := &on
+		if c&cleared != 0 {
+			mask = &off
+		}
+		if *mask == nil {
+			*mask = make([]byte, BitsPerRow/8)
+		}
+		(*mask)[i] |= bit
+	}
+	return on, off
+}
+
+func (t *Bits) written() { t.reset() }
+
+// size counts the rows that change. None is kept in memory.
+func (t *Bits) size() (entries, changed int) { return 0, len(t.changes) }
+
+func (t *Bits) trim(int) {}
+
+func (t *Bits) reset() {
+	clear(t.changes)
+	t.undone = nil
+}
