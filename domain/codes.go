@@ -17,6 +17,7 @@ const (
 	CodeAutoMessageExists   = "AUTO_MESSAGE_EXISTS"   // another auto message has that name
 	CodeAutoMessageStarted  = "AUTO_MESSAGE_STARTED"  // the auto message was started, so text and audience are fixed
 	CodeAutoMessageRunning  = "AUTO_MESSAGE_RUNNING"  // the auto message is being sent; it has to be stopped first
+	CodeChannelNotReached   = "CHANNEL_NOT_REACHED"   // auto messages do not go out through the customer's channel
 	CodeLimitReached        = "LIMIT_REACHED"         // there are as many as the argument "max" already
 	CodeForbidden           = "FORBIDDEN"             // it is another's
 	CodeFieldExists         = "FIELD_EXISTS"          // another field has that key or is called the same
