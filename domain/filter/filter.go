@@ -116,7 +116,7 @@ type Condition struct {
 	// Amount and Unit are the length of Within and OlderThan. Units: days (of 24 hours), hours, minutes.
 	Amount int
 	Unit   string
-	// Choices are the values of a choice.
+	// Choices are the values of a choice; of association, numbers in decimal.
 	Choices []string
 	// IDs are tags or groups.
 	IDs []uuid.UUID
