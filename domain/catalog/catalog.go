@@ -4,6 +4,7 @@ package catalog
 import (
 	"customercenter/domain"
 	"customercenter/domain/association"
+	"customercenter/domain/automessage"
 	"customercenter/domain/customer"
 	"customercenter/domain/group"
 	"customercenter/domain/session"
@@ -27,5 +28,8 @@ func Events() []domain.Event {
 		session.Started{}, session.Accepted{}, session.Transferred{}, session.MessageRecorded{},
 		session.WebAttributesRecorded{}, session.Rated{}, session.Closed{}, session.Aborted{},
 		suppressed.MessageRecorded{},
+		automessage.Defined{}, automessage.Changed{}, automessage.Started{}, automessage.Stopped{}, automessage.Deleted{},
+		automessage.RecipientsAdded{},
+		automessage.Sent{}, automessage.Withheld{}, automessage.Delivered{}, automessage.Read{}, automessage.Replied{},
 	}
 }

@@ -38,6 +38,19 @@ var events = map[string]text{
 	"view.unshared": {"The view {view} is shared no more.", "视图 {view} 不再共享。"},
 	"view.deleted":  {"The view {view} was deleted.", "删除了视图 {view}。"},
 
+	"auto_message.defined": {"The auto message {name} was defined, {rate} per minute: {text}", "创建了自动消息“{name}”，每分钟 {rate} 条：{text}"},
+	"auto_message.changed": {"The auto message {name} was changed, {rate} per minute: {text}", "修改了自动消息“{name}”，每分钟 {rate} 条：{text}"},
+	"auto_message.started": {"The auto message {auto_message} was started.", "启动了自动消息“{auto_message}”。"},
+	"auto_message.stopped": {"The auto message {auto_message} was stopped.", "停止了自动消息“{auto_message}”。"},
+	"auto_message.deleted": {"The auto message {auto_message} was deleted.", "删除了自动消息“{auto_message}”。"},
+	"auto_message.recipients_added": {"Customers were put on the list of the auto message {auto_message}.",
+		"客户被加入自动消息“{auto_message}”的发送名单。"},
+	"auto_message.sent":      {"The auto message {auto_message} was sent.", "发送了自动消息“{auto_message}”。"},
+	"auto_message.withheld":  {"The auto message {auto_message} was withheld: {code}.", "自动消息“{auto_message}”未发出：{code}。"},
+	"auto_message.delivered": {"The auto message {auto_message} arrived.", "自动消息“{auto_message}”已送达。"},
+	"auto_message.read":      {"The auto message {auto_message} was read.", "自动消息“{auto_message}”已读。"},
+	"auto_message.replied":   {"The customer replied to the auto message {auto_message}.", "客户回复了自动消息“{auto_message}”。"},
+
 	"customer.created": {"The customer {external_id} was created: {via}, channel {channel}, association {association}.",
 		"创建了客户 {external_id}：{via}，渠道：{channel}，关联：{association}。"},
 	"customer.profile_changed": {"The profile was changed: {fields}.", "修改了客户资料：{fields}。"},
@@ -100,6 +113,10 @@ var words = map[string]text{
 
 	"end.blacklisted": {"the customer was put on the blacklist", "客户被加入黑名单"},
 	"end.timeout":     {"nobody wrote for too long", "超时"},
+
+	"withheld.NOT_FOUND":            {"the customer is no more", "客户已不存在"},
+	"withheld.CUSTOMER_BLACKLISTED": {"the customer was put on the blacklist", "客户被加入黑名单"},
+	"withheld.ASSOCIATION_GONE":     {"the association was disconnected", "关联已解除"},
 
 	"day.monday":    {"Monday", "星期一"},
 	"day.tuesday":   {"Tuesday", "星期二"},

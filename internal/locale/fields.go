@@ -70,11 +70,18 @@ var fields = map[string]text{
 	"columns":       {"columns", "列"},
 	"owner":         {"owner", "所有者"},
 
+	"auto_message": {"auto message", "自动消息"},
+	"audience":     {"audience", "受众"},
+	"rate":         {"messages per minute", "每分钟条数"},
+	"customers":    {"customers", "客户"},
+	"code":         {"code", "代码"},
+
 	// What means something else there.
-	"tag.name":         {"name of the tag", "标签名称"},
-	"group.name":       {"name of the group", "分组名称"},
-	"view.name":        {"name of the view", "视图名称"},
-	"association.name": {"name of the association", "关联名称"},
-	"session.name":     {"file name", "文件名"},
-	"suppressed.name":  {"file name", "文件名"},
+	"tag.name":          {"name of the tag", "标签名称"},
+	"group.name":        {"name of the group", "分组名称"},
+	"view.name":         {"name of the view", "视图名称"},
+	"auto_message.name": {"name of the auto message", "自动消息名称"},
+	"association.name":  {"name of the association", "关联名称"},
+	"session.name":      {"file name", "文件名"},
+	"suppressed.name":   {"file name", "文件名"},
 }

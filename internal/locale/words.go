@@ -69,6 +69,16 @@ var codes = map[string]entry{
 	"ASSOCIATION_MISMATCH": {text{"Another association", "关联不一致"},
 		text{"The message came in for another association or channel than it names.", "消息到达的关联或渠道与其内容不一致。"}},
 
+	// Auto messages
+	"AUTO_MESSAGE_EXISTS": {text{"The auto message exists", "自动消息已存在"},
+		text{"Another auto message has this name.", "已有同名的自动消息。"}},
+	"AUTO_MESSAGE_STARTED": {text{"The auto message was started", "自动消息已启动"},
+		text{"Once it was started, text and audience cannot be changed. Stop it and define another one.", "启动后不能再修改内容和受众。请停止后另建一条自动消息。"}},
+	"AUTO_MESSAGE_RUNNING": {text{"The auto message is running", "自动消息正在发送"},
+		text{"Stop it first.", "请先停止。"}},
+	"CHANNEL_NOT_REACHED": {text{"Not through this channel", "该渠道不支持"},
+		text{"Auto messages go out to customers of the channels app and web only.", "自动消息只发送给 APP 和网页渠道的客户。"}},
+
 	// Sessions
 	"SESSION_OPEN": {text{"An unfinished session exists", "存在未结束的会话"},
 		text{"The customer has an unfinished session.", "该客户有未结束的会话。"}},
