@@ -1,0 +1,65 @@
+package filter_test
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"customercenter/domain"
+	"customercenter/domain/filter"
+)
+
+func TestMentions(t *testing.T) {
+	for text, want := range map[string]filter.Mentioned{
+		`{}`:                                     {},
+		`null`:                                   {},
+		`{"field":"custom.level","op":"is_set"}`: {"custom.level": nil},
+		`{"field":"custom.level","op":"in","value":["a","b"]}`:                                             {"custom.level": {"a", "b"}},
+		`{"field":"name","op":"eq","value":"field"}`:                                                       {"name": {"field"}},
+		`{"all":[{"any":[{"not":{"field":"x","op":"in","value":["a"]}}]},{"field":"y","op":"is_set"}]}`:    {"x": {"a"}, "y": nil},
+		`{"any":[{"field":"x","op":"in","value":["a"]},{"field":"x","op":"not_in","value":["b"]}]}`:        {"x": {"a", "b"}},
+		`{"field":"created_at","op":"within","value":{"days":7}}`:                                          {"created_at": nil},
+		`{"all":[{"field":"x","op":"is_set"},{"not":{"all":[{"field":"x","op":"eq","value":"needle"}]}}]}`: {"x": {"needle"}},
+	} {
+		if got := filter.Mentions(json.RawMessage(text)); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s mentions %v, want %v", text, got, want)
+		}
+	}
+	m := filter.Mentions(json.RawMessage(`{"field":"custom.level","op":"in","value":["a"]}`))
+	if !m.Field("custom.level") || m.Field("level") || !m.Value("custom.level", "a") || m.Value("custom.level", "b") || m.Value("level", "a") {
+		t.Errorf("got %v", m)
+	}
+}
+
+func TestCheckNamed(t *testing.T) {
+	tag, group := "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"
+	is := func(want string) func(uuid.UUID) bool {
+		return func(id uuid.UUID) bool { return id.String() == want }
+	}
+	for text, want := range map[string][2]string{
+		`{}`: {},
+		`{"field":"tags","op":"has_any","value":["` + tag + `"]}`:                                                      {},
+		`{"field":"tags","op":"has_any","value":["` + tag + `","` + group + `"]}`:                                      {domain.CodeTagUnknown, "f.value[1]"},
+		`{"field":"groups","op":"has_all","value":["` + group + `"]}`:                                                  {},
+		`{"all":[{"field":"groups","op":"has_none","value":["` + tag + `"]}]}`:                                         {domain.CodeGroupUnknown, "f.all[0].value[0]"},
+		`{"any":[{"field":"tags","op":"is_empty"},{"not":{"field":"tags","op":"has_any","value":["` + group + `"]}}]}`: {domain.CodeTagUnknown, "f.any[1].not.value[0]"},
+	} {
+		f, err := filter.Parse([]byte(text), &filter.Language{Groups: true}, "f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := [2]string{}
+		var refusal *domain.Refusal
+		if err := f.CheckNamed(is(tag), is(group)); errors.As(err, &refusal) {
+			got = [2]string{refusal.Code, refusal.Location}
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("%s is refused with %v, want %v", text, got, want)
+		}
+	}
+}
