@@ -71,6 +71,7 @@ type Done struct {
 	Group       uuid.UUID `json:"group,omitzero"`
 	View        uuid.UUID `json:"view,omitzero"`
 	Association int       `json:"association,omitempty"`
+	Field       string    `json:"field,omitempty"` // its key
 	// Version is that of the customer after the command, where it edits one: the version in the customer's stream of the last
 	// change of profile, tags or blacklist. It is what IfVersion of the next edit takes.
 	Version int64 `json:"version,omitempty"`

@@ -27,7 +27,8 @@ func (cmd CreateCustomer) Run(ctx context.Context, c *Center, by By) (Done, erro
 			return err
 		}
 		all, catalogue, who := associations(), tags(), customerOf(id)
-		if err := a.load(ctx, all, catalogue, who); err != nil {
+		normal, err := a.loadWithFields(ctx, cmd.Profile.Custom, all, catalogue, who)
+		if err != nil {
 			return err
 		}
 		connected, err := all.state.Active(cmd.Association)
@@ -41,13 +42,13 @@ func (cmd CreateCustomer) Run(ctx context.Context, c *Center, by By) (Done, erro
 		return a.create(who, id, customer.New{
 			Association: cmd.Association, Channel: connected.Channel, ExternalID: cmd.ExternalID,
 			Profile: cmd.Profile, Tags: cmd.Tags, Via: customer.ViaAPI,
-		}, catalogue.state.Known)
+		}, catalogue.state.Known, normal)
 	})
 }
 
 // create begins a customer, with a sealing key of its own in the same append.
-func (a *attempt) create(who *customerEntity, id uuid.UUID, n customer.New, known customer.Known) error {
-	events, err := who.state.Create(n, known)
+func (a *attempt) create(who *customerEntity, id uuid.UUID, n customer.New, known customer.Known, normal customer.Normal) error {
+	events, err := who.state.Create(n, known, normal)
 	if err != nil {
 		return err
 	}

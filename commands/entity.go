@@ -9,6 +9,7 @@ import (
 	"customercenter/domain/association"
 	"customercenter/domain/automessage"
 	"customercenter/domain/customer"
+	"customercenter/domain/field"
 	"customercenter/domain/group"
 	"customercenter/domain/session"
 	"customercenter/domain/settings"
@@ -51,6 +52,7 @@ type (
 	customerEntity     = entity[customer.State, *customer.State]
 	sessionEntity      = entity[session.State, *session.State]
 	tagsEntity         = entity[tag.State, *tag.State]
+	fieldsEntity       = entity[field.State, *field.State]
 	associationsEntity = entity[association.State, *association.State]
 	groupsEntity       = entity[group.State, *group.State]
 	viewsEntity        = entity[view.State, *view.State]
@@ -68,6 +70,8 @@ func customerOf(id uuid.UUID) *customerEntity {
 func sessionOf(id uuid.UUID) *sessionEntity {
 	return &sessionEntity{name: session.Stream(id), state: new(session.State)}
 }
+
+func fields() *fieldsEntity { return &fieldsEntity{name: field.Stream, state: new(field.State)} }
 
 func tags() *tagsEntity { return &tagsEntity{name: tag.Stream, state: new(tag.State)} }
 

@@ -2,11 +2,13 @@ package commands
 
 import (
 	"context"
+	"maps"
 
 	"github.com/google/uuid"
 
 	"customercenter/domain"
 	"customercenter/domain/customer"
+	"customercenter/domain/field"
 	"customercenter/domain/session"
 )
 
@@ -19,7 +21,9 @@ import (
 // message is handled, not when it was written.
 //
 // Done has the customer, the session if any, and whether the message was late or suppressed. Profile is what the channel knows of its sender and is only used to
-// create the customer: later, people edit it here, and messages do not touch the customer's stream.
+// create the customer: later, people edit it here, and messages do not touch the customer's stream. Values of custom fields that the tenant
+// does not have, or has disabled, are passed over: no message is lost because an admin took a field away. A value that is wrong for a field
+// that is there is refused like any other of the profile.
 //
 // Refused: NOT_FOUND or ASSOCIATION_GONE at association_id; ID_INVALID; OCCURRED_IN_FUTURE; and as in customer.State.Create and
 // session.State.RecordMessage and RecordWebAttributes.
@@ -60,6 +64,10 @@ func (cmd ReceiveMessage) decide(ctx context.Context, a *attempt) error {
 	if open != nil {
 		streams = append(streams, open)
 	}
+	custom := fields()
+	if len(cmd.Profile.Custom) > 0 {
+		streams = append(streams, custom)
+	}
 	if err := a.load(ctx, streams...); err != nil {
 		return err
 	}
@@ -67,14 +75,17 @@ func (cmd ReceiveMessage) decide(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	profile, err := customer.NormalizeProfile(cmd.Profile) // of known customers too: an event is good or bad whoever sent it
+	profile, err := customer.NormalizeProfile(cmd.known(custom.state), custom.state.Normalize) // of known customers too: an event is good or bad whoever sent it
 	if err != nil {
 		return err
 	}
 	if !who.state.Exists {
+		if len(profile.Custom) > 0 {
+			a.guard(custom)
+		}
 		err := a.create(who, id, customer.New{
 			Association: cmd.Association, Channel: connected.Channel, ExternalID: cmd.ExternalID, Profile: profile, Via: customer.ViaInbound,
-		}, noTags)
+		}, noTags, custom.state.Normalize)
 		if err != nil {
 			return err
 		}
@@ -101,6 +112,14 @@ func (cmd ReceiveMessage) decide(ctx context.Context, a *attempt) error {
 	a.concerns(found)
 	a.done.Late = place.Late
 	return cmd.record(a, found)
+}
+
+// known is the profile with values of those custom fields only that take any.
+func (cmd ReceiveMessage) known(custom *field.State) customer.Profile {
+	profile := cmd.Profile
+	profile.Custom = maps.Clone(profile.Custom)
+	maps.DeleteFunc(profile.Custom, func(key string, _ any) bool { return !custom.Takes(key) })
+	return profile
 }
 
 // open begins a session of a customer, on both streams.

@@ -6,6 +6,7 @@ import (
 	"customercenter/domain/association"
 	"customercenter/domain/automessage"
 	"customercenter/domain/customer"
+	"customercenter/domain/field"
 	"customercenter/domain/group"
 	"customercenter/domain/session"
 	"customercenter/domain/settings"
@@ -21,6 +22,7 @@ func Events() []domain.Event {
 		settings.EntitlementGranted{}, settings.EntitlementRevoked{},
 		association.Registered{}, association.Renamed{}, association.Removed{},
 		tag.Created{}, tag.Renamed{}, tag.Deleted{},
+		field.Added{}, field.Changed{}, field.Shown{}, field.Hidden{}, field.Enabled{}, field.Disabled{}, field.Reordered{}, field.Removed{},
 		group.Defined{}, group.Revised{}, group.Renamed{}, group.VisibilitySet{}, group.Deleted{},
 		view.Saved{}, view.Shared{}, view.Unshared{}, view.Deleted{},
 		customer.Created{}, customer.ProfileChanged{}, customer.Tagged{}, customer.Untagged{},

@@ -3,6 +3,7 @@
 package customer
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -55,6 +56,7 @@ func (s *State) HasTag(tag uuid.UUID) bool { return slices.Contains(s.Tags, tag)
 // Clone returns a copy that shares nothing that Apply changes.
 func (s *State) Clone() State {
 	c := *s
+	c.Profile.Custom = maps.Clone(s.Profile.Custom)
 	c.Tags = slices.Clone(s.Tags)
 	c.Finished = slices.Clone(s.Finished)
 	return c
@@ -70,11 +72,10 @@ func (s *State) Apply(e domain.Event, at time.Time) {
 			Association: e.Association, Channel: e.Channel, ExternalID: e.ExternalID,
 			Profile: e.Profile, Tags: slices.Clone(e.Tags),
 		}
+		s.Profile.Custom = maps.Clone(e.Profile.Custom)
 	case ProfileChanged:
 		for key, change := range e.Fields {
-			if value := s.Profile.field(key); value != nil {
-				*value, _ = change.New.(string)
-			}
+			s.Profile.set(key, change.New)
 		}
 	case Tagged:
 		if !s.HasTag(e.Tag) {

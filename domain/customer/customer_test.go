@@ -9,6 +9,7 @@ import (
 	"customercenter/domain"
 	"customercenter/domain/customer"
 	"customercenter/domain/domaintest"
+	"customercenter/domain/field"
 )
 
 type (
@@ -24,6 +25,18 @@ func id(n int) uuid.UUID { return uuid.UUID{15: byte(n)} }
 // known is a catalogue of the tags 1 to 5.
 func known(tag uuid.UUID) bool { return tag[15] >= 1 && tag[15] <= 5 }
 
+// custom is a catalogue with a text "size", a number "age" and a multi-select "likes" of o1 to o3.
+var custom = domaintest.Fold[field.State](
+	field.Added{Field: "size", Type: field.TypeText, Label: "Size"},
+	field.Added{Field: "age", Type: field.TypeNumber, Label: "Age"},
+	field.Added{Field: "likes", Type: field.TypeMultiSelect, Label: "Likes", Options: []field.Option{
+		{ID: "o1", Label: "tea"}, {ID: "o2", Label: "silk"}, {ID: "o3", Label: "jade"},
+	}},
+)
+
+// normal is what values of custom fields may be.
+var normal customer.Normal = custom.Normalize
+
 func created(tags ...uuid.UUID) customer.Created {
 	return customer.Created{
 		Association: 1, Channel: "app", ExternalID: "visitor", Profile: customer.Profile{Nickname: "王小明", Phone: "138"},
@@ -38,7 +51,7 @@ func TestCreate(t *testing.T) {
 			if change != nil {
 				change(&n)
 			}
-			return s.Create(n, known)
+			return s.Create(n, known, normal)
 		}
 	}
 	plain := created()
@@ -52,6 +65,21 @@ func TestCreate(t *testing.T) {
 		{Name: "bad id", When: create(func(n *customer.New) { n.ExternalID = "a b" }), Refused: domain.CodeIDInvalid, At: "external_id"},
 		{Name: "unknown channel", When: create(func(n *customer.New) { n.Channel = "" }), Refused: domain.CodeValidation, At: "channel"},
 		{Name: "unknown way", When: create(func(n *customer.New) { n.Via = "" }), Refused: domain.CodeValidation, At: "via"},
+		{
+			Name: "custom values", When: create(func(n *customer.New) {
+				n.Profile.Custom = map[string]any{"size": " L ", "age": 41.50, "likes": []any{}}
+			}),
+			Then: events{with(created(), map[string]any{"size": "L", "age": "41.5"})},
+		},
+		{Name: "custom values that are not set", When: create(func(n *customer.New) { n.Profile.Custom = map[string]any{"size": nil} }), Then: events{created()}},
+		{
+			Name: "bad custom value", When: create(func(n *customer.New) { n.Profile.Custom = map[string]any{"size": "L", "age": "old"} }),
+			Refused: domain.CodeValidation, At: "profile.custom.age",
+		},
+		{
+			Name: "unknown custom field", When: create(func(n *customer.New) { n.Profile.Custom = map[string]any{"shoe": "L"} }),
+			Refused: domain.CodeValidation, At: "profile.custom.shoe",
+		},
 		{Name: "bad profile", When: create(func(n *customer.New) { n.Profile.Email = "a\x00" }), Refused: domain.CodeValidation, At: "profile.email"},
 	})
 }
@@ -59,7 +87,9 @@ func TestCreate(t *testing.T) {
 func TestChangeProfile(t *testing.T) {
 	text := func(s string) *string { return &s }
 	change := func(changes map[string]*string) when {
-		return func(s *customer.State) ([]customer.Event, error) { return s.ChangeProfile(changes) }
+		return func(s *customer.State) ([]customer.Event, error) {
+			return s.ChangeProfile(customer.Edit{Fields: changes}, nil)
+		}
 	}
 	changed := func(fields map[string]customer.Change) events { return events{customer.ProfileChanged{Fields: fields}} }
 	unset := customer.ProfileChanged{Fields: map[string]customer.Change{"phone": {Old: "138", New: nil}}}
@@ -82,6 +112,51 @@ func TestChangeProfile(t *testing.T) {
 		{Name: "external id", Given: given{created()}, When: change(map[string]*string{"external_id": text("x")}), Refused: domain.CodeValidation, At: "profile.external_id"},
 		{Name: "unknown field", Given: given{created()}, When: change(map[string]*string{"shoe_size": text("42"), "qq": text("1")}), Refused: domain.CodeValidation, At: "profile"},
 		{Name: "nobody", When: change(map[string]*string{"qq": text("1")}), Refused: domain.CodeNotFound},
+	})
+}
+
+// with is a creation with these custom values.
+func with(c customer.Created, values map[string]any) customer.Created {
+	c.Profile.Custom = values
+	return c
+}
+
+func TestChangeCustomValues(t *testing.T) {
+	change := func(values map[string]any) when {
+		return func(s *customer.State) ([]customer.Event, error) {
+			return s.ChangeProfile(customer.Edit{Custom: values}, normal)
+		}
+	}
+	changed := func(fields map[string]customer.Change) customer.ProfileChanged {
+		return customer.ProfileChanged{Fields: fields}
+	}
+	old := with(created(), map[string]any{"size": "L", "likes": []any{"o1", "o2"}})
+	name := " 王明 "
+	domaintest.Run(t, []testCase{
+		{
+			Name: "set, change and unset", Given: given{old}, When: change(map[string]any{"age": "041.0", "likes": []any{"o3", "o1"}, "size": ""}),
+			Then: events{changed(map[string]customer.Change{
+				"custom.age": {New: "41"}, "custom.likes": {Old: []any{"o1", "o2"}, New: []any{"o1", "o3"}}, "custom.size": {Old: "L"},
+			})},
+		},
+		{
+			Name: "together with others", Given: given{old}, When: func(s *customer.State) ([]customer.Event, error) {
+				return s.ChangeProfile(customer.Edit{Fields: map[string]*string{"name": &name}, Custom: map[string]any{"size": "M"}}, normal)
+			},
+			Then: events{changed(map[string]customer.Change{"name": {New: "王明"}, "custom.size": {Old: "L", New: "M"}})},
+		},
+		{Name: "same", Given: given{old}, When: change(map[string]any{"size": " L", "likes": []any{"o2", "o1", "o2"}, "age": nil})},
+		{
+			Name: "same as changed to", Given: given{old, changed(map[string]customer.Change{"custom.size": {Old: "L", New: "M"}, "custom.age": {New: "41"}})},
+			When: change(map[string]any{"size": "M", "age": 41.0}),
+		},
+		{
+			Name: "unset again", Given: given{old, changed(map[string]customer.Change{"custom.size": {Old: "L"}})}, When: change(map[string]any{"size": nil}),
+		},
+		{Name: "bad value", Given: given{old}, When: change(map[string]any{"size": "M", "likes": []any{"o9"}}), Refused: domain.CodeValidation, At: "profile.custom.likes"},
+		{Name: "unknown field", Given: given{old}, When: change(map[string]any{"shoe": "42"}), Refused: domain.CodeValidation, At: "profile.custom.shoe"},
+		{Name: "no key at all", Given: given{old}, When: change(map[string]any{"Shoe size!": "42"}), Refused: domain.CodeValidation, At: "profile.custom"},
+		{Name: "nobody", When: change(map[string]any{"size": "M"}), Refused: domain.CodeNotFound},
 	})
 }
 

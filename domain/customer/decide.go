@@ -1,6 +1,7 @@
 package customer
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/google/uuid"
@@ -21,11 +22,19 @@ type New struct {
 	Via         string // ViaInbound, ViaImport or ViaAPI
 }
 
+// Edit is what is to be changed of a profile.
+type Edit struct {
+	// Fields are by their key; nil, or a value that is empty after trimming, means "not set".
+	Fields map[string]*string
+	// Custom are values of custom fields by key, as encoding/json decodes them; nil means "not set".
+	Custom map[string]any
+}
+
 // Create begins a customer. An empty nickname becomes the external id.
 //
 // Refused: CUSTOMER_EXISTS; ID_INVALID; <FIELD>_TOO_LONG; TAG_UNKNOWN; VALIDATION for an unknown channel or via, and as
 // in NormalizeProfile.
-func (s *State) Create(n New, known Known) ([]Event, error) {
+func (s *State) Create(n New, known Known, normal Normal) ([]Event, error) {
 	if s.Exists {
 		return nil, domain.Refuse(domain.CodeCustomerExists).At("external_id")
 	}
@@ -36,7 +45,7 @@ func (s *State) Create(n New, known Known) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	profile, err := NormalizeProfile(n.Profile)
+	profile, err := NormalizeProfile(n.Profile, normal)
 	if err != nil {
 		return nil, err
 	}
@@ -53,19 +62,18 @@ func (s *State) Create(n New, known Known) ([]Event, error) {
 	}}, nil
 }
 
-// ChangeProfile sets the fields of those keys; nil, or a value that is empty after trimming, means "not set". Fields
-// that keep their value are not in the event, and if all do there is none.
+// ChangeProfile sets the fields of those keys. Fields that keep their value are not in the event, and if all do there is none.
 //
 // Refused, for the first field that is wrong: <FIELD>_TOO_LONG; VALIDATION for an unknown field, for the external id,
-// and for characters as in NormalizeProfile. NOT_FOUND if there is no customer.
-func (s *State) ChangeProfile(changes map[string]*string) ([]Event, error) {
+// and for characters as in NormalizeProfile; what normal refuses of custom fields, which may be nil if there are none. NOT_FOUND if there is no customer.
+func (s *State) ChangeProfile(edit Edit, normal Normal) ([]Event, error) {
 	if err := s.mustExist(); err != nil {
 		return nil, err
 	}
-	unknown := len(changes)
+	unknown := len(edit.Fields)
 	fields := map[string]Change{}
 	for _, f := range Fields() {
-		value, given := changes[f.Key]
+		value, given := edit.Fields[f.Key]
 		if !given {
 			continue
 		}
@@ -82,11 +90,20 @@ func (s *State) ChangeProfile(changes map[string]*string) ([]Event, error) {
 			fields[f.Key] = Change{Old: orNotSet(before), New: orNotSet(after)}
 		}
 	}
-	if _, given := changes["external_id"]; given {
+	if _, given := edit.Fields["external_id"]; given {
 		return nil, domain.Invalid("profile.external_id", domain.RuleReadOnly)
 	}
 	if unknown > 0 {
 		return nil, domain.Invalid("profile", domain.RuleOneOf)
+	}
+	custom, err := normalizeCustom(edit.Custom, normal)
+	if err != nil {
+		return nil, err
+	}
+	for key, after := range custom {
+		if before := s.Profile.Custom[key]; !reflect.DeepEqual(after, before) {
+			fields[CustomPrefix+key] = Change{Old: before, New: after}
+		}
 	}
 	if len(fields) == 0 {
 		return nil, nil

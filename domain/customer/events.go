@@ -25,7 +25,7 @@ type Created struct {
 	Generation  int         `json:"generation"`
 }
 
-// ProfileChanged says which profile fields changed, each with its old and its new value.
+// ProfileChanged says which profile fields changed, each with its old and its new value. Custom ones are named "custom.<key>".
 type ProfileChanged struct {
 	Fields map[string]Change `json:"fields" personal:"true"`
 }
@@ -92,13 +92,14 @@ func (Unblacklisted) customerEvent()  {}
 
 // Profile is what is known about the person besides the identity. Empty strings are "not set".
 type Profile struct {
-	Nickname    string         `json:"nickname,omitempty"`
-	Name        string         `json:"name,omitempty"`
-	Phone       string         `json:"phone,omitempty"`
-	QQ          string         `json:"qq,omitempty"`
-	WechatID    string         `json:"wechat_id,omitempty"`
-	Email       string         `json:"email,omitempty"`
-	Company     string         `json:"company,omitempty"`
-	Description string         `json:"description,omitempty"`
-	Custom      map[string]any `json:"custom,omitempty"`
+	Nickname    string `json:"nickname,omitempty"`
+	Name        string `json:"name,omitempty"`
+	Phone       string `json:"phone,omitempty"`
+	QQ          string `json:"qq,omitempty"`
+	WechatID    string `json:"wechat_id,omitempty"`
+	Email       string `json:"email,omitempty"`
+	Company     string `json:"company,omitempty"`
+	Description string `json:"description,omitempty"`
+	// Custom are the values of custom fields, by key, as field.State's method Normalize makes them; those not set are absent.
+	Custom map[string]any `json:"custom,omitempty"`
 }

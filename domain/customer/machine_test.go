@@ -76,6 +76,8 @@ func TestAnyOrder(t *testing.T) {
 	sessions := rapid.Map(rapid.IntRange(1, 12), id)
 	values := rapid.SampledFrom([]string{"", " ", "a", " a", "王小明", "e\u0301", "\x00", "\xff", "x\ny"})
 	keys := rapid.SampledFrom([]string{"nickname", "name", "description", "external_id", "shoe_size"})
+	chosen := rapid.MapOfN(rapid.SampledFrom([]string{"size", "age", "likes", "shoe_size"}),
+		rapid.SampledFrom([]any{nil, "", "1", " 2.0", 3.0, "x\ny", []any{}, []any{"o2", "o1"}, []any{"o1", "o1"}, []any{"o9"}, true}), 0, 3)
 
 	rapid.Check(t, func(t *rapid.T) {
 		m := &machine{clock: domaintest.Start}
@@ -84,14 +86,14 @@ func TestAnyOrder(t *testing.T) {
 				n := customer.New{
 					Association: 1, Channel: rapid.SampledFrom(domain.Channels()).Draw(t, "channel"),
 					ExternalID: rapid.SampledFrom([]string{"1", "42 ", "A", "王"}).Draw(t, "external id"),
-					Profile:    customer.Profile{Nickname: values.Draw(t, "nickname")},
+					Profile:    customer.Profile{Nickname: values.Draw(t, "nickname"), Custom: chosen.Draw(t, "custom values")},
 					Tags:       rapid.SliceOfN(tags, 0, 3).Draw(t, "tags"), Via: customer.ViaAPI,
 				}
-				m.ask(t, func(s *customer.State) ([]customer.Event, error) { return s.Create(n, known) })
+				m.ask(t, func(s *customer.State) ([]customer.Event, error) { return s.Create(n, known, normal) })
 			},
 			"change profile": func(t *rapid.T) {
-				changes := rapid.MapOfN(keys, rapid.Ptr(values, true), 0, 3).Draw(t, "changes")
-				m.settled(t, func(s *customer.State) ([]customer.Event, error) { return s.ChangeProfile(changes) })
+				edit := customer.Edit{Fields: rapid.MapOfN(keys, rapid.Ptr(values, true), 0, 3).Draw(t, "changes"), Custom: chosen.Draw(t, "custom values")}
+				m.settled(t, func(s *customer.State) ([]customer.Event, error) { return s.ChangeProfile(edit, normal) })
 			},
 			"tag": func(t *rapid.T) {
 				tag := tags.Draw(t, "tag")

@@ -1,6 +1,8 @@
 package customer
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"customercenter/domain"
@@ -61,16 +63,29 @@ func (p *Profile) field(key string) *string {
 	return nil
 }
 
-// NormalizeProfile returns the profile as it is stored: every value trimmed and in NFC. Applying it to its own result
-// changes nothing.
+// Normal returns the value of a custom field as it is stored, and nil for what means "not set". It is field.State's method Normalize.
+type Normal func(key string, value any) (any, error)
+
+// NormalizeProfile returns the profile as it is stored: every value trimmed and in NFC, custom ones as normal has them. Applying it to its
+// own result changes nothing. It does not change what it was given.
 //
-// Refused, for the first field that is wrong: <FIELD>_TOO_LONG; VALIDATION for control characters, NUL or broken UTF-8,
-// and for any custom field, because a tenant has none until it defines them.
-func NormalizeProfile(p Profile) (Profile, error) {
-	if len(p.Custom) > 0 {
-		return Profile{}, domain.Invalid("profile.custom", domain.RuleOneOf)
+// Refused, for the first field that is wrong: <FIELD>_TOO_LONG; VALIDATION for control characters, NUL or broken UTF-8; and what normal
+// refuses, which may be nil for a profile without custom values.
+func NormalizeProfile(p Profile, normal Normal) (Profile, error) {
+	custom, err := normalizeCustom(p.Custom, normal)
+	if err != nil {
+		return Profile{}, err
 	}
 	p.Custom = nil
+	for key, value := range custom {
+		if value == nil {
+			continue
+		}
+		if p.Custom == nil {
+			p.Custom = map[string]any{}
+		}
+		p.Custom[key] = value
+	}
 	for _, f := range Fields() {
 		value := p.field(f.Key)
 		normal, err := f.normalize(*value)
@@ -80,6 +95,44 @@ func NormalizeProfile(p Profile) (Profile, error) {
 		*value = normal
 	}
 	return p, nil
+}
+
+// normalizeCustom returns the custom values as they are stored; nil ones mean "not set". The first by its key that is wrong is refused.
+func normalizeCustom(values map[string]any, normal Normal) (map[string]any, error) {
+	stored := make(map[string]any, len(values))
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		value, err := normal(key, values[key])
+		if err != nil {
+			return nil, err
+		}
+		stored[key] = value
+	}
+	return stored, nil
+}
+
+// CustomPrefix stands before the key of a custom field where an event names changed fields.
+const CustomPrefix = "custom."
+
+// set is what a change makes of the field that it is about. Of a field that nobody knows it makes nothing.
+func (p *Profile) set(name string, value any) {
+	if field := p.field(name); field != nil {
+		*field, _ = value.(string)
+		return
+	}
+	key, custom := strings.CutPrefix(name, CustomPrefix)
+	switch {
+	case !custom:
+	case value == nil:
+		delete(p.Custom, key)
+		if len(p.Custom) == 0 {
+			p.Custom = nil
+		}
+	default:
+		if p.Custom == nil {
+			p.Custom = map[string]any{}
+		}
+		p.Custom[key] = value
+	}
 }
 
 func (f Field) normalize(s string) (string, error) {

@@ -52,7 +52,7 @@ func TestProfileLimits(t *testing.T) {
 		}
 		// Characters count after trimming and composing: e with a combining accent is one.
 		fits := "  " + strings.Repeat("e\u0301", f.Max) + "\u3000"
-		p, err := customer.NormalizeProfile(profileOf(t, f.Key, fits))
+		p, err := customer.NormalizeProfile(profileOf(t, f.Key, fits), nil)
 		if want := strings.Repeat("é", f.Max); err != nil || p.Value(f.Key) != want {
 			t.Errorf("%s of %d characters: %q, %v", f.Key, f.Max, p.Value(f.Key), err)
 		}
@@ -62,24 +62,30 @@ func TestProfileLimits(t *testing.T) {
 			"a\x1bb":                     domain.CodeValidation,
 			"a\xffb":                     domain.CodeValidation,
 		} {
-			_, err := customer.NormalizeProfile(profileOf(t, f.Key, value))
+			_, err := customer.NormalizeProfile(profileOf(t, f.Key, value), nil)
 			var refusal *domain.Refusal
 			if !errors.As(err, &refusal) || refusal.Code != code || refusal.Location != "profile."+f.Key {
 				t.Errorf("%s %q: %v, want %s", f.Key, value, err, code)
 			}
 		}
-		p, err = customer.NormalizeProfile(profileOf(t, f.Key, "a\r\nb"))
+		p, err = customer.NormalizeProfile(profileOf(t, f.Key, "a\r\nb"), nil)
 		if f.Multiline && (err != nil || p.Value(f.Key) != "a\nb") || !f.Multiline && err == nil {
 			t.Errorf("two lines in %s: %q, %v", f.Key, p.Value(f.Key), err)
 		}
 	}
 }
 
-func TestCustomFieldsAreUnknown(t *testing.T) {
-	_, err := customer.NormalizeProfile(customer.Profile{Custom: map[string]any{"size": "L"}})
-	var refusal *domain.Refusal
-	if !errors.As(err, &refusal) || refusal.Code != domain.CodeValidation || refusal.Location != "profile.custom" {
-		t.Errorf("NormalizeProfile = %v", err)
+func TestNormalizeProfileLeavesItsArgument(t *testing.T) {
+	given := customer.Profile{Custom: map[string]any{"size": " L ", "age": nil}}
+	p, err := customer.NormalizeProfile(given, normal)
+	if want := (customer.Profile{Custom: map[string]any{"size": "L"}}); err != nil || !reflect.DeepEqual(p, want) {
+		t.Errorf("NormalizeProfile = %+v, %v", p, err)
+	}
+	if want := map[string]any{"size": " L ", "age": nil}; !reflect.DeepEqual(given.Custom, want) {
+		t.Errorf("it changed what it was given to %v", given.Custom)
+	}
+	if again, err := customer.NormalizeProfile(p, normal); err != nil || !reflect.DeepEqual(again, p) {
+		t.Errorf("%+v, and again %+v, %v", p, again, err)
 	}
 }
 
@@ -88,7 +94,7 @@ func FuzzNormalizeProfile(f *testing.F) {
 	f.Add(" a ", "\x00", "\xff")
 	f.Add(strings.Repeat("x", 257), "\t", "\u2028")
 	f.Fuzz(func(t *testing.T, nickname, description, email string) {
-		p, err := customer.NormalizeProfile(customer.Profile{Nickname: nickname, Description: description, Email: email})
+		p, err := customer.NormalizeProfile(customer.Profile{Nickname: nickname, Description: description, Email: email}, nil)
 		if err != nil {
 			var refusal *domain.Refusal
 			if !errors.As(err, &refusal) || !strings.HasPrefix(refusal.Location, "profile.") {
@@ -102,7 +108,7 @@ func FuzzNormalizeProfile(f *testing.F) {
 				t.Fatalf("%s = %q is not as stored", field.Key, v)
 			}
 		}
-		if again, err := customer.NormalizeProfile(p); err != nil || !reflect.DeepEqual(again, p) {
+		if again, err := customer.NormalizeProfile(p, nil); err != nil || !reflect.DeepEqual(again, p) {
 			t.Fatalf("%+v, and again %+v, %v", p, again, err)
 		}
 	})

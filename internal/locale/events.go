@@ -27,6 +27,15 @@ var events = map[string]text{
 	"tag.renamed": {"The tag was renamed to {name}.", "标签更名为“{name}”。"},
 	"tag.deleted": {"The tag {tag} was deleted.", "删除了标签“{tag}”。"},
 
+	"field.added":     {"The field {label} of the type {type} was added.", "新增了“{type}”类型的字段“{label}”。"},
+	"field.changed":   {"The field {field} was changed: it is called {label}, hint: {hint}, options: {options}.", "修改了字段“{field}”：名称：{label}，提示：{hint}，选项：{options}。"},
+	"field.shown":     {"The field {field} is shown.", "显示了字段“{field}”。"},
+	"field.hidden":    {"The field {field} is hidden.", "隐藏了字段“{field}”。"},
+	"field.enabled":   {"The field {field} was enabled.", "启用了字段“{field}”。"},
+	"field.disabled":  {"The field {field} was disabled.", "停用了字段“{field}”。"},
+	"field.reordered": {"The fields were put in this order: {order}.", "调整了字段顺序：{order}。"},
+	"field.removed":   {"The field {field} was removed.", "删除了字段“{field}”。"},
+
 	"group.defined":        {"The group {name} was defined; visible to agents: {agent_visible}.", "创建了分组“{name}”；客服可见：{agent_visible}。"},
 	"group.revised":        {"The rule of the group {group} was revised; revision {revision}.", "修改了分组“{group}”的规则；第 {revision} 版。"},
 	"group.renamed":        {"The group was renamed to {name}.", "分组更名为“{name}”。"},
@@ -117,6 +126,14 @@ var words = map[string]text{
 	"withheld.NOT_FOUND":            {"the customer is no more", "客户已不存在"},
 	"withheld.CUSTOMER_BLACKLISTED": {"the customer was put on the blacklist", "客户被加入黑名单"},
 	"withheld.ASSOCIATION_GONE":     {"the association was disconnected", "关联已解除"},
+
+	"field_type.text":         {"text", "单行文本"},
+	"field_type.multiline":    {"multi-line text", "多行文本"},
+	"field_type.number":       {"number", "数字"},
+	"field_type.date":         {"date", "日期"},
+	"field_type.select":       {"select", "单选"},
+	"field_type.multi_select": {"multi-select", "多选"},
+	"field_type.cascade":      {"cascade select", "级联选择"},
 
 	"day.monday":    {"Monday", "星期一"},
 	"day.tuesday":   {"Tuesday", "星期二"},

@@ -10,6 +10,7 @@ import (
 	"customercenter/domain"
 	"customercenter/domain/catalog"
 	"customercenter/domain/customer"
+	"customercenter/domain/field"
 	"customercenter/domain/session"
 	"customercenter/domain/settings"
 	"customercenter/internal/locale"
@@ -75,8 +76,9 @@ func TestEveryValueHasWords(t *testing.T) {
 		"entitlement": {settings.EntitlementImport},
 		"message": {session.KindText, session.KindImage, session.KindVoice, session.KindVideo, session.KindFile, session.KindLocation,
 			session.KindOther},
-		"state": {string(session.StatusWaiting), string(session.StatusProcessing), string(session.StatusClosed), string(session.StatusAborted)},
-		"day":   {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"},
+		"state":      {string(session.StatusWaiting), string(session.StatusProcessing), string(session.StatusClosed), string(session.StatusAborted)},
+		"field_type": field.Types(),
+		"day":        {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"},
 	}
 	for kind, all := range kinds {
 		for _, value := range all {
@@ -111,5 +113,18 @@ func TestSentence(t *testing.T) {
 	}
 	if got, want := locale.Label(locale.Chinese, "tag", "name")+locale.Label(locale.Chinese, "customer", "name"), "标签名称名字"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What the domain takes for the names of system fields, which no other field may have, is what people see.
+func TestSystemFieldsAreCalledAsTheDomainKnows(t *testing.T) {
+	labels := field.SystemLabels()
+	if len(labels) != len(customer.Fields())+1 {
+		t.Errorf("there are %d system fields: the profile's and the external id are %d", len(labels), len(customer.Fields())+1)
+	}
+	for key, known := range labels {
+		if en, zh := locale.Field(locale.English, key), locale.Field(locale.Chinese, key); known != [2]string{en, zh} {
+			t.Errorf("%s is called %s and %s; the domain knows %v", key, en, zh, known)
+		}
 	}
 }

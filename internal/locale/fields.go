@@ -76,6 +76,16 @@ var fields = map[string]text{
 	"customers":    {"customers", "客户"},
 	"code":         {"code", "代码"},
 
+	// Of the fields themselves.
+	"field":   {"field", "字段"},
+	"type":    {"type", "类型"},
+	"label":   {"name", "名称"},
+	"hint":    {"hint", "提示"},
+	"options": {"options", "选项"},
+	"order":   {"order", "顺序"},
+	"shown":   {"shown", "显示"},
+	"enabled": {"enabled", "启用"},
+
 	// What means something else there.
 	"tag.name":          {"name of the tag", "标签名称"},
 	"group.name":        {"name of the group", "分组名称"},

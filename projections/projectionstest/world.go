@@ -173,7 +173,7 @@ func (w *World) Recreate(p *Person, nickname string) {
 // Rename changes a customer's nickname and name.
 func (w *World) Rename(p *Person, name string) {
 	w.t.Helper()
-	events, err := p.State.ChangeProfile(map[string]*string{"nickname": &name, "name": &name})
+	events, err := p.State.ChangeProfile(customer.Edit{Fields: map[string]*string{"nickname": &name, "name": &name}}, nil)
 	w.must(err)
 	w.person(p, events)
 	w.settle()
