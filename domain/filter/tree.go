@@ -20,6 +20,7 @@ const (
 	str
 	number
 	boolean
+	deep // an object or array deeper inside others than a filter has any; what it holds was not read
 )
 
 // value is a JSON value as it was written: the members of an object in their order, numbers with all their digits.
@@ -41,7 +42,8 @@ func (v *value) member(name string) (*value, bool) {
 	return nil, false
 }
 
-// maxNesting is more than any filter needs: five groups of two levels, a condition, and its value.
+// maxNesting is more than any filter needs: five groups of two levels, a condition, and its value. What lies deeper needs no reading,
+// because something above it is wrong already.
 const maxNesting = 2*MaxDepth + 6
 
 // read reads one JSON value, strictly: nothing may follow it, and no object may have a member twice.
@@ -74,7 +76,7 @@ func readValue(d *json.Decoder, path string, depth int) (value, error) {
 		return value{kind: boolean, yes: token}, nil
 	case json.Delim:
 		if depth == maxNesting {
-			return value{}, tooDeep(path)
+			return value{kind: deep}, skip(d)
 		}
 		if token == '{' {
 			return readObject(d, path, depth)
@@ -123,6 +125,23 @@ func readArray(d *json.Decoder, path string, depth int) (value, error) {
 	}
 	_, err := d.Token()
 	return v, err
+}
+
+// skip goes to the end of the object or array that has just begun.
+func skip(d *json.Decoder) error {
+	for open := 1; open > 0; {
+		token, err := d.Token()
+		if err != nil {
+			return err
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			open++
+		case json.Delim('}'), json.Delim(']'):
+			open--
+		}
+	}
+	return nil
 }
 
 func tooDeep(path string) error {

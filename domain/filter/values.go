@@ -84,15 +84,15 @@ func (r *reading) text(v *value, path string) error {
 		clean = text.Block
 	}
 	typed, ok := clean(v.text)
-	folded := text.Fold(typed)
-	c := r.condition
 	switch {
 	case !ok:
 		return domain.Invalid(path, domain.RuleCharacters)
-	case folded == "":
-		return domain.Invalid(path, domain.RuleRequired)
 	case text.Length(typed) > MaxNeedle:
 		return domain.TooLong(path, MaxNeedle)
+	}
+	c, folded := r.condition, text.Fold(typed)
+	if folded == "" {
+		return domain.Invalid(path, domain.RuleRequired)
 	}
 	switch c.Op {
 	case Contains, NotContains, StartsWith:

@@ -74,6 +74,9 @@ var starts = []time.Time{
 	time.Date(2026, 10, 14, 9, 30, 0, 0, time.UTC),
 }
 
+// Starts are the instants around which Instant draws.
+func Starts() []time.Time { return slices.Clone(starts) }
+
 // Instant draws an instant from a space of a few months that is small enough for two to be the same, or one of Within's lengths apart.
 func Instant(t *rapid.T) time.Time {
 	return rapid.Custom(instant).Draw(t, "instant")
