@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,11 +40,8 @@ const (
 	facetLastAgent   facetKind = "last_agent"  // the agent who accepted a session, or got one, last
 	facetRatingLast  facetKind = "rating_last" // the score of the latest rating, in decimal
 	facetSet         facetKind = "set"         // the field that is set: nickname, name … or custom.<key>
-	facetOption      facetKind = "option"      // <key>, NUL and a value of the custom field: a text, or the id of an option
+	facetOption      facetKind = "option"      // <key> of a custom field, NUL and the id of the option that is chosen
 )
-
-// maxOption is the longest value of a custom field, in bytes, that has a set of its own. Options' ids are shorter.
-const maxOption = 64
 
 // facet is the number of a set in customer_bits: the first 63 bits of a cryptographic hash, because which customers an agent may see
 // hangs on it and agents' names are not ours. value is "" for a kind without values.
@@ -52,8 +50,12 @@ func facet(kind facetKind, value string) int64 {
 	return int64(binary.BigEndian.Uint64(sum[:8]) >> 1)
 }
 
-// facetCustomOption is the set of those whose custom field has, or has among others, that value.
-func facetCustomOption(key, value string) int64 { return facet(facetOption, key+"\x00"+value) }
+// facetCustomOption is the set of those who have chosen the option in the custom field, alone or among others.
+func facetCustomOption(key, option string) int64 { return facet(facetOption, key+"\x00"+option) }
+
+// optionPattern is how ids of options look, see domain/field. Texts that happen to look so have sets too; all others have none, because
+// there may be as many of them as customers.
+var optionPattern = regexp.MustCompile(`^o[0-9]{1,9}$`)
 
 // gramKind is a text whose single characters have sets. The numbers are stored and never change.
 type gramKind int64
@@ -103,8 +105,8 @@ func tagFacets(tags []uuid.UUID) []int64 {
 	return facets
 }
 
-// fieldFacets are the sets that follow from the values of a customer's fields: which are set, and the values of custom fields that are
-// texts. The catalogue of custom fields is not asked: who has a choice for a value is found the same way as who has a short text.
+// fieldFacets are the sets that follow from the values of a customer's fields: which are set, and which options are chosen. The catalogue
+// of custom fields is not asked, the values show what they are.
 func fieldFacets(r *customerRow) ([]int64, error) {
 	var facets []int64
 	for _, f := range customer.Fields() {
@@ -123,7 +125,7 @@ func fieldFacets(r *customerRow) ([]int64, error) {
 			values = []any{value}
 		}
 		for _, v := range values {
-			if option, ok := v.(string); ok && len(option) <= maxOption {
+			if option, ok := v.(string); ok && optionPattern.MatchString(option) {
 				facets = append(facets, facetCustomOption(key, option))
 			}
 		}
