@@ -6,6 +6,7 @@
 package automessage
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -154,4 +155,16 @@ func (s *State) put(m Message) {
 	if m.Status != statusDeleted {
 		s.byName[text.Fold(m.Name)] = m.ID
 	}
+}
+
+// Asks is the filter, in its canonical form, by which customers belong to the audience by themselves; nil if none do.
+func (a Audience) Asks() json.RawMessage {
+	if len(a.Groups) == 0 {
+		return a.Filter
+	}
+	ids, err := json.Marshal(a.Groups)
+	if err != nil {
+		panic(err) // ids can always be written
+	}
+	return json.RawMessage(`{"field":"groups","op":"has_any","value":` + string(ids) + `}`)
 }
