@@ -269,6 +269,12 @@ func (t *telling) interval(from, to string) string {
 			told[i] = t.time(at)
 		}
 	}
+	switch {
+	case told[0] == "":
+		return t.fill(untilWords, "value", told[1])
+	case told[1] == "":
+		return t.fill(sinceWords, "value", told[0])
+	}
 	return told[0] + " – " + told[1]
 }
 

@@ -153,7 +153,9 @@ var (
 	colonWords     = words{": ", "："}
 	nothingWords   = words{"not set", "未设置"}
 	noneWords      = words{"none of them", "均无"}
-	thresholdWords = words{" (as of then {value})", "（当时为 {value}）"}
+	thresholdWords = words{" (then: {value})", "（当时为 {value}）"}
+	untilWords     = words{"before {value}", "{value} 以前"}
+	sinceWords     = words{"{value} or later", "{value} 起"}
 	notMetWords    = words{" (not met)", "（不满足）"}
 	yesWords       = words{"yes", "是"}
 	noWords        = words{"no", "否"}
