@@ -63,6 +63,7 @@ var statuses = map[string]int{
 	domain.CodeValidation:           http.StatusUnprocessableEntity,
 	domain.CodeIDInvalid:            http.StatusUnprocessableEntity,
 	domain.CodeTagUnknown:           http.StatusUnprocessableEntity,
+	domain.CodeGroupUnknown:         http.StatusUnprocessableEntity,
 	domain.CodeOccurredInFuture:     http.StatusUnprocessableEntity,
 	domain.CodeNotFound:             http.StatusNotFound,
 	commands.CodeKeyReused:          http.StatusUnprocessableEntity,

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -8,8 +10,12 @@ import (
 	"testing"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
+	"customercenter/commands"
+	"customercenter/domain"
 	"customercenter/domain/settings"
+	"customercenter/eventstore"
 	"customercenter/projections"
 )
 
@@ -41,8 +47,8 @@ func (w *world) routes() []route {
 type belongings map[string]string
 
 // planted makes one of everything that has an address for the tenant: a customer of association 1 whose session the agent has
-// accepted, a tag, an association without customers, and a token. What is made is called after the tenant, so that it is found
-// wherever it leaks.
+// accepted, a tag, a group that agents see, a view of the agent's, an association without customers, and a token. What is made is called
+// after the tenant, so that it is found wherever it leaks.
 func (w *world) planted(tenant, agent string) belongings {
 	w.t.Helper()
 	w.made++
@@ -58,6 +64,8 @@ func (w *world) planted(tenant, agent string) belongings {
 		"customers":    customer,
 		"sessions":     session,
 		"tags":         tag,
+		"groups":       w.sampleGroup(tenant, agent, mark, tag),
+		"views":        w.sampleView(tenant, agent, mark, tag),
 		"associations": fmt.Sprint(post("/v1/associations", AssociationInput{"web", mark + ".example", mark}).get("id")),
 		"tokens":       post("/v1/tokens", TokenInput{Role: "agent", ActorID: mark, Name: mark}).get("id").(string),
 		"channels":     "1",
@@ -67,6 +75,57 @@ func (w *world) planted(tenant, agent string) belongings {
 	}
 	w.seen(accepted.position())
 	return own
+}
+
+// hasTag is a filter.
+func hasTag(tag string) json.RawMessage {
+	return json.RawMessage(`{"field":"tags","op":"has_any","value":["` + tag + `"]}`)
+}
+
+// sampleGroup makes a group, in place of the one that it has made for the tenant and the agent before: there may only be so many.
+func (w *world) sampleGroup(tenant, agent, name, tag string) string {
+	w.t.Helper()
+	by := commands.By{Tenant: tenant, Actor: eventstore.Actor{Kind: "admin", ID: "admin-1"}}
+	made, err := commands.DefineGroup{Name: name, Rule: hasTag(tag), AgentVisible: true}.Run(w.t.Context(), w.center, by)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.replaces("group of "+tenant+" "+agent, made.Group, func(before uuid.UUID) error {
+		_, err := commands.DeleteGroup{Group: before}.Run(w.t.Context(), w.center, by)
+		return err
+	})
+	return made.Group.String()
+}
+
+// sampleView makes a view of an agent's, as sampleGroup does. That of agent-1 is shared, so that every role sees it.
+func (w *world) sampleView(tenant, agent, name, tag string) string {
+	w.t.Helper()
+	by := commands.By{Tenant: tenant, Actor: eventstore.Actor{Kind: "agent", ID: agent}}
+	shared := agent == "agent-1"
+	made, err := commands.SaveView{ViewDraft: commands.ViewDraft{Name: &name, Filter: hasTag(tag), Shared: &shared, Admin: true}}.Run(w.t.Context(), w.center, by)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.replaces("view of "+tenant+" "+agent, made.View, func(before uuid.UUID) error {
+		_, err := commands.DeleteView{View: before}.Run(w.t.Context(), w.center, by)
+		return err
+	})
+	return made.View.String()
+}
+
+// replaces takes away what was made for the same purpose before, unless a test has done so.
+func (w *world) replaces(purpose string, made uuid.UUID, take func(before uuid.UUID) error) {
+	w.t.Helper()
+	if w.samples == nil {
+		w.samples = map[string]uuid.UUID{}
+	}
+	if before, is := w.samples[purpose]; is {
+		var gone *domain.Refusal
+		if err := take(before); err != nil && !errors.As(err, &gone) {
+			w.t.Fatal(err)
+		}
+	}
+	w.samples[purpose] = made
 }
 
 // segments are the path's ids: the segment before each of them, in their order.
@@ -135,7 +194,7 @@ func (w *world) resolved(schema *huma.Schema) *huma.Schema {
 }
 
 func carriesIDs(name string) bool {
-	return slices.Contains([]string{"tags", "association_id", "customer_id", "session_id", "tag_id", "ids", "customers"}, name)
+	return slices.Contains([]string{"tags", "association_id", "customer_id", "session_id", "tag_id", "ids", "customers", "rule", "filter"}, name)
 }
 
 // value is a valid value of a body's member, by its name: what is valid is known to the domain, not to the description.
@@ -155,6 +214,8 @@ func (w *world) value(r route, name string, schema *huma.Schema, own belongings)
 		return own["tags"]
 	case "tags":
 		return []string{own["tags"]}
+	case "rule", "filter":
+		return hasTag(own["tags"])
 	case "ids", "customers":
 		return []string{own["customers"]}
 	case "name", "account", "external_id", "slug":

@@ -115,6 +115,8 @@ func (s *server) operations() {
 	s.sessionOperations()
 	s.transcriptOperations()
 	s.tagOperations()
+	s.groupOperations()
+	s.viewOperations()
 	s.associationOperations()
 	s.settingsOperations()
 	s.historyOperations()

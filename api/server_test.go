@@ -48,7 +48,8 @@ type world struct {
 	handler   http.Handler
 	core      *server
 	clock     func() time.Time
-	made      int // things and names that samples have made
+	made      int                  // things and names that samples have made
+	samples   map[string]uuid.UUID // what samples have made of what there may only be so many of, by purpose
 }
 
 // journal keeps what was logged.

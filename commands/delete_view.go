@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/google/uuid"
-
-	"customercenter/domain/view"
 )
 
 // DeleteView ends a view. Refused: PRECONDITION_FAILED, and as in view.State.Delete.
@@ -24,8 +22,7 @@ func (cmd DeleteView) Run(ctx context.Context, c *Center, by By) (Done, error) {
 		if err := a.load(ctx, all); err != nil {
 			return err
 		}
-		who := view.Person{Owner: view.Owner{Kind: by.Actor.Kind, ID: by.Actor.ID}, Admin: cmd.Admin}
-		events, err := all.state.Delete(cmd.View, who)
+		events, err := all.state.Delete(cmd.View, by.person(cmd.Admin))
 		if err != nil {
 			return err
 		}

@@ -69,6 +69,19 @@ var rules = map[string]reach{
 	"rename-tag": {Admin: All},
 	"delete-tag": {Admin: All},
 
+	"list-groups":  {Admin: All, Agent: All, Analyst: All}, // an agent sees those that are visible to agents
+	"get-group":    {Admin: All, Agent: All, Analyst: All},
+	"define-group": {Admin: All},
+	"change-group": {Admin: All},
+	"delete-group": {Admin: All},
+
+	// Of views everybody has the own ones and the shared ones; admins may change the shared ones, and delete every one.
+	"list-views":  {Admin: All, Agent: Own, Analyst: All},
+	"get-view":    {Admin: All, Agent: Own, Analyst: All},
+	"save-view":   {Admin: All, Agent: Own},
+	"change-view": {Admin: All, Agent: Own},
+	"delete-view": {Admin: All, Agent: Own},
+
 	"list-associations":    {Admin: All, Agent: All, Analyst: All},
 	"get-association":      {Admin: All, Agent: All, Analyst: All},
 	"register-association": {Admin: All},

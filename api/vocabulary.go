@@ -1,0 +1,87 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strconv"
+	"time"
+
+	filters "customercenter/domain/filter"
+	"customercenter/internal/locale"
+)
+
+// vocabulary is what the filters of a tenant may speak of, and what people call it. It is that of one reader at one moment.
+type vocabulary struct {
+	language filters.Language
+	names    filters.Names
+	words    string // the reader's language, as package filter names it
+	personal bool   // the reader may see personal data
+	log      *slog.Logger
+}
+
+// vocabulary reads the catalogues.
+func (s *server) vocabulary(ctx context.Context, r *request) (*vocabulary, error) {
+	own, _, err := s.Catalogues.Settings(ctx, r.who.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	tags, _, err := s.Catalogues.Tags(ctx, r.who.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	groups, _, err := s.Catalogues.Groups(ctx, r.who.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	associations, _, err := s.Catalogues.Associations(ctx, r.who.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	fields, _, err := s.Catalogues.Fields(ctx, r.who.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := time.LoadLocation(own.TimeZone())
+	if err != nil { // it was there when it was set
+		zone = time.UTC
+	}
+	v := &vocabulary{
+		language: filters.Language{Custom: fields.Filterable(), Groups: true},
+		names: filters.Names{
+			Tags: tags.Names, Groups: groups.Names(), Zone: zone,
+			Fields: map[string]string{}, Options: map[string]map[string]string{}, Associations: map[string]string{},
+		},
+		words: words(r.language), personal: r.who.Personal, log: r.log,
+	}
+	for _, f := range v.language.Custom {
+		v.names.Fields["custom."+f.Key] = f.Label
+		v.names.Options[f.Key] = f.Options
+	}
+	for _, a := range associations.All {
+		v.names.Associations[strconv.Itoa(a.ID)] = a.Name
+	}
+	return v, nil
+}
+
+// words is what package filter calls a language.
+func words(l locale.Language) string {
+	if l == locale.Chinese {
+		return "zh"
+	}
+	return "en"
+}
+
+// tell returns a stored filter as a reader may see it, and what it says in words. What it looks for in personal data may be personal
+// itself: who sees that masked gets no filter, and a mask for the words.
+func (v *vocabulary) tell(stored json.RawMessage) (shown json.RawMessage, description string) {
+	f, err := filters.Parse(stored, &v.language, "filter")
+	if err != nil { // what it names cannot go while it does, so this is a mistake of ours: it is shown without words
+		v.log.Error("api: a stored filter is not understood", "error", err)
+		return stored, ""
+	}
+	if f.Personal() && !v.personal {
+		return nil, mask
+	}
+	return stored, f.Describe(v.words, v.names)
+}
