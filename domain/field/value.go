@@ -1,6 +1,7 @@
 package field
 
 import (
+	"bytes"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -25,7 +26,7 @@ const (
 const Path = "profile.custom"
 
 // Normalize returns the value of a custom field as it is stored, and nil for what means "not set": null, an empty text and an empty list.
-// It takes values as encoding/json decodes them, numbers also as json.Number. Applying it to its own result changes nothing.
+// It takes values as encoding/json decodes them, numbers also as json.Number, or not decoded at all, as json.RawMessage. Applying it to its own result changes nothing.
 //
 //	text, multiline           string, trimmed and in NFC
 //	number                    string: the decimal in its shortest form, "-12.5"; it may come as a number or as a text
@@ -44,6 +45,14 @@ func (s *State) Normalize(key string, value any) (any, error) {
 			at += "." + key
 		}
 		return nil, domain.Invalid(at, domain.RuleOneOf)
+	}
+	if raw, ok := value.(json.RawMessage); ok {
+		decoder := json.NewDecoder(bytes.NewReader(raw))
+		decoder.UseNumber() // of which no digit gets lost
+		value = nil
+		if err := decoder.Decode(&value); err != nil {
+			return nil, domain.Invalid(Path+"."+key, domain.RuleFormat)
+		}
 	}
 	if value == nil {
 		return nil, nil

@@ -87,6 +87,7 @@ var fields = map[string]text{
 	"enabled": {"enabled", "启用"},
 
 	// What means something else there.
+	"field.removed":     {"removed", "已删除"},
 	"tag.name":          {"name of the tag", "标签名称"},
 	"group.name":        {"name of the group", "分组名称"},
 	"view.name":         {"name of the view", "视图名称"},
