@@ -10,7 +10,6 @@ import (
 
 	"customercenter/commands"
 	"customercenter/domain"
-	"customercenter/domain/customer"
 	"customercenter/projections"
 )
 
@@ -25,28 +24,20 @@ type CustomerInput struct {
 
 // ProfileInput are the fields of a profile; what is absent or empty is not set.
 type ProfileInput struct {
-	Nickname    string         `json:"nickname,omitempty" doc:"Up to 256 characters."`
-	Name        string         `json:"name,omitempty" doc:"Up to 45 characters."`
-	Phone       string         `json:"phone,omitempty" doc:"Up to 45 characters."`
-	QQ          string         `json:"qq,omitempty" doc:"Up to 45 characters."`
-	WechatID    string         `json:"wechat_id,omitempty" doc:"Up to 45 characters."`
-	Email       string         `json:"email,omitempty" doc:"Up to 255 characters."`
-	Company     string         `json:"company,omitempty" doc:"Up to 45 characters."`
-	Description string         `json:"description,omitempty" doc:"Up to 200 characters, on several lines."`
-	Custom      map[string]any `json:"custom,omitempty" doc:"Custom fields."`
+	Nickname    string      `json:"nickname,omitempty" doc:"Up to 256 characters."`
+	Name        string      `json:"name,omitempty" doc:"Up to 45 characters."`
+	Phone       string      `json:"phone,omitempty" doc:"Up to 45 characters."`
+	QQ          string      `json:"qq,omitempty" doc:"Up to 45 characters."`
+	WechatID    string      `json:"wechat_id,omitempty" doc:"Up to 45 characters."`
+	Email       string      `json:"email,omitempty" doc:"Up to 255 characters."`
+	Company     string      `json:"company,omitempty" doc:"Up to 45 characters."`
+	Description string      `json:"description,omitempty" doc:"Up to 200 characters, on several lines."`
+	Custom      CustomInput `json:"custom,omitempty"`
 }
 
 // EditInput is what is to be changed of a customer.
 type EditInput struct {
-	Profile map[string]*string `json:"profile" maxProperties:"100" doc:"By field: its new value; null or empty means not set. Fields that are absent stay."`
-}
-
-// SearchInput is a query of the customer list.
-type SearchInput struct {
-	Filter json.RawMessage `json:"filter,omitempty" doc:"The filter as JSON. None: created this week, in the tenant's zone. {}: everybody."`
-	Sort   string          `json:"sort,omitempty" enum:"-created_at,created_at,-last_session_at,last_session_at" default:"-created_at"`
-	Limit  int             `json:"limit,omitempty" minimum:"1" maximum:"200" default:"50"`
-	Cursor string          `json:"cursor,omitempty" maxLength:"1000" doc:"next or prev of another page of the same query."`
+	Profile ProfileEdit `json:"profile"`
 }
 
 type customerOutput struct {
@@ -63,24 +54,11 @@ type writtenCustomer struct {
 	Body     projections.Customer
 }
 
-type customerPage struct {
-	Served
-	Body projections.Page
-}
-
-const filterNotes = "Conditions so far: `all` of `created_at` (in, between, before, after, within), `tags` (has_any), `channel` (in), " +
-	"`blacklisted`, `session_open` and `ever_served` (is; ever served: some agent owns or owned a session), " +
-	"`nickname`, `name` and `any_text` (contains; any of them searches nickname and name) and `external_id` (contains, two characters or more). " +
-	"Text matches without regard to case and width. Whoever sees personal data masked cannot filter by it. " + agentNotes
-
 const agentNotes = "Agents get there if the tenant allows them the customer center, and then have the customers whose session they own or owned."
 
 func (s *server) customerOperations() {
+	s.customerListOperations()
 	const tag = "Customers"
-	register(s, operation{id: "list-customers", method: http.MethodGet, path: "/v1/customers", tag: tag,
-		summary: "List customers", notes: filterNotes}, s.listCustomers)
-	register(s, operation{id: "search-customers", method: http.MethodPost, path: "/v1/customers/search", tag: tag, status: http.StatusOK,
-		summary: "List customers, with the query in the body", notes: filterNotes}, s.searchCustomers)
 	register(s, operation{id: "create-customer", method: http.MethodPost, path: "/v1/customers", tag: tag, status: http.StatusCreated,
 		summary: "Add a customer", notes: "A repeated request gets the same id and status; the customer is shown as it is now.",
 		errors: []int{http.StatusConflict}}, s.createCustomer)
@@ -96,68 +74,6 @@ func (s *server) customerOperations() {
 		summary: "Take a tag off a customer", errors: []int{http.StatusPreconditionFailed}}, s.untagCustomer)
 	register(s, operation{id: "list-customer-sessions", method: http.MethodGet, path: "/v1/customers/{id}/sessions", tag: tag,
 		summary: "List a customer's sessions, the latest first", notes: "An agent sees the own ones."}, s.listCustomerSessions)
-}
-
-type listCustomersInput struct {
-	After
-	Filter string `query:"filter" maxLength:"8000" doc:"The filter as JSON. None: created this week, in the tenant's zone. {}: everybody."`
-	Sort   string `query:"sort" enum:"-created_at,created_at,-last_session_at,last_session_at" default:"-created_at"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
-	Cursor string `query:"cursor" maxLength:"1000" doc:"next or prev of another page of the same query."`
-}
-
-func (s *server) listCustomers(ctx context.Context, r *request, in *listCustomersInput) (*customerPage, error) {
-	return s.customers(ctx, r, "query.cursor", in.After, SearchInput{Filter: json.RawMessage(in.Filter), Sort: in.Sort, Limit: in.Limit, Cursor: in.Cursor})
-}
-
-type searchCustomersInput struct {
-	After
-	Body SearchInput
-}
-
-func (s *server) searchCustomers(ctx context.Context, r *request, in *searchCustomersInput) (*customerPage, error) {
-	return s.customers(ctx, r, "cursor", in.After, in.Body)
-}
-
-// customers answers a query. cursorAt is where the cursor came from.
-func (s *server) customers(ctx context.Context, r *request, cursorAt string, after After, in SearchInput) (*customerPage, error) {
-	agent, err := s.customersOf(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	own, _, err := s.Catalogues.Settings(ctx, r.who.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	wanted, err := parseFilter(in.Filter, &own, s.Now())
-	if err != nil {
-		return nil, err
-	}
-	if err := s.knowsTags(ctx, r, &wanted); err != nil {
-		return nil, err
-	}
-	if wanted.personal && !r.who.Personal { // what is masked could be guessed letter by letter
-		return nil, domain.Refuse(codeForbidden).At("filter")
-	}
-	served, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, after)
-	if err != nil {
-		return nil, err
-	}
-	query := wanted.query
-	query.ServedBy, query.Sort, query.Limit, query.Cursor = agent, in.Sort, in.Limit, in.Cursor
-	page, err := s.Customers.List(ctx, r.who.Tenant, query)
-	if errors.Is(err, projections.ErrCursor) {
-		return nil, invalid(cursorAt, ruleCursor)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !r.who.Personal {
-		for i := range page.Items {
-			maskCustomer(&page.Items[i])
-		}
-	}
-	return &customerPage{Served: served, Body: page}, nil
 }
 
 type oneCustomerInput struct {
@@ -190,10 +106,7 @@ type createCustomerInput struct {
 }
 
 func (s *server) createCustomer(ctx context.Context, r *request, in *createCustomerInput) (*writtenCustomer, error) {
-	profile := customer.Profile{}
-	if in.Body.Profile != nil {
-		profile = customer.Profile(*in.Body.Profile)
-	}
+	profile := in.Body.Profile.profile()
 	if in.Body.Nickname != "" {
 		profile.Nickname = in.Body.Nickname
 	}
@@ -245,7 +158,12 @@ func (s *server) editCustomer(ctx context.Context, r *request, in *editCustomerI
 	if err != nil {
 		return nil, err
 	}
-	done, err := commands.EditProfile{Customer: in.ID, Changes: in.Body.Profile, IfVersion: version}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
+	edit, err := in.Body.Profile.command()
+	if err != nil {
+		return nil, err
+	}
+	edit.Customer, edit.IfVersion = in.ID, version
+	done, err := edit.Run(ctx, s.Center, r.by(in.IdempotencyKey))
 	if err != nil {
 		return nil, err
 	}

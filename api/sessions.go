@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -157,18 +156,18 @@ func (s *server) span(ctx context.Context, r *request, in *SessionFilter) (from,
 	if err != nil {
 		return from, to, err
 	}
-	zone, err := time.LoadLocation(own.TimeZone())
+	cal, err := calendar(&own)
 	if err != nil {
-		return from, to, fmt.Errorf("api: the tenant's zone: %w", err)
+		return from, to, err
 	}
-	p := &parsing{now: s.Now().In(zone), zone: zone, weekStart: own.FirstWeekday()}
+	now := s.Now()
 	switch in.Period {
 	case "last_7_days":
-		from = p.now.Add(-7 * 24 * time.Hour)
+		from = now.Add(-7 * 24 * time.Hour)
 	case "last_30_days":
-		from = p.now.Add(-30 * 24 * time.Hour)
+		from = now.Add(-30 * 24 * time.Hour)
 	default:
-		from, to = p.period(in.Period)
+		from, to = cal.Span(in.Period, now)
 	}
 	if in.From.After(from) {
 		from = in.From

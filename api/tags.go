@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 
@@ -116,23 +115,6 @@ func (s *server) tag(ctx context.Context, r *request, id uuid.UUID) (Tag, error)
 		return Tag{}, domain.Refuse(domain.CodeNotFound)
 	}
 	return all[i], nil
-}
-
-// knowsTags refuses a filter that names a tag that is not in the catalogue, or not any more. Refused: TAG_UNKNOWN, with its path.
-func (s *server) knowsTags(ctx context.Context, r *request, wanted *filter) error {
-	if len(wanted.query.Tags) == 0 {
-		return nil
-	}
-	state, _, err := s.Catalogues.Tags(ctx, r.who.Tenant)
-	if err != nil {
-		return err
-	}
-	for i, id := range wanted.query.Tags {
-		if !state.Known(id) {
-			return domain.Refuse(domain.CodeTagUnknown).At(fmt.Sprintf("%s[%d]", wanted.tagsAt, i))
-		}
-	}
-	return nil
 }
 
 type createTagInput struct {

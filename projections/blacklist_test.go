@@ -79,10 +79,6 @@ func TestExpiredListingsAreGone(t *testing.T) {
 	m.Blacklist(forever, time.Time{})
 	m.Blacklist(expiring, time.Now().Add(time.Hour))
 	m.sync(projections.CustomersName)
-	is := map[bool]*bool{}
-	for _, b := range []bool{false, true} {
-		is[b] = &b
-	}
 	all := []string{"free", "for an hour", "for ever"}
 	for _, c := range []struct {
 		after time.Duration
@@ -94,9 +90,13 @@ func TestExpiredListingsAreGone(t *testing.T) {
 			t.Errorf("after %v: %v %v", c.after, listed(page), err)
 		}
 		// The same by whatever way the list walks.
-		for _, q := range []projections.ListQuery{{}, {Name: "f"}, {Sort: projections.SortLastSessionDesc}, {Sort: projections.SortLastSessionDesc, Name: "f"}} {
-			for want, flag := range is {
-				q.Blacklisted = flag
+		for _, c2 := range []struct{ also, sort string }{{"", ""}, {"f", ""}, {"", projections.SortLastSessionDesc}, {"r", projections.SortLastSessionDesc}, {"or", ""}} {
+			for _, want := range []bool{false, true} {
+				q := found(t, `{"field":"blacklisted","op":"is","value":%v}`, want)
+				if c2.also != "" {
+					q = found(t, `{"all":[{"field":"blacklisted","op":"is","value":%v},{"any":[{"field":"nickname","op":"contains","value":%q},{"field":"nickname","op":"eq","value":"free"}]}]}`, want, c2.also)
+				}
+				q.Sort = c2.sort
 				page, err := at.List(t.Context(), tenant, q)
 				names := nicknames(page)
 				wanted := slices.DeleteFunc(slices.Clone(all), func(n string) bool { return slices.Contains(c.want, n) != want })
@@ -190,33 +190,36 @@ func TestServedByAnAgent(t *testing.T) {
 	m.OpenSession(waiting)
 	m.Blacklist(accepted, time.Time{})
 	m.sync(projections.CustomersName)
-	yes, no := true, false
 	for _, c := range []struct {
-		q    projections.ListQuery
-		want []string
+		agent, filter, sort string
+		limit               int
+		want                []string
 	}{
-		{projections.ListQuery{ServedBy: "a1"}, []string{"called back", "transferred", "accepted"}},
-		{projections.ListQuery{ServedBy: "a2"}, []string{"transferred"}},
-		{projections.ListQuery{ServedBy: "a3"}, nil},
-		{projections.ListQuery{ServedBy: "a1", Sort: projections.SortCreated, Limit: 2}, []string{"accepted", "transferred"}},
-		{projections.ListQuery{ServedBy: "a1", Name: "RR"}, []string{"transferred"}},
-		{projections.ListQuery{ServedBy: "a1", Name: "waiting"}, nil},
-		{projections.ListQuery{ServedBy: "a1", Name: "ACC"}, []string{"accepted"}},
-		{projections.ListQuery{ServedBy: "a1", Blacklisted: &no}, []string{"called back", "transferred"}},
-		{projections.ListQuery{ServedBy: "a1", Blacklisted: &yes}, []string{"accepted"}},
-		{projections.ListQuery{ServedBy: "a1", SessionOpen: &no}, []string{"accepted"}},
-		{projections.ListQuery{ServedBy: "a1", EverServed: &no}, nil},
-		{projections.ListQuery{ServedBy: "a1", To: time.Now().Add(-time.Hour)}, nil},
-		{projections.ListQuery{ServedBy: "a1", Channels: []string{"web"}, Sort: projections.SortLastSession}, []string{"transferred"}},
-		{projections.ListQuery{EverServed: &yes}, []string{"called back", "transferred", "accepted"}},
-		{projections.ListQuery{EverServed: &no}, []string{"nobody's", "waiting"}},
-		{projections.ListQuery{SessionOpen: &yes, Sort: projections.SortCreated}, []string{"transferred", "called back", "waiting"}},
-		{projections.ListQuery{SessionOpen: &yes, EverServed: &no, Name: "i"}, []string{"waiting"}},
+		{"a1", `{}`, "", 0, []string{"called back", "transferred", "accepted"}},
+		{"a2", `{}`, "", 0, []string{"transferred"}},
+		{"a3", `{}`, "", 0, nil},
+		{"a1", `{}`, projections.SortCreated, 2, []string{"accepted", "transferred"}},
+		{"a1", `{"field":"nickname","op":"contains","value":"RR"}`, "", 0, []string{"transferred"}},
+		{"a1", `{"field":"nickname","op":"contains","value":"waiting"}`, "", 0, nil},
+		{"a1", `{"field":"nickname","op":"contains","value":"ACC"}`, "", 0, []string{"accepted"}},
+		{"a1", `{"field":"blacklisted","op":"is","value":false}`, "", 0, []string{"called back", "transferred"}},
+		{"a1", `{"field":"blacklisted","op":"is","value":true}`, "", 0, []string{"accepted"}},
+		{"a1", `{"field":"session_open","op":"is","value":false}`, "", 0, []string{"accepted"}},
+		{"a1", `{"field":"ever_served","op":"is","value":false}`, "", 0, nil},
+		{"a1", `{"field":"created_at","op":"older_than","value":{"hours":1}}`, "", 0, nil},
+		{"a1", `{"field":"channel","op":"in","value":["web"]}`, projections.SortLastSession, 0, []string{"transferred"}},
+		{"", `{"field":"ever_served","op":"is","value":true}`, "", 0, []string{"called back", "transferred", "accepted"}},
+		{"", `{"field":"ever_served","op":"is","value":false}`, "", 0, []string{"nobody's", "waiting"}},
+		{"", `{"field":"session_open","op":"is","value":true}`, projections.SortCreated, 0, []string{"transferred", "called back", "waiting"}},
+		{"", `{"all":[{"field":"session_open","op":"is","value":true},{"field":"ever_served","op":"is","value":false},{"field":"nickname","op":"contains","value":"i"}]}`, "", 0, []string{"waiting"}},
+		{"", `{"field":"last_agent","op":"in","value":["a1"]}`, "", 0, []string{"called back", "transferred", "accepted"}},
 	} {
-		if page := m.list(c.q); !slices.Equal(nicknames(page), c.want) {
-			t.Errorf("%+v: %v, want %v", c.q, nicknames(page), c.want)
-		} else if c.q.Limit == 0 && page.Count != (projections.Count{Value: int64(len(c.want)), Exact: true}) {
-			t.Errorf("%+v: count %+v", c.q, page.Count)
+		q := found(t, "%s", c.filter)
+		q.ServedBy, q.Sort, q.Limit = c.agent, c.sort, c.limit
+		if page := m.list(q); !slices.Equal(nicknames(page), c.want) {
+			t.Errorf("%+v: %v, want %v", c, nicknames(page), c.want)
+		} else if c.limit == 0 && page.Count != (projections.Count{Value: int64(len(c.want)), Exact: true}) {
+			t.Errorf("%+v: count %+v", c, page.Count)
 		}
 	}
 	// By the last session, page by page.

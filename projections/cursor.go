@@ -20,6 +20,10 @@ type cursor struct {
 	Ordinal int64     `json:"o,omitempty"`
 	At      time.Time `json:"t,omitzero"`
 	ID      uuid.UUID `json:"i,omitzero"`
+	// Judged is the instant as of which the first page was judged, and so are all others.
+	Judged time.Time `json:"j,omitzero"`
+	// Count is that of the first page, where it was asked for.
+	Count *Count `json:"c,omitempty"`
 }
 
 func (c cursor) String() string {
@@ -40,6 +44,31 @@ func parseCursor(s, sort string) (c cursor, given bool, err error) {
 		return cursor{}, false, ErrCursor
 	}
 	return c, true, nil
+}
+
+// links are the cursors to the next page and to the one before, of a page that from led to, if it was given. n is how many are on the
+// page, more whether there are more beyond it in the direction of the search, and partial whether the search was given up before it was
+// full. at makes the cursor to what lies beyond an item; beyond where the search was given up for -1.
+func links(from cursor, given bool, n int, more, partial bool, at func(i int, back bool) string) (next, prev string) {
+	after, before := more, given // is there anything beyond either end?
+	if from.Back {
+		after, before = true, more
+	}
+	if n > 0 {
+		if after {
+			next = at(n-1, false)
+		}
+		if before {
+			prev = at(0, true)
+		}
+	}
+	switch {
+	case partial && from.Back:
+		prev = at(-1, true)
+	case partial:
+		next = at(-1, false)
+	}
+	return next, prev
 }
 
 // Count is how many there are; not exact if counting stopped at a bound.

@@ -1,108 +1,361 @@
 package projections
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
+
+	"customercenter/domain/filter"
 )
 
-// conditions are those that the walked table itself can judge, and the others with what must be looked up for them.
-func (w *walk) conditions(walked string, args *arguments) (hit, lookups, rest []string) {
-	of := "c"
-	if walked == tableCustomer {
-		of = "o"
-	}
-	sets := w.sets(of, args)
-	if w.bySession {
-		sets = append(sets, w.created(args)...)
-	}
-	flags := w.flags(args)
-	switch {
-	case walked == tableCustomer:
-		hit = sets
-	case walked == tableText: // it has no ids
-		lookups, rest = append(lookups, lookup("c", tableCustomer, "ordinal", "p.ordinal", "id, tags, channel, created_at")), append(rest, sets...)
-	case len(sets) > 0:
-		lookups, rest = append(lookups, lookup("c", tableCustomer, "id", "p.id", "id, tags, channel, created_at")), append(rest, sets...)
-	}
-	if len(flags) > 0 {
-		id := "p.id"
-		if walked == tableText {
-			id = "c.id"
+// This file says which customers fulfil a condition of the filter language: filter.Condition.Match, as sets and SQL.
+
+// condition is the plan of one condition.
+func (p *planner) condition(c *filter.Condition) (node, error) {
+	switch c.Kind {
+	case filter.Text:
+		return p.text(c), nil
+	case filter.Number:
+		return p.number(c), nil
+	case filter.Time:
+		return p.time(c), nil
+	case filter.Choice:
+		return p.choice(c), nil
+	case filter.Set:
+		if c.Field == "groups" {
+			return p.inGroups(c)
 		}
-		lookups, rest = append(lookups, lookup("a", tableActivity, "id", id, "open_session, agents")), append(rest, flags...)
+		return p.tagged(c), nil
+	case filter.YesNo:
+		return p.yes(c)
 	}
-	if walked == tableText {
-		hit = w.texts("o", args)
-	} else if texts := w.texts("t", args); len(texts) > 0 {
-		lookups, rest = append(lookups, lookup("t", tableText, "ordinal", "p.ordinal", "external_id, nickname, name")), append(rest, texts...)
-	}
-	if is := w.q.Blacklisted; is != nil && walked != tableListing {
-		rest = append(rest, fmt.Sprintf("coalesce((select b.expires_at is null or b.expires_at > %s from $.customer_listing b "+
-			"where b.tenant = $1 and b.ordinal = p.ordinal), false) = %s", args.bind(w.now), args.bind(*is)))
-	}
-	return hit, lookups, rest
+	return nil, fmt.Errorf("projections: a condition of kind %s", c.Kind)
 }
 
-// lookup takes columns of a customer's one row in a table, by an index.
-func lookup(alias, table, by, value, columns string) string {
-	return fmt.Sprintf("cross join lateral (select b.%s from $.%s b where b.tenant = $1 and b.%s = %s offset 0) %s",
-		strings.ReplaceAll(columns, ", ", ", b."), table, by, value, alias)
+// unset finishes a condition on a value that may not be set: isSet are those where it is, holds those of them for whom the operator is
+// true. Only what is needed of both is planned.
+func unset(c *filter.Condition, isSet, holds func() node) node {
+	switch {
+	case c.Op == filter.IsSet:
+		return isSet()
+	case c.Op == filter.NotSet:
+		return not(isSet())
+	case c.Unset:
+		return either(holds(), not(isSet()))
+	}
+	return holds()
 }
 
-// sets are the conditions on a customer's tags and channel.
-func (w *walk) sets(of string, args *arguments) (conditions []string) {
-	if w.q.Tags != nil {
-		conditions = append(conditions, fmt.Sprintf("%s.tags && %s::uuid[]", of, args.bind(w.q.Tags)))
+// always is the plan of a field that is set for everybody.
+func always() node { return allOf{} }
+
+// custom is the key of a custom field, or empty.
+func custom(field string) string {
+	key, ok := strings.CutPrefix(field, "custom.")
+	if !ok {
+		return ""
 	}
-	if w.q.Channels != nil {
-		conditions = append(conditions, fmt.Sprintf("%s.channel = any(%s::text[])", of, args.bind(w.q.Channels)))
-	}
-	return conditions
+	return key
 }
 
-// flags are the conditions on what happens to a customer.
-func (w *walk) flags(args *arguments) (conditions []string) {
-	if is := w.q.SessionOpen; is != nil {
-		conditions = append(conditions, "(a.open_session is not null) = "+args.bind(*is))
+// hasField are those whose field of the profile is set.
+func (p *planner) hasField(field string) node { return p.set(facet(facetSet, field)) }
+
+func (p *planner) tagged(c *filter.Condition) node {
+	switch c.Op {
+	case filter.IsEmpty:
+		keys := make([]int64, 0, len(p.tags.Names))
+		for id := range p.tags.Names {
+			keys = append(keys, facet(facetTag, id.String()))
+		}
+		return not(p.set(keys...))
+	case filter.HasAll:
+		var parts []node
+		for _, id := range c.IDs {
+			if !p.tags.Known(id) {
+				return anyOf{}
+			}
+			parts = append(parts, p.set(facet(facetTag, id.String())))
+		}
+		return all(parts...)
 	}
-	if is := w.q.EverServed; is != nil {
-		conditions = append(conditions, "(a.agents <> '[]') = "+args.bind(*is))
+	var keys []int64
+	for _, id := range c.IDs {
+		if p.tags.Known(id) { // one that has left the catalogue is on nobody
+			keys = append(keys, facet(facetTag, id.String()))
+		}
 	}
-	return conditions
+	if c.Op == filter.HasNone {
+		return not(p.set(keys...))
+	}
+	return p.set(keys...)
 }
 
-// texts are the conditions on a customer's folded names and external id.
-func (w *walk) texts(of string, args *arguments) (conditions []string) {
-	if w.q.Name != "" {
-		needle := args.bind(w.q.Name)
-		conditions = append(conditions, fmt.Sprintf("(strpos(%s.nickname, %s) > 0 or strpos(%s.name, %s) > 0)", of, needle, of, needle))
+func (p *planner) inGroups(c *filter.Condition) (node, error) {
+	if p.groups == nil {
+		if c.Op == filter.HasAny || c.Op == filter.HasAll {
+			return anyOf{}, nil
+		}
+		return allOf{}, nil
 	}
-	if w.q.ID != "" {
-		conditions = append(conditions, fmt.Sprintf("strpos(%s.external_id, %s) > 0", of, args.bind(w.q.ID)))
+	schema, facets, err := p.groups(p.a.ctx, p.a.tenant, c.IDs)
+	if err != nil {
+		return nil, err
 	}
-	return conditions
+	table := setTable{schema, "group_bits", "facet"}
+	if c.Op == filter.HasAll {
+		var parts []node
+		for _, id := range c.IDs {
+			key, ok := facets[id]
+			if !ok {
+				return anyOf{}, nil
+			}
+			parts = append(parts, p.union(table, []int64{key}))
+		}
+		return all(parts...), nil
+	}
+	var keys []int64
+	for _, key := range facets {
+		keys = append(keys, key)
+	}
+	members := p.union(table, keys)
+	if c.Op == filter.HasAny {
+		return members, nil
+	}
+	return not(members), nil
 }
 
-// created are the bounds of created_at.
-func (w *walk) created(args *arguments) (conditions []string) {
-	if !w.q.From.IsZero() {
-		conditions = append(conditions, "c.created_at >= "+args.bind(w.q.From))
+func (p *planner) yes(c *filter.Condition) (node, error) {
+	var n node
+	switch c.Field {
+	case "blacklisted":
+		n = p.blacklisted()
+	case "session_open":
+		n = p.set(facet(facetOpen, ""))
+	case "ever_served":
+		n = p.set(facet(facetServed, ""))
+	case "imported":
+		n = p.set(facet(facetCreatedVia, "import"))
+	default:
+		return nil, fmt.Errorf("projections: a condition on %s", c.Field)
 	}
-	if !w.q.To.IsZero() {
-		conditions = append(conditions, "c.created_at < "+args.bind(w.q.To))
+	if !c.Yes {
+		n = not(n)
 	}
-	return conditions
+	return n, nil
 }
 
-// ordinals are the bounds of created_at as bounds of the ordinals, which are in the same order.
-func (w *walk) ordinals(args *arguments) (conditions []string) {
-	if !w.q.From.IsZero() {
-		conditions = append(conditions, fmt.Sprintf("o.ordinal >= (select b.ordinal from $.customer b where b.tenant = $1 and b.created_at >= %s "+
-			"order by b.created_at, b.ordinal limit 1)", args.bind(w.q.From)))
+// blacklisted are those whose listing counts at the instant: the set has the expired ones, too, until they are lifted.
+func (p *planner) blacklisted() node {
+	if p.expired == nil {
+		p.expired = &judgedNode{within: allOf{}, gather: func(args *arguments) string {
+			return fmt.Sprintf("select o.ordinal from $.customer_listing o where o.tenant = $1 and o.expires_at <= %s", args.bind(p.at))
+		}, needed: true}
+		p.a.judged = append(p.a.judged, p.expired)
 	}
-	if !w.q.To.IsZero() {
-		conditions = append(conditions, fmt.Sprintf("o.ordinal <= (select b.ordinal from $.customer b where b.tenant = $1 and b.created_at < %s "+
-			"order by b.created_at desc, b.ordinal desc limit 1)", args.bind(w.q.To)))
+	return all(p.set(facet(facetBlacklisted, "")), not(p.expired))
+}
+
+func (p *planner) choice(c *filter.Condition) node {
+	kinds := map[string]facetKind{
+		"channel": facetChannel, "association": facetAssociation, "created_via": facetCreatedVia, "last_agent": facetLastAgent,
 	}
-	return conditions
+	keys := make([]int64, len(c.Choices))
+	key := custom(c.Field)
+	for i, choice := range c.Choices {
+		if key != "" {
+			keys[i] = facetCustomOption(key, choice)
+		} else {
+			keys[i] = facet(kinds[c.Field], choice)
+		}
+	}
+	isSet := always
+	switch {
+	case key != "":
+		isSet = func() node { return p.hasField(c.Field) }
+	case c.Field == "last_agent": // whoever was served was served by somebody last
+		isSet = func() node { return p.set(facet(facetServed, "")) }
+	}
+	return unset(c, isSet, func() node {
+		chosen := p.set(keys...)
+		if c.Op == filter.NotIn {
+			return all(isSet(), not(chosen))
+		}
+		return chosen
+	})
+}
+
+// time is the plan of a condition on a time. That of creation is a range of ordinals.
+func (p *planner) time(c *filter.Condition) node {
+	if key := custom(c.Field); key != "" {
+		return p.custom(c, key)
+	}
+	from, to := time.Time{}, time.Time{}
+	if c.Op != filter.IsSet && c.Op != filter.NotSet {
+		from, to = c.Span(p.at, p.cal)
+	}
+	if c.Field == "created_at" {
+		return unset(c, always, func() node {
+			n := &rangeNode{createdFrom: from, createdTo: to}
+			p.a.ranges = append(p.a.ranges, n)
+			return n
+		})
+	}
+	column, table, within := c.Field, "customer_activity", node(allOf{})
+	alias, also := "a", ""
+	switch c.Field {
+	case "updated_at":
+		table, alias = "customer", "c"
+	case "blacklisted_at":
+		column, table, alias, also, within = "since", "customer_listing", "l", "(o.expires_at is null or o.expires_at > %s)", p.blacklisted()
+	}
+	isSet := always
+	switch c.Field {
+	case "blacklisted_at":
+		isSet = func() node { return within }
+	case "first_session_at", "last_session_at", "last_message_at":
+		isSet = func() node {
+			return p.judge(&judgedNode{within: allOf{}, table: alias, column: func(*arguments) string { return hasTime(alias + "." + column) }})
+		}
+	}
+	return unset(c, isSet, func() node {
+		spanned := func(alias string, args *arguments) string {
+			name := alias + "." + column
+			terms := []string{hasTime(name)}
+			if !from.IsZero() {
+				terms = append(terms, fmt.Sprintf("%s >= %s", name, args.bind(from)))
+			}
+			if !to.IsZero() {
+				terms = append(terms, fmt.Sprintf("%s < %s", name, args.bind(to)))
+			}
+			return conjunction(terms)
+		}
+		n := &judgedNode{within: within, table: alias, column: func(args *arguments) string { return spanned(alias, args) }}
+		switch c.Field {
+		case "updated_at", "last_session_at", "blacklisted_at":
+			n.gather = func(args *arguments) string {
+				where := "o.tenant = $1 and " + spanned("o", args)
+				if also != "" {
+					where += " and " + fmt.Sprintf(also, args.bind(p.at))
+				}
+				return fmt.Sprintf("select o.ordinal from $.%s o where %s order by o.%s", table, where, column)
+			}
+		}
+		return p.judge(n)
+	})
+}
+
+// hasTime is the SQL of a time being set: sorted columns hold the first day of all for what is not.
+func hasTime(column string) string {
+	if strings.HasSuffix(column, ".last_session_at") {
+		return column + " > timestamptz '0001-01-01 00:00:00Z'"
+	}
+	return column + " is not null"
+}
+
+// compare is the SQL of an operator on a number. times is what the numbers are multiplied with, or empty.
+func compare(c *filter.Condition, column, times string, args *arguments) string {
+	signs := map[filter.Op]string{filter.Eq: "=", filter.Ne: "<>", filter.Lt: "<", filter.Lte: "<=", filter.Gt: ">", filter.Gte: ">="}
+	one := func(sign string, n filter.Decimal) string {
+		return fmt.Sprintf("%s %s %s::numeric%s", column, sign, args.bind(string(n)), times)
+	}
+	if c.Op == filter.Between {
+		return one(">=", c.Numbers[0]) + " and " + one("<=", c.Numbers[1])
+	}
+	return one(signs[c.Op], c.Numbers[0])
+}
+
+func (p *planner) number(c *filter.Condition) node {
+	if key := custom(c.Field); key != "" {
+		return p.custom(c, key)
+	}
+	scores := make([]int64, 0, 5)
+	for score := 1; score <= 5; score++ {
+		scores = append(scores, facet(facetRatingLast, strconv.Itoa(score)))
+	}
+	rated := func() node { return p.set(scores...) }
+	switch c.Field {
+	case "rating_last":
+		return unset(c, rated, func() node {
+			var keys []int64
+			for i, key := range scores {
+				if c.Match(&filter.Subject{RatingLast: i + 1}, p.at, p.cal) {
+					keys = append(keys, key)
+				}
+			}
+			return p.set(keys...)
+		})
+	case "rating_avg":
+		return unset(c, rated, func() node { // exactly, without a division
+			return p.judge(&judgedNode{within: rated(), table: "a", column: func(args *arguments) string {
+				return "a.rating_count > 0 and " + compare(c, "a.rating_sum", " * a.rating_count", args)
+			}})
+		})
+	}
+	return unset(c, always, func() node {
+		return p.judge(&judgedNode{within: allOf{}, table: "a", column: func(args *arguments) string { return compare(c, "a."+c.Field, "", args) }})
+	})
+}
+
+// custom is the plan of a condition on a custom text, number or date, which is judged by the condition itself: folding is not the
+// database's business, and few fields of few tenants are asked for.
+func (p *planner) custom(c *filter.Condition, key string) node {
+	isSet := func() node { return p.hasField(c.Field) }
+	return unset(c, isSet, func() node {
+		return p.judge(&judgedNode{
+			within: isSet(), table: "c",
+			column: func(args *arguments) string { return fmt.Sprintf("(c.custom -> %s)::text", args.bind(key)) },
+			verdict: func(text *string) (bool, error) {
+				if text == nil {
+					return false, nil
+				}
+				value, err := customValue(c.Kind, *text)
+				if err != nil {
+					return false, err
+				}
+				return c.Match(&filter.Subject{Custom: map[string]filter.Value{key: value}}, p.at, p.cal), nil
+			},
+		})
+	})
+}
+
+// customValue is a custom field's value as filters see it. raw is JSON.
+func customValue(kind filter.Kind, raw string) (v filter.Value, err error) {
+	var value any
+	d := json.NewDecoder(strings.NewReader(raw))
+	d.UseNumber()
+	if err := d.Decode(&value); err != nil {
+		return v, errors.New("projections: a custom field that is no JSON")
+	}
+	switch value := value.(type) {
+	case string:
+		switch kind {
+		case filter.Text:
+			v.Text = value
+		case filter.Time:
+			v.Date = value
+		case filter.Choice:
+			v.Options = []string{value}
+		}
+	case json.Number:
+		if n, ok := filter.ParseDecimal(value.String()); ok && kind == filter.Number {
+			v.Number = n
+		}
+	case []any:
+		for _, part := range value {
+			if option, ok := part.(string); ok && kind == filter.Choice {
+				v.Options = append(v.Options, option)
+			}
+		}
+	}
+	return v, nil
+}
+
+// judge adds a condition that is judged customer by customer.
+func (p *planner) judge(n *judgedNode) node {
+	p.a.judged = append(p.a.judged, n)
+	return n
 }

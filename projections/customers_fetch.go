@@ -20,38 +20,52 @@ const customerColumns = `c.id, c.association, c.channel, c.external_id,
 	a.session_count, a.message_count, a.suppressed_count, a.rating_sum, a.rating_count,
 	l.reason, l.actor_kind, l.actor, l.since, l.expires_at, l.suppressed`
 
-// fetchSQL reads whole customers, in no order; if there is an agent, those whose session the agent owns or owned.
-func fetchSQL(schema, tenant, agent string, ids []uuid.UUID) (string, []any) {
-	args := arguments{tenant, ids}
-	served := ""
+const customerTables = ` from $.customer c join $.customer_activity a on a.tenant = c.tenant and a.id = c.id
+	left join $.customer_listing l on l.tenant = c.tenant and l.customer = c.id `
+
+// oneSQL reads a customer; if there is an agent, only one whose session the agent owns or owned.
+func oneSQL(schema, tenant, agent string, id uuid.UUID) (string, []any) {
+	args := arguments{tenant, id}
+	where := "where c.tenant = $1 and c.id = $2"
 	if agent != "" {
-		keys := make([]uuid.UUID, len(ids))
-		for i, id := range ids {
-			keys[i] = agentKey(id, agent)
-		}
-		served = fmt.Sprintf(" and c.id = any(array(select g.customer from $.customer_agent g where g.tenant = $1 and g.id = any(%s)))", args.bind(keys))
+		where += fmt.Sprintf(" and jsonb_exists(a.agents, %s)", args.bind(agent))
 	}
-	return in(schema, `select `+customerColumns+`
-		from $.customer c join $.customer_activity a on a.tenant = c.tenant and a.id = c.id
-			left join $.customer_listing l on l.tenant = c.tenant and l.customer = c.id
-		where c.tenant = $1 and c.id = any($2)`+served), args
+	return in(schema, "select "+customerColumns+customerTables+where), args
 }
 
-// fetch reads whole customers, see fetchSQL.
-func (c *Customers) fetch(ctx context.Context, schema, tenant, agent string, ids []uuid.UUID) ([]Customer, error) {
-	tags, _, err := c.catalogues.Tags(ctx, tenant)
+// pageSQL reads customers by their ordinals, in no order.
+func pageSQL(schema, tenant string, ordinals []int64) (string, []any) {
+	return in(schema, "select "+customerColumns+customerTables+"where c.tenant = $1 and c.ordinal = any($2)"), []any{tenant, ordinals}
+}
+
+// fetch reads whole customers. now is when their places on the blacklist are judged.
+func (c *Customers) fetch(ctx context.Context, tenant, sql string, args []any, tags *tag.State, now time.Time) ([]Customer, error) {
+	rows, err := c.pool.Query(ctx, sql, append([]any{planned}, args...)...)
+	if err != nil {
+		return nil, fmt.Errorf("projections: customers: %w", err)
+	}
+	customers, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Customer, error) { return scanCustomer(row, tags, now) })
+	if err != nil {
+		return nil, fmt.Errorf("projections: customers: %w", err)
+	}
+	if err := c.showCustom(ctx, tenant, customers); err != nil {
+		return nil, err
+	}
+	if c.groupsOf == nil || len(customers) == 0 {
+		return customers, nil
+	}
+	ids := make([]uuid.UUID, len(customers))
+	for i := range customers {
+		ids[i] = customers[i].ID
+	}
+	groups, err := c.groupsOf(ctx, tenant, ids)
 	if err != nil {
 		return nil, err
 	}
-	sql, args := fetchSQL(schema, tenant, agent, ids)
-	rows, err := c.pool.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, fmt.Errorf("projections: customers: %w", err)
-	}
-	now := c.now()
-	customers, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Customer, error) { return scanCustomer(row, &tags, now) })
-	if err != nil {
-		return nil, fmt.Errorf("projections: customers: %w", err)
+	for i := range customers {
+		if in := groups[customers[i].ID]; in != nil {
+			customers[i].Groups = in
+		}
 	}
 	return customers, nil
 }

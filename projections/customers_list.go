@@ -11,35 +11,42 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"customercenter/domain/text"
+	"customercenter/domain/filter"
 	"customercenter/eventstore"
-)
-
-// Orders of the customer list. Ties are broken by the order of creation.
-const (
-	SortCreated         = "created_at"
-	SortCreatedDesc     = "-created_at" // the default
-	SortLastSession     = "last_session_at"
-	SortLastSessionDesc = "-last_session_at"
 )
 
 // ListQuery is what to list. Its zero value is everybody, newest first.
 type ListQuery struct {
-	// From and To bound created_at, half-open; zero is no bound.
-	From, To time.Time
-	// Tags: has any of them. A tag that left the catalogue matches nobody. Nil: no condition; empty: nobody.
-	Tags []uuid.UUID
-	// Channels: any of them. Nil: no condition; empty: nobody.
-	Channels []string
+	Filter   *filter.Filter // nil: everybody
+	Calendar filter.Calendar
+	// At is the instant as of which the filter is judged; zero is now. A cursor carries that of the first page.
+	At time.Time
 	// ServedBy is an agent who owns or owned a session of the customer; empty: no condition.
 	ServedBy string
-	// Blacklisted, now; SessionOpen: has an unfinished session; EverServed: some agent owns or owned a session. Nil: no condition.
-	Blacklisted, SessionOpen, EverServed *bool
-	// Name is part of the nickname or of the name, ID part of the external id; case and width do not matter. Empty: no condition.
-	Name, ID string
-	Sort     string // empty: SortCreatedDesc
-	Limit    int    // 1 to 200; 0 is 50
-	Cursor   string // Next or Prev of another page with the same query
+	// Entering is a group: who matches and is not in it now. Leaving is one, too: who is in it now and does not match.
+	Entering, Leaving uuid.UUID
+	Sort              string   // empty: SortCreatedDesc
+	Limit             int      // 1 to 200; 0 is 50
+	Cursor            string   // Next or Prev of another page with the same query
+	Facets            []string // what to count by
+}
+
+// root is the tree of the query.
+func (q *ListQuery) root() filter.Node {
+	var root filter.Node = filter.All{}
+	if q.Filter != nil && q.Filter.Root() != nil {
+		root = q.Filter.Root()
+	}
+	in := func(op filter.Op, id uuid.UUID) filter.Node {
+		return &filter.Condition{Field: "groups", Kind: filter.Set, Op: op, IDs: []uuid.UUID{id}}
+	}
+	switch {
+	case q.Entering != uuid.Nil:
+		return filter.All{root, in(filter.HasNone, q.Entering)}
+	case q.Leaving != uuid.Nil:
+		return filter.All{in(filter.HasAny, q.Leaving), filter.Not{Node: root}}
+	}
+	return root
 }
 
 // Page is one page of the customer list.
@@ -49,6 +56,9 @@ type Page struct {
 	Next  string `json:"next,omitempty"`
 	Prev  string `json:"prev,omitempty"`
 	Count Count  `json:"count"`
+	// Facets are, by facet and value, how many of all pages have it; values that nobody has are absent. It is nil if none was asked for, or
+	// if the answer is not known without looking at more customers than a page may cost.
+	Facets map[string]map[string]int64 `json:"facets,omitempty"`
 	// Partial says that the search ran out of its budget before the page was full.
 	Partial bool `json:"partial,omitempty"`
 }
@@ -140,17 +150,33 @@ type Customers struct {
 	builds     Builds
 	catalogues *Catalogues
 	now        func() time.Time
+	groups     groupSets
+	groupsOf   groupsOf
 }
 
-// NewCustomers returns the queries over the build that builds says is live.
+// groupSets tells in which schema the sets of groups' members are (table group_bits, key facet), and which facet has a group's members
+// now. No ids: of all groups. A group that is absent from the answer has no members.
+type groupSets func(ctx context.Context, tenant string, ids []uuid.UUID) (schema string, facets map[uuid.UUID]int64, err error)
+
+// groupsOf tells in which groups customers are now.
+type groupsOf func(ctx context.Context, tenant string, customers []uuid.UUID) (map[uuid.UUID][]Named, error)
+
+// NewCustomers returns the queries over the build that builds says is live. Without groups, see WithGroups, nobody is in one.
 func NewCustomers(store *eventstore.Store, builds Builds, catalogues *Catalogues) *Customers {
 	return &Customers{pool: store.Pool(), builds: builds, catalogues: catalogues, now: time.Now}
 }
 
-// WithClock returns the same queries with another clock, by which places on the blacklist expire.
+// WithClock returns the same queries with another clock, by which they judge what is asked for as of now.
 func (c *Customers) WithClock(now func() time.Time) *Customers {
 	other := *c
 	other.now = now
+	return &other
+}
+
+// withGroups returns the same queries with those of the read model of groups.
+func (c *Customers) withGroups(sets groupSets, of groupsOf) *Customers {
+	other := *c
+	other.groups, other.groupsOf = sets, of
 	return &other
 }
 
@@ -159,13 +185,15 @@ var (
 	ErrNotFound = errors.New("projections: not found")
 	// ErrSort says that a list has no such order.
 	ErrSort = errors.New("projections: the list has no such order")
+	// ErrFacet says that a list cannot be counted by that.
+	ErrFacet = errors.New("projections: the list has no such facet")
 )
 
 // Limits of a page.
 const (
 	DefaultLimit = 50
 	MaxLimit     = 200
-	countBound   = 1000 // up to here the list is counted exactly
+	countBound   = 1000 // up to here the list is counted where sets do not decide
 )
 
 // limit brings a page's size into its bounds.
@@ -187,7 +215,12 @@ func (c *Customers) OneServedBy(ctx context.Context, tenant, agent string, id uu
 	if err != nil {
 		return Customer{}, err
 	}
-	found, err := c.fetch(ctx, build.Schema, tenant, agent, []uuid.UUID{id})
+	tags, _, err := c.catalogues.Tags(ctx, tenant)
+	if err != nil {
+		return Customer{}, err
+	}
+	sql, args := oneSQL(build.Schema, tenant, agent, id)
+	found, err := c.fetch(ctx, tenant, sql, args, &tags, c.now())
 	if err != nil {
 		return Customer{}, err
 	}
@@ -197,48 +230,95 @@ func (c *Customers) OneServedBy(ctx context.Context, tenant, agent string, id uu
 	return found[0], nil
 }
 
-// List returns one page. ErrCursor, ErrSort.
+// List returns one page. ErrCursor, ErrSort, ErrFacet.
 //
-// The search walks the list in its order and gives up after 200 ms; what it has found by then is the answer, marked as partial. A walk
-// of some hundred thousand customers fits into that.
+// What sets decide is answered and counted exactly. What has to be looked up customer by customer is searched for 200 ms; what was
+// found by then is the answer, marked as partial.
 func (c *Customers) List(ctx context.Context, tenant string, q ListQuery) (Page, error) {
-	build, err := c.builds.Live(ctx, CustomersName)
-	if err != nil {
+	l := listing{query: &q, until: spend(walkBudget)}
+	var err error
+	if l.order, err = orderOf(q.Sort); err != nil {
 		return Page{}, err
 	}
-	tags, _, err := c.catalogues.Tags(ctx, tenant)
-	if err != nil {
+	if l.from, l.given, err = parseCursor(q.Cursor, l.order.name); err != nil {
 		return Page{}, err
 	}
-	if q.Tags != nil {
-		q.Tags = slices.DeleteFunc(slices.Clone(q.Tags), func(id uuid.UUID) bool { return !tags.Known(id) })
+	for _, name := range q.Facets {
+		if !slices.Contains(Facets(), name) {
+			return Page{}, ErrFacet
+		}
 	}
-	q.Name, q.ID = text.Fold(q.Name), text.Fold(q.ID)
+	if !l.from.Judged.IsZero() {
+		q.At = l.from.Judged
+	}
 	q.Limit = limit(q.Limit)
-	w := &walk{ctx: ctx, pool: c.pool, schema: build.Schema, tenant: tenant, q: q, now: c.now()}
-	if err := w.start(); err != nil {
+	if err := c.ask(ctx, tenant, &l); err != nil {
 		return Page{}, err
 	}
-	keys, err := w.page()
+	page, err := l.page()
 	if err != nil {
 		return Page{}, fmt.Errorf("projections: list customers: %w", err)
 	}
-	page := Page{Items: []Customer{}, Partial: w.partial}
-	page.Next, page.Prev = w.cursors(keys)
-	if page.Count, err = w.count(keys); err != nil {
-		return Page{}, fmt.Errorf("projections: count customers: %w", err)
+	if len(q.Facets) > 0 {
+		if page.Facets, err = c.facets(ctx, tenant, &l, q.Facets); err != nil {
+			return Page{}, err
+		}
 	}
-	if len(keys) == 0 {
-		return page, nil
+	page.Items, err = c.items(ctx, tenant, &l)
+	return page, err
+}
+
+// ask plans what is asked for.
+func (c *Customers) ask(ctx context.Context, tenant string, l *listing) error {
+	build, err := c.builds.Live(ctx, CustomersName)
+	if err != nil {
+		return err
 	}
-	ids := make([]uuid.UUID, len(keys))
-	place := make(map[uuid.UUID]int, len(keys))
-	for i, k := range keys {
-		ids[i], place[k.ID] = k.ID, i
+	if l.tags, _, err = c.catalogues.Tags(ctx, tenant); err != nil {
+		return err
 	}
-	if page.Items, err = c.fetch(ctx, build.Schema, tenant, q.ServedBy, ids); err != nil {
-		return Page{}, err
+	at := l.query.At
+	if at.IsZero() {
+		at = c.now()
 	}
-	slices.SortFunc(page.Items, func(a, b Customer) int { return place[a.ID] - place[b.ID] })
-	return page, nil
+	l.question = question{
+		root: l.query.root(), agent: l.query.ServedBy, at: micros(at), cal: l.query.Calendar, tags: &l.tags, groups: c.groups,
+		flags: slices.DeleteFunc(slices.Clone(l.query.Facets), func(name string) bool { return !isFlag(name) }),
+	}
+	if l.answer, err = newAnswer(ctx, c.pool, build.Schema, tenant, &l.question); err != nil {
+		return fmt.Errorf("projections: customers: %w", err)
+	}
+	return nil
+}
+
+// facets counts the listing's customers by facets; nil if they are not known.
+func (c *Customers) facets(ctx context.Context, tenant string, l *listing, names []string) (map[string]map[string]int64, error) {
+	if !l.known {
+		return nil, nil
+	}
+	associations, _, err := c.catalogues.Associations(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := l.answer.facets(&l.question, names, &associations)
+	if err != nil {
+		return nil, fmt.Errorf("projections: count customers: %w", err)
+	}
+	return counts, nil
+}
+
+// items reads the customers of the page.
+func (c *Customers) items(ctx context.Context, tenant string, l *listing) ([]Customer, error) {
+	if len(l.places) == 0 {
+		return []Customer{}, nil
+	}
+	ordinals := make([]int64, len(l.places))
+	at := make(map[int64]int, len(l.places))
+	for i, p := range l.places {
+		ordinals[i], at[p.ordinal] = p.ordinal, i
+	}
+	sql, args := pageSQL(l.answer.schema, tenant, ordinals)
+	items, err := c.fetch(ctx, tenant, sql, args, &l.tags, l.question.at)
+	slices.SortFunc(items, func(a, b Customer) int { return at[a.ordinal] - at[b.ordinal] })
+	return items, err
 }

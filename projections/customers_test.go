@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
+	"customercenter/domain/filter"
 	"customercenter/eventstore"
 	"customercenter/eventstore/eventstoretest"
 	"customercenter/projections"
@@ -86,6 +88,26 @@ func (m *model) one(id uuid.UUID) projections.Customer {
 	return c
 }
 
+// found is a query with a filter, as JSON with its values put in.
+func found(t testing.TB, format string, values ...any) projections.ListQuery {
+	t.Helper()
+	f, err := filter.Parse(fmt.Appendf(nil, format, values...), &filter.Language{Groups: true}, "filter")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return projections.ListQuery{Filter: f}
+}
+
+// tagged asks for those who have any of the tags.
+func tagged(t testing.TB, tags ...uuid.UUID) projections.ListQuery {
+	t.Helper()
+	quoted := make([]string, len(tags))
+	for i, id := range tags {
+		quoted[i] = fmt.Sprintf("%q", id)
+	}
+	return found(t, `{"field":"tags","op":"has_any","value":[%s]}`, strings.Join(quoted, ","))
+}
+
 func nicknames(page projections.Page) (names []string) {
 	for _, c := range page.Items {
 		names = append(names, c.Profile.Nickname)
@@ -122,7 +144,7 @@ func TestCustomerShowsWhatHappened(t *testing.T) {
 	if c = m.one(p.ID); len(c.Tags) != 0 {
 		t.Errorf("a deleted tag is shown: %v", c.Tags)
 	}
-	if page := m.list(projections.ListQuery{Tags: []uuid.UUID{vip}}); len(page.Items) != 0 || !page.Count.Exact {
+	if page := m.list(tagged(t, vip)); len(page.Items) != 0 || !page.Count.Exact {
 		t.Errorf("a deleted tag finds customers: %+v", page)
 	}
 	if _, err := m.customers.One(t.Context(), "other", p.ID); !errors.Is(err, projections.ErrNotFound) {
@@ -176,41 +198,45 @@ func TestListFiltersAndPages(t *testing.T) {
 		}
 	})
 	t.Run("tag", func(t *testing.T) {
-		if page := m.list(projections.ListQuery{Tags: []uuid.UUID{vip}}); page.Count != (projections.Count{Value: 225, Exact: true}) || len(page.Items) != 50 {
+		if page := m.list(tagged(t, vip)); page.Count != (projections.Count{Value: 225, Exact: true}) || len(page.Items) != 50 {
 			t.Errorf("count = %+v, %d items", page.Count, len(page.Items))
 		}
-		if page := m.list(projections.ListQuery{Tags: []uuid.UUID{rare}}); !slices.Equal(nicknames(page), []string{"客户007 ＡＢＣ"}) {
+		if page := m.list(tagged(t, rare)); !slices.Equal(nicknames(page), []string{"客户007 ＡＢＣ"}) {
 			t.Errorf("%v", nicknames(page))
 		}
-		if page := m.list(projections.ListQuery{Tags: []uuid.UUID{}}); len(page.Items) != 0 {
-			t.Error("no tag finds customers")
+		if page := m.list(found(t, `{"any":[]}`)); len(page.Items) != 0 || !page.Count.Exact {
+			t.Error("none of no conditions finds customers")
 		}
 	})
 	t.Run("name and id, whatever the case and width", func(t *testing.T) {
-		for _, q := range []projections.ListQuery{{Name: "007 abc"}, {Name: "户００７"}, {ID: "VISITOR-7", Name: "07"}} {
-			if page := m.list(q); !slices.Contains(nicknames(page), "客户007 ＡＢＣ") {
-				t.Errorf("%+v finds %v", q, nicknames(page))
+		for _, f := range []string{
+			`{"field":"any_text","op":"contains","value":"007 abc"}`, `{"field":"nickname","op":"contains","value":"户００７"}`,
+			`{"all":[{"field":"external_id","op":"starts_with","value":"VISITOR-7"},{"field":"any_text","op":"contains","value":"07"}]}`,
+		} {
+			if page := m.list(found(t, "%s", f)); !slices.Contains(nicknames(page), "客户007 ＡＢＣ") {
+				t.Errorf("%s finds %v", f, nicknames(page))
 			}
 		}
-		if page := m.list(projections.ListQuery{Name: "%"}); len(page.Items) != 0 {
+		if page := m.list(found(t, `{"field":"nickname","op":"contains","value":"%%"}`)); len(page.Items) != 0 {
 			t.Errorf("a wildcard finds %v", nicknames(page))
 		}
 	})
 	t.Run("channel", func(t *testing.T) {
-		if page := m.list(projections.ListQuery{Channels: []string{"web", "weibo"}}); page.Count.Value != 225 {
+		if page := m.list(found(t, `{"field":"channel","op":"in","value":["web","weibo"]}`)); page.Count.Value != 225 {
 			t.Errorf("count = %+v", page.Count)
 		}
 	})
 	t.Run("created", func(t *testing.T) {
 		at := m.one(m.Customers[100].ID).CreatedAt
-		after, before := m.list(projections.ListQuery{From: at}), m.list(projections.ListQuery{To: at})
+		after := m.list(found(t, `{"field":"created_at","op":"after","value":%q}`, at.Format(time.RFC3339Nano)))
+		before := m.list(found(t, `{"field":"created_at","op":"before","value":%q}`, at.Format(time.RFC3339Nano)))
 		if after.Count.Value+before.Count.Value != 450 || before.Count.Value > 100 {
 			t.Errorf("%d from then on, %d before", after.Count.Value, before.Count.Value)
 		}
-		if page := m.list(projections.ListQuery{From: time.Now().Add(time.Hour)}); len(page.Items) != 0 {
+		if page := m.list(found(t, `{"field":"created_at","op":"after","value":%q}`, time.Now().Add(time.Hour).Format(time.RFC3339))); len(page.Items) != 0 {
 			t.Error("customers from the future")
 		}
-		if page := m.list(projections.ListQuery{To: time.Now().Add(-time.Hour)}); len(page.Items) != 0 {
+		if page := m.list(found(t, `{"field":"created_at","op":"before","value":%q}`, time.Now().Add(-time.Hour).Format(time.RFC3339))); len(page.Items) != 0 {
 			t.Error("customers from before")
 		}
 	})
@@ -244,7 +270,9 @@ func TestListFiltersAndPages(t *testing.T) {
 		if len(seen) != 450 || len(slices.Compact(seen)) != 450 {
 			t.Errorf("%d customers, some twice", len(seen))
 		}
-		oldest := m.list(projections.ListQuery{Sort: projections.SortLastSession, Limit: 1, Tags: []uuid.UUID{vip}, To: time.Now().Add(time.Minute), Name: "客"})
+		first := found(t, `{"all":[{"field":"tags","op":"has_any","value":[%q]},{"field":"nickname","op":"contains","value":"客户"}]}`, vip)
+		first.Sort, first.Limit = projections.SortLastSession, 1
+		oldest := m.list(first)
 		if len(oldest.Items) != 1 || oldest.Items[0].LastSessionAt != nil {
 			t.Errorf("the first is not one without a session: %+v", oldest.Items)
 		}
@@ -255,7 +283,7 @@ func TestListFiltersAndPages(t *testing.T) {
 				t.Errorf("cursor %q: %v", q.Cursor, err)
 			}
 		}
-		if _, err := m.customers.List(t.Context(), tenant, projections.ListQuery{Sort: "nickname"}); !errors.Is(err, projections.ErrSort) {
+		if _, err := m.customers.List(t.Context(), tenant, projections.ListQuery{Sort: "name"}); !errors.Is(err, projections.ErrSort) {
 			t.Errorf("sort: %v", err)
 		}
 	})

@@ -1,320 +1,197 @@
 package projections
 
-import (
-	"context"
-	"fmt"
-	"slices"
-	"strings"
-	"time"
+import "time"
 
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-)
-
-// A walk goes through the customer list in its order, by the key that the order has an index for, in pieces that grow: the first
-// hundreds answer nearly every question, and a piece is never so large that the budget is missed by much.
-
+// Budgets of a page.
 const (
 	walkBudget = 200 * time.Millisecond
-	walkFirst  = 1_000 // customers looked at in the first piece
+	walkFirst  = 1_000 // rows looked at in the first piece of a walk along an index
 	walkSteady = 30 * time.Millisecond
 	walkMost   = 200_000
+	// countBudget is how long a page is made to wait for a count that the sets do not decide.
+	countBudget = 5 * time.Millisecond
 )
 
-// listKey is a customer's place in the list.
-type listKey struct {
-	ID      uuid.UUID
-	Ordinal int64
-	At      time.Time // last_session_at, if that is the order
-}
+// budget is until when a search may go on; zero: until the end.
+type budget time.Time
 
+func spend(d time.Duration) budget { return budget(time.Now().Add(d)) }
+
+func (b budget) spent() bool { return !time.Time(b).IsZero() && time.Now().After(time.Time(b)) }
+
+// walk goes through an answer in the order of the ordinals, and learns on the way what it has to.
 type walk struct {
-	ctx    context.Context
-	pool   *pgxpool.Pool
-	schema string
-	tenant string
-	q      ListQuery
-	now    time.Time // by which a listing has expired or not
-
-	bySession, descending bool // the order of the list
-	from                  cursor
-	given                 bool // from is a cursor
-	partial               bool
-	stoppedAt             listKey // where a partial walk stopped
-	more                  bool    // there is more after the page, in the direction of the walk
+	a         *answer
+	ascending bool
+	at        int64 // the next ordinal that is looked at
+	window    int   // buckets that are read at once
+	chunk     int   // customers that are judged at once
+	buckets   int   // buckets that are searched at once
+	seek      bool  // the index of terms is searched at once, see judgedFirst
+	learned   bool
 }
 
-func (w *walk) start() (err error) {
-	if w.q.Sort == "" {
-		w.q.Sort = SortCreatedDesc
-	}
-	switch w.q.Sort {
-	case SortCreated:
-	case SortCreatedDesc:
-		w.descending = true
-	case SortLastSession:
-		w.bySession = true
-	case SortLastSessionDesc:
-		w.bySession, w.descending = true, true
+// walk begins beyond an ordinal; 0 is the beginning.
+func (a *answer) walk(ascending bool, beyond int64) *walk {
+	w := &walk{a: a, ascending: ascending, window: 2, chunk: 200, buckets: 1}
+	switch {
+	case ascending:
+		w.at = max(a.from, beyond+1)
+	case beyond == 0:
+		w.at = a.to - 1
 	default:
-		return ErrSort
+		w.at = min(a.to-1, beyond-1)
 	}
-	w.from, w.given, err = parseCursor(w.q.Cursor, w.q.Sort)
+	return w
+}
+
+// ended reports whether there is nobody left.
+func (w *walk) ended() bool {
+	if w.ascending {
+		return w.at >= w.a.to
+	}
+	return w.at < w.a.from
+}
+
+// passed is the last ordinal that was looked at: a walk beyond it goes on where this one is.
+func (w *walk) passed() int64 {
+	if w.ascending {
+		return w.at - 1
+	}
+	return w.at + 1
+}
+
+// ahead are the buckets that are read next, in the order of the walk.
+func (w *walk) ahead() []int {
+	first, step, end := int(w.at/bucketSize), -1, int(w.a.from/bucketSize)
+	if w.ascending {
+		step, end = 1, int((w.a.to-1)/bucketSize)
+	}
+	buckets := []int{first}
+	for b := first; b != end && len(buckets) < w.window; {
+		b += step
+		buckets = append(buckets, b)
+	}
+	return buckets
+}
+
+// next returns the next ordinals of the answer, up to so many. Fewer mean that the walk has ended, or the budget is spent.
+func (w *walk) next(want int, until budget) (found []int64, err error) {
+	for len(found) < want && !w.ended() {
+		buckets := w.ahead()
+		if err := w.a.load(min(buckets[0], buckets[len(buckets)-1]), max(buckets[0], buckets[len(buckets)-1])); err != nil {
+			return nil, err
+		}
+		for i := 0; i < len(buckets) && len(found) < want; {
+			var open bool
+			if found, open = w.collect(buckets[i], found, want); !open {
+				i++
+				continue
+			}
+			if w.learned && until.spent() { // every walk gets on
+				return found, nil
+			}
+			w.learned = true
+			if err := w.learn(buckets[i:]); err != nil {
+				return nil, err
+			}
+		}
+		if len(found) < want {
+			w.window = min(4*w.window, 128)
+		}
+	}
+	return found, nil
+}
+
+// collect takes who is surely in the answer, up to the end of the bucket or to the first of whom it is open.
+func (w *walk) collect(bucket int, found []int64, want int) (_ []int64, open bool) {
+	s := w.a.span(bucket)
+	ahead := s.hi.and(w.beyond(bucket))
+	for ordinal := range ahead.ordinals(bucket, w.ascending) {
+		if len(found) == want {
+			return found, false
+		}
+		if s.lo != s.hi && !s.lo.has(ordinal) {
+			w.at = ordinal
+			return found, true
+		}
+		found = append(found, ordinal)
+		w.at = ordinal + w.step()
+	}
+	if len(found) < want {
+		w.at = int64(bucket) * bucketSize
+		if w.ascending {
+			w.at += bucketSize
+		} else {
+			w.at--
+		}
+	}
+	return found, false
+}
+
+func (w *walk) step() int64 {
+	if w.ascending {
+		return 1
+	}
+	return -1
+}
+
+// beyond is the part of a bucket that the walk has before it.
+func (w *walk) beyond(bucket int) *bitmap {
+	if w.ascending {
+		return between(bucket, w.at, int64(bucket+1)*bucketSize)
+	}
+	return between(bucket, int64(bucket)*bucketSize, w.at+1)
+}
+
+// learn finds out about the next of whom it is open whether they are in the answer. The newest are judged one by one, which is soon
+// done where many match. Then the index of terms is searched, if it can spare more than it costs.
+func (w *walk) learn(buckets []int) error {
+	var total, full int
+	ordinals := make([]int64, 0, w.chunk)
+	unsearched := make([]int, 0, w.buckets)
+	for _, bucket := range buckets {
+		s := w.a.span(bucket)
+		open := s.hi.without(s.lo).and(w.beyond(bucket))
+		n := open.count()
+		if n == 0 {
+			continue
+		}
+		total, full = total+n, full+1
+		if len(unsearched) < w.buckets {
+			unsearched = append(unsearched, bucket)
+		}
+		for ordinal := range open.ordinals(bucket, w.ascending) {
+			if len(ordinals) == w.chunk {
+				break
+			}
+			ordinals = append(ordinals, ordinal)
+		}
+	}
+	const dear = 20 // a search of a bucket costs as much as judging so many
+	if (w.seek || w.a.looked >= judgedFirst) && total > dear*full && w.a.unsearched(unsearched) {
+		w.buckets = min(2*w.buckets, 64)
+		return w.a.search(unsearched)
+	}
+	began := time.Now()
+	err := w.a.judge(ordinals)
+	if time.Since(began) < walkSteady {
+		w.chunk = min(4*w.chunk, 20_000)
+	}
 	return err
 }
 
-// residual reports whether customers on the way may not match, so that the walk has to look at more than it returns.
-func (w *walk) residual() bool {
-	return w.q.Tags != nil || w.q.Channels != nil || w.q.Name != "" || w.q.ID != "" || w.q.SessionOpen != nil || w.q.EverServed != nil ||
-		w.q.Blacklisted != nil && w.narrow() != tableListing ||
-		w.bySession && !(w.q.From.IsZero() && w.q.To.IsZero())
-}
-
-// nobody reports whether a condition cannot hold for anybody.
-func (w *walk) nobody() bool {
-	return w.q.Tags != nil && len(w.q.Tags) == 0 || w.q.Channels != nil && len(w.q.Channels) == 0
-}
-
-// page returns the keys of the page, in the order of the list.
-func (w *walk) page() ([]listKey, error) {
-	descending := w.descending != w.from.Back
-	start := listKey{Ordinal: w.from.Ordinal, At: w.from.At}
-	keys, err := w.collect(start, w.given, descending, w.q.Limit+1, walkBudget)
-	if err != nil {
-		return nil, err
-	}
-	if w.more = len(keys) > w.q.Limit; w.more {
-		keys = keys[:w.q.Limit]
-	}
-	if w.from.Back {
-		slices.Reverse(keys)
-	}
-	return keys, nil
-}
-
-// cursors returns the cursors to the next page and the one before.
-func (w *walk) cursors(keys []listKey) (next, prev string) {
-	at := func(k listKey, back bool) string {
-		c := cursor{Sort: w.q.Sort, Back: back, Ordinal: k.Ordinal}
-		if w.bySession {
-			c.At = k.At.UTC()
-		}
-		return c.String()
-	}
-	after, before := w.more, w.given // is there anything beyond either end?
-	if w.from.Back {
-		after, before = true, w.more
-	}
-	if len(keys) > 0 {
-		if after {
-			next = at(keys[len(keys)-1], false)
-		}
-		if before {
-			prev = at(keys[0], true)
-		}
-	}
-	switch {
-	case w.partial && w.from.Back:
-		prev = at(w.stoppedAt, true)
-	case w.partial:
-		next = at(w.stoppedAt, false)
-	}
-	return next, prev
-}
-
-// count counts all that match, up to a bound and within half a budget. keys is the page, which is all there is if nothing is beyond it.
-func (w *walk) count(keys []listKey) (Count, error) {
-	if !w.given && !w.more && !w.partial {
-		return Count{Value: int64(len(keys)), Exact: true}, nil
-	}
-	outer := w.partial
-	w.partial = false
-	all, err := w.collect(listKey{}, false, w.descending, countBound+1, walkBudget/2)
-	exact := !w.partial && len(all) <= countBound
-	w.partial = outer
-	return Count{Value: int64(min(len(all), countBound)), Exact: exact}, err
-}
-
-// collect returns the first want keys after a place. It sets partial, and stoppedAt, when the budget was spent before.
-func (w *walk) collect(after listKey, given, descending bool, want int, budget time.Duration) (found []listKey, err error) {
-	if w.nobody() {
-		return nil, nil
-	}
-	began := time.Now()
-	piece := want // without a residual condition the first piece is the answer
-	if w.residual() {
-		piece = max(walkFirst, want)
-	}
-	for {
-		pieceBegan := time.Now()
-		keys, last, seen, err := w.piece(after, given, descending, piece, want-len(found))
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, keys...)
-		if len(found) >= want || seen < piece {
-			return found, nil
-		}
-		after, given = last, true
-		if time.Since(began) > budget {
-			w.partial, w.stoppedAt = true, last
-			return found, nil
-		}
-		if time.Since(pieceBegan) < walkSteady {
-			piece = min(2*piece, walkMost)
-		}
-	}
-}
-
-// piece looks at the next customers in the order and returns those that match, the last one looked at and how many were looked at.
-func (w *walk) piece(after listKey, given, descending bool, size, want int) (keys []listKey, last listKey, seen int, err error) {
-	sql, args := w.sql(after, given, descending, size, want)
-	rows, err := w.pool.Query(w.ctx, sql, append([]any{planned}, args...)...)
-	if err != nil {
-		return nil, last, 0, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id *uuid.UUID
-		var k listKey
-		var n int
-		if err := rows.Scan(&id, &k.Ordinal, &k.At, &n); err != nil {
-			return nil, last, 0, err
-		}
-		if id == nil { // the last row says where the piece ended
-			last, seen = k, n
+// unsearched reports whether a search of these buckets would tell something new.
+func (a *answer) unsearched(buckets []int) bool {
+	for _, n := range a.judged {
+		if n.complete || n.arms == nil {
 			continue
 		}
-		k.ID = *id
-		keys = append(keys, k)
-	}
-	return keys, last, seen, rows.Err()
-}
-
-// planned has a statement planned for the values at hand. A plan for any values would reckon with a tenth of a table where the
-// limit is a thousand.
-const planned = pgx.QueryExecModeCacheDescribe
-
-// arguments collects bound values and names them.
-type arguments []any
-
-func (a *arguments) bind(v any) string {
-	*a = append(*a, v)
-	return fmt.Sprintf("$%d", len(*a))
-}
-
-// Tables whose index a walk may follow, besides the activities for the order of last sessions.
-const (
-	tableCustomer = "customer"
-	tableText     = "customer_text"
-	tableActivity = "customer_activity"
-	tableAgent    = "customer_agent"
-	tableListing  = "customer_listing"
-)
-
-// narrow is the table of the few customers among whom all hits must be; empty if there is none.
-func (w *walk) narrow() string {
-	switch {
-	case w.q.ServedBy != "":
-		return tableAgent
-	case w.q.Blacklisted != nil && *w.q.Blacklisted:
-		return tableListing
-	}
-	return ""
-}
-
-// route is the part of a walk that follows an index: o is the row of the table that has it.
-type route struct {
-	table string
-	from  string // what is looked up at once for the order
-	id    string // of the customer; null where the table does not know it
-	at    string // last_session_at, where it is the order
-	where []string
-}
-
-func (w *walk) route(args *arguments) route {
-	r := route{table: w.narrow(), id: "o.customer", at: "timestamptz '0001-01-01 00:00:00Z'"}
-	switch {
-	case r.table != "":
-		r.where = w.members(r.table, args)
-		if w.bySession { // sorts what the table has; that is little
-			r.from, r.at = " cross join lateral (select b.last_session_at from $.customer_activity b where b.tenant = $1 and b.id = o.customer offset 0) s", "s.last_session_at"
+		for _, bucket := range buckets {
+			if !n.settled[bucket] {
+				return true
+			}
 		}
-	case w.bySession:
-		r.table, r.id, r.at = tableActivity, "o.id", "o.last_session_at"
-	case w.q.Name != "" || w.q.ID != "":
-		r.table, r.id = tableText, ""
-	default:
-		r.table, r.id = tableCustomer, "o.id"
 	}
-	return r
-}
-
-// members are the conditions on a narrow table.
-func (w *walk) members(table string, args *arguments) []string {
-	if table == tableAgent {
-		return []string{"o.agent = " + args.bind(w.q.ServedBy)}
-	}
-	return []string{fmt.Sprintf("(o.expires_at is null or o.expires_at > %s)", args.bind(w.now))}
-}
-
-// sql is the statement of one piece: a walk of the order's index, which says of each customer whether it is a hit as far as the walked
-// table knows; the other conditions on the hits, looked up row by row (offset 0 keeps the planner from reading whole tables for
-// them); and a last row about the piece itself.
-func (w *walk) sql(after listKey, given, descending bool, size, want int) (string, []any) {
-	var args arguments
-	where := []string{"o.tenant = " + args.bind(w.tenant)}
-	less, direction := "<", "desc"
-	if !descending {
-		less, direction = ">", "asc"
-	}
-	r := w.route(&args)
-	where = append(where, r.where...)
-	key, order := "o.ordinal", "p.ordinal "+direction
-	if w.bySession {
-		key, order = fmt.Sprintf("(%s, o.ordinal)", r.at), fmt.Sprintf("p.at %s, p.ordinal %s", direction, direction)
-	}
-	if given {
-		place := args.bind(after.Ordinal)
-		if w.bySession {
-			place = fmt.Sprintf("(%s, %s)", args.bind(after.At), place)
-		}
-		where = append(where, fmt.Sprintf("%s %s %s", key, less, place))
-	}
-	if !w.bySession {
-		where = append(where, w.ordinals(&args)...)
-	}
-	hit, lookups, rest := w.conditions(r.table, &args)
-	id, found := r.id, "p.id"
-	if id == "" {
-		id, found = "null::uuid", "c.id"
-	}
-	return in(w.schema, fmt.Sprintf(`with p as materialized (
-			select %s as id, o.ordinal, %s as at, %s as hit from $.%s o%s where %s order by %s limit %s)
-		(select %s, p.ordinal, p.at, 0 from p %s where %s order by %s limit %s)
-		union all
-		(select null, p.ordinal, p.at, (select count(*)::int from p) from p order by %s limit 1)`,
-		id, r.at, conjunction(hit), r.table, r.from, conjunction(where),
-		strings.ReplaceAll(strings.ReplaceAll(order, "p.at", r.at), "p.", "o."), args.bind(size),
-		found, strings.Join(lookups, " "), conjunction(append([]string{"p.hit"}, rest...)), order, args.bind(want),
-		reversed(order))), args
-}
-
-// conjunction joins conditions; none is true.
-func conjunction(conditions []string) string {
-	if len(conditions) == 0 {
-		return "true"
-	}
-	return strings.Join(conditions, " and ")
-}
-
-// reversed turns an order round.
-func reversed(order string) string {
-	return strings.NewReplacer(" desc", " asc", " asc", " desc").Replace(order)
-}
-
-// in puts a build's schema in place of every "$.".
-func in(schema, sql string) string {
-	return strings.ReplaceAll(sql, "$.", pgx.Identifier{schema}.Sanitize()+".")
+	return false
 }

@@ -57,28 +57,13 @@ func (w *sessionWalk) page() ([]sessionKey, error) {
 
 // cursors returns the cursors to the next page and the one before.
 func (w *sessionWalk) cursors(keys []sessionKey) (next, prev string) {
-	at := func(k sessionKey, back bool) string {
+	return links(w.from, w.given, len(keys), w.more, w.partial, func(i int, back bool) string {
+		k := w.stoppedAt
+		if i >= 0 {
+			k = keys[i]
+		}
 		return cursor{Sort: sessionSort, Back: back, At: k.At.UTC(), ID: k.ID}.String()
-	}
-	after, before := w.more, w.given
-	if w.from.Back {
-		after, before = true, w.more
-	}
-	if len(keys) > 0 {
-		if after {
-			next = at(keys[len(keys)-1], false)
-		}
-		if before {
-			prev = at(keys[0], true)
-		}
-	}
-	switch {
-	case w.partial && w.from.Back:
-		prev = at(w.stoppedAt, true)
-	case w.partial:
-		next = at(w.stoppedAt, false)
-	}
-	return next, prev
+	})
 }
 
 // count counts all that match, up to a bound; if a text is looked for, within half a budget. keys is the page, which is all there is if

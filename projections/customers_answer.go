@@ -1,0 +1,478 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"customercenter/domain/filter"
+	"customercenter/domain/tag"
+)
+
+// answer is who matches a filter, as far as it is known. It belongs to one request.
+type answer struct {
+	ctx            context.Context
+	pool           *pgxpool.Pool
+	schema, tenant string
+
+	root node
+	// live are all customers; nil if only customers can be in root.
+	live   *setNode
+	sets   []*setNode
+	judged []*judgedNode
+	ranges []*rangeNode
+	flags  map[string]node // by facet, for whom it is true
+	// from and to bound the ordinals, half-open.
+	from, to int64
+
+	loaded   map[int]bool
+	spans    map[int]span // of buckets about which nothing new was learned since
+	rejected map[int]*bitmap
+	looked   int // customers that were judged
+}
+
+// Limits of what is gathered by an index before anybody is judged, and how many customers are judged before terms are searched for.
+const (
+	gatherMost  = 10_000
+	judgedFirst = 1_000
+)
+
+// question is what is asked of the customers.
+type question struct {
+	root   filter.Node
+	agent  string // who owns or owned a session of the customer; empty: no condition
+	at     time.Time
+	cal    filter.Calendar
+	tags   *tag.State
+	groups groupSets
+	flags  []string // facets of yes and no that are to be counted
+}
+
+// newAnswer plans a question and finds out what plans are made with: the ordinals of times, and the few who fulfil a rare condition.
+func newAnswer(ctx context.Context, pool *pgxpool.Pool, schema, tenant string, q *question) (*answer, error) {
+	a := &answer{
+		ctx: ctx, pool: pool, schema: schema, tenant: tenant, flags: map[string]node{},
+		loaded: map[int]bool{}, spans: map[int]span{}, rejected: map[int]*bitmap{},
+	}
+	p := &planner{a: a, at: q.at, cal: q.cal, tags: q.tags, groups: q.groups, known: map[string]*setNode{}}
+	root, err := p.node(q.root)
+	if err != nil {
+		return nil, err
+	}
+	if q.agent != "" {
+		root = all(p.set(facet(facetAgent, q.agent)), root)
+	}
+	a.root = root
+	for _, name := range q.flags {
+		if a.flags[name], err = p.yes(&filter.Condition{Field: name, Yes: true}); err != nil {
+			return nil, err
+		}
+	}
+	if !root.bounded() {
+		live := p.set(facet(facetLive, ""))
+		a.live = live.(*setNode)
+	}
+	if err := a.findOrdinals(); err != nil {
+		return nil, err
+	}
+	for _, n := range a.judged {
+		n.seen, n.yes, n.settled = map[int]*bitmap{}, map[int]*bitmap{}, map[int]bool{}
+		if err := a.gather(n); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// exact reports whether everything is known once the bitmaps are loaded.
+func (a *answer) exact() bool {
+	return !slices.ContainsFunc(a.judged, func(n *judgedNode) bool { return !n.complete })
+}
+
+// searchable reports whether the index of terms can find what has to be judged.
+func (a *answer) searchable() bool {
+	return slices.ContainsFunc(a.judged, func(n *judgedNode) bool { return !n.complete && n.arms != nil })
+}
+
+// findOrdinals finds the last ordinal and the ranges of ordinals that ranges of creation are.
+func (a *answer) findOrdinals() error {
+	args := arguments{a.tenant}
+	columns := []string{"coalesce((select b.value from $.counter b where b.tenant = $1 and b.name = '" + ordinalCounter + "'), 0)"}
+	var last int64
+	into := []any{&last}
+	first := func(at time.Time, to *int64) {
+		columns = append(columns, fmt.Sprintf("coalesce((select b.ordinal from $.customer b where b.tenant = $1 and b.created_at >= %s "+
+			"order by b.created_at, b.ordinal limit 1), %d)", args.bind(at), int64(math.MaxInt64)))
+		into = append(into, to)
+	}
+	for _, n := range a.ranges {
+		n.to = math.MaxInt64
+		if !n.createdFrom.IsZero() {
+			first(n.createdFrom, &n.from)
+		}
+		if !n.createdTo.IsZero() {
+			first(n.createdTo, &n.to)
+		}
+	}
+	sql := in(a.schema, "select "+strings.Join(columns, ", "))
+	if err := a.pool.QueryRow(a.ctx, sql, append([]any{planned}, args...)...).Scan(into...); err != nil {
+		return err
+	}
+	a.from, a.to = 1, last+1
+	parts, ok := a.root.(allOf)
+	if !ok {
+		parts = allOf{a.root}
+	}
+	for _, part := range parts {
+		if n, ok := part.(*rangeNode); ok {
+			a.from, a.to = max(a.from, n.from), min(a.to, n.to)
+		}
+	}
+	return nil
+}
+
+// gather settles a condition that an index says few fulfil.
+func (a *answer) gather(n *judgedNode) error {
+	if n.gather == nil {
+		return nil
+	}
+	args := arguments{a.tenant}
+	sql := n.gather(&args)
+	if !n.needed {
+		sql += fmt.Sprintf(" limit %d", gatherMost+1)
+	}
+	rows, err := a.pool.Query(a.ctx, in(a.schema, sql), append([]any{planned}, args...)...)
+	if err != nil {
+		return err
+	}
+	ordinals, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil || !n.needed && len(ordinals) > gatherMost {
+		return err
+	}
+	n.complete = true
+	members(n.yes, ordinals)
+	return nil
+}
+
+// members adds ordinals to sets in the making.
+func members(sets map[int]*bitmap, ordinals []int64) {
+	for _, o := range ordinals {
+		bucket := int(o / bucketSize)
+		b := sets[bucket]
+		if b == nil {
+			b = new(bitmap)
+			sets[bucket] = b
+		}
+		b.set(o)
+	}
+}
+
+// span is who is, and who may be, in the answer. The bucket is loaded.
+func (a *answer) span(bucket int) span {
+	s, known := a.spans[bucket]
+	if known {
+		return s
+	}
+	s = a.root.span(bucket)
+	bounds := between(bucket, a.from, a.to)
+	if a.live != nil {
+		bounds = bounds.and(a.live.rows[bucket])
+	}
+	if s.lo == s.hi {
+		s = exactly(s.lo.and(bounds))
+	} else {
+		s = span{s.lo.and(bounds), s.hi.and(bounds).without(a.rejected[bucket])}
+		if s.hi.without(s.lo).empty() {
+			s = exactly(s.lo)
+		}
+	}
+	if s.hi.empty() {
+		s = span{}
+	}
+	a.spans[bucket] = s
+	return s
+}
+
+// apart is how many sets are read one by one; the union of more is left to the database.
+const apart = 4
+
+// load reads the bitmaps of some buckets, both ends included.
+func (a *answer) load(first, last int) error {
+	for first <= last && a.loaded[first] {
+		first++
+	}
+	for first <= last && a.loaded[last] {
+		last--
+	}
+	if first > last {
+		return nil
+	}
+	type key struct {
+		table int
+		set   int64
+	}
+	nodes := map[key][]*setNode{}
+	var tables []setTable
+	keys := map[int][]int64{}
+	args := arguments{a.tenant, first, last}
+	var parts []string
+	for i, n := range a.sets {
+		if len(n.keys) > apart {
+			parts = append(parts, fmt.Sprintf("(select %d, 0::bigint, bucket, bit_or(bits) from %s where tenant = $1 and %s = any(%s::bigint[]) "+
+				"and bucket between $2::int and $3::int group by bucket)", -1-i, n.table.sql(), n.table.key, args.bind(n.keys)))
+			continue
+		}
+		table := slices.Index(tables, n.table)
+		if table < 0 {
+			table = len(tables)
+			tables = append(tables, n.table)
+		}
+		for _, set := range n.keys {
+			k := key{table, set}
+			if nodes[k] == nil {
+				keys[table] = append(keys[table], set)
+			}
+			nodes[k] = append(nodes[k], n)
+		}
+	}
+	for i, table := range tables {
+		parts = append(parts, fmt.Sprintf("(select %d, %s, bucket, bits from %s where tenant = $1 and %s = any(%s::bigint[]) "+
+			"and bucket between $2::int and $3::int)", i, table.key, table.sql(), table.key, args.bind(keys[i])))
+	}
+	for bucket := first; bucket <= last; bucket++ {
+		a.loaded[bucket] = true
+		delete(a.spans, bucket)
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	rows, err := a.pool.Query(a.ctx, strings.Join(parts, " union all "), append([]any{planned}, args...)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table, bucket int
+		var set int64
+		b := new(bitmap)
+		if err := rows.Scan(&table, &set, &bucket, b); err != nil {
+			return err
+		}
+		if table < 0 {
+			a.sets[-1-table].rows[bucket] = b
+			continue
+		}
+		for _, n := range nodes[key{table, set}] {
+			n.rows[bucket] = n.rows[bucket].or(b)
+		}
+	}
+	return rows.Err()
+}
+
+func (t setTable) sql() string { return pgx.Identifier{t.schema, t.name}.Sanitize() }
+
+// search finds by their terms who fulfils the conditions on texts, in some buckets.
+func (a *answer) search(buckets []int) error {
+	for _, n := range a.judged {
+		if n.complete || n.arms == nil {
+			continue
+		}
+		wanted := slices.DeleteFunc(slices.Clone(buckets), func(bucket int) bool { return n.settled[bucket] })
+		if len(wanted) == 0 {
+			continue
+		}
+		sql, args := a.searchSQL(n, wanted)
+		rows, err := a.pool.Query(a.ctx, sql, append([]any{planned}, args...)...)
+		if err != nil {
+			return err
+		}
+		ordinals, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+		if err != nil {
+			return err
+		}
+		for _, bucket := range wanted { // a bitmap that is part of a span is not to be changed
+			delete(n.yes, bucket)
+			n.settled[bucket] = true
+			delete(a.spans, bucket)
+		}
+		members(n.yes, ordinals)
+	}
+	return nil
+}
+
+// searchSQL asks the index of terms bucket by bucket: the terms of all buckets and tenants are in one index. Within the fences (offset 0)
+// there is nothing but what that index finds and the comparison of the texts.
+func (a *answer) searchSQL(n *judgedNode, buckets []int) (string, []any) {
+	args := arguments{a.tenant, buckets}
+	var arms []string
+	for _, arm := range n.arms {
+		terms := make([]string, len(arm.terms))
+		for i, term := range arm.terms {
+			terms[i] = fmt.Sprintf("%s::bigint + (b.bucket << %d)", args.bind(term), termBits)
+		}
+		arms = append(arms, fmt.Sprintf("(select o.tenant, o.ordinal from $.customer_text o where o.terms @> array[%s] and %s offset 0)",
+			strings.Join(terms, ", "), arm.condition(&args)))
+	}
+	return in(a.schema, fmt.Sprintf("select f.ordinal from unnest($2::bigint[]) b(bucket) cross join lateral (%s) f where f.tenant = $1",
+		strings.Join(arms, " union all "))), args
+}
+
+// Tables of the read model, and their columns that are asked for.
+const (
+	textColumns     = "ordinal, external_id, nickname, name, phone, qq, wechat_id, email, company, description"
+	judgedColumns   = "ordinal, id, custom, updated_at"
+	activityColumns = "session_count, message_count, suppressed_count, rating_sum, rating_count, first_session_at, last_session_at, last_message_at"
+)
+
+// judge asks the tables about customers, in ascending or descending order, for whom it is open whether they are in the answer.
+func (a *answer) judge(ordinals []int64) error {
+	a.looked += len(ordinals)
+	open := make([]*judgedNode, 0, len(a.judged))
+	for _, n := range a.judged {
+		if !n.complete {
+			open = append(open, n)
+		}
+	}
+	sql, args := a.judgeSQL(open, ordinals)
+	rows, err := a.pool.Query(a.ctx, sql, append([]any{planned}, args...)...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	asked := map[int]*bitmap{}
+	members(asked, ordinals)
+	found := map[int]*bitmap{}
+	verdicts, texts, yes := make([]bool, len(open)), make([]*string, len(open)), make([]map[int]*bitmap, len(open))
+	var ordinal int64
+	into := []any{&ordinal}
+	for i, n := range open {
+		yes[i] = map[int]*bitmap{}
+		if n.verdict == nil {
+			into = append(into, &verdicts[i])
+		} else {
+			into = append(into, &texts[i])
+		}
+	}
+	one := make([]int64, 1)
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		one[0] = ordinal
+		members(found, one)
+		for i, n := range open {
+			if n.verdict != nil {
+				if verdicts[i], err = n.verdict(texts[i]); err != nil {
+					return err
+				}
+			}
+			if verdicts[i] {
+				members(yes[i], one)
+			}
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for bucket, of := range asked {
+		delete(a.spans, bucket)
+		a.rejected[bucket] = a.rejected[bucket].or(of.without(found[bucket]))
+		for i, n := range open {
+			if !n.settled[bucket] {
+				n.seen[bucket] = n.seen[bucket].or(of)
+				n.yes[bucket] = n.yes[bucket].or(yes[i][bucket].and(of))
+			}
+		}
+	}
+	return nil
+}
+
+// judgeSQL asks every open condition of customers. Each table is looked up customer by customer by an index, but for the first: if
+// the customers are most of a range, the range is read.
+func (a *answer) judgeSQL(open []*judgedNode, ordinals []int64) (string, []any) {
+	low, high := min(ordinals[0], ordinals[len(ordinals)-1]), max(ordinals[0], ordinals[len(ordinals)-1])
+	args := arguments{a.tenant}
+	needed := map[string]bool{}
+	columns, where := []string{"o.ordinal"}, []string{}
+	required := allOf{a.root}
+	if parts, ok := a.root.(allOf); ok {
+		required = parts
+	}
+	for _, n := range open {
+		needed[n.table] = true
+		column := n.column(&args)
+		if n.verdict == nil {
+			column = "coalesce(" + column + ", false)"
+			if slices.Contains(required, node(n)) {
+				where = append(where, column)
+			}
+		}
+		columns = append(columns, column)
+	}
+	needed["c"] = needed["c"] || needed["a"]
+	var from []string
+	lookup := func(alias, table, columns, by string) string {
+		return fmt.Sprintf("cross join lateral (select %s from $.%s b where b.tenant = $1 and %s offset 0) %s", columns, table, by, alias)
+	}
+	if high-low < int64(2*len(ordinals)) {
+		first, table, columns := "t", "customer_text", textColumns
+		if !needed["t"] {
+			first, table, columns = "c", "customer", judgedColumns
+			needed["c"] = true
+		}
+		from = append(from, fmt.Sprintf("(select %s from $.%s b where b.tenant = $1 and b.ordinal between %s and %s offset 0) %s",
+			columns, table, args.bind(low), args.bind(high), first))
+		from = append(from, fmt.Sprintf("cross join lateral (select %s.ordinal) o", first))
+		needed[first] = false
+	} else {
+		from = append(from, fmt.Sprintf("unnest(%s::bigint[]) o(ordinal)", args.bind(ordinals)))
+	}
+	if needed["t"] {
+		from = append(from, lookup("t", "customer_text", textColumns, "b.ordinal = o.ordinal"))
+	}
+	if needed["c"] {
+		from = append(from, lookup("c", "customer", judgedColumns, "b.ordinal = o.ordinal"))
+	}
+	if needed["a"] {
+		from = append(from, lookup("a", "customer_activity", activityColumns, "b.id = c.id"))
+	}
+	if needed["l"] {
+		from = append(from, "left join lateral (select b.since from $.customer_listing b where b.tenant = $1 and b.ordinal = o.ordinal offset 0) l on true")
+	}
+	return in(a.schema, fmt.Sprintf("select %s from %s where %s", strings.Join(columns, ", "), strings.Join(from, " "), conjunction(where))), args
+}
+
+// firstBucket and lastBucket are those in which the answer can be; the last lies before the first if it can be nowhere.
+func (a *answer) firstBucket() int { return int(a.from / bucketSize) }
+
+func (a *answer) lastBucket() int {
+	if a.from >= a.to {
+		return a.firstBucket() - 1
+	}
+	return int((a.to - 1) / bucketSize)
+}
+
+// loadAll reads the bitmaps of all buckets.
+func (a *answer) loadAll() error {
+	const once = 256 // half a megabyte for each set
+	for first := a.firstBucket(); first <= a.lastBucket(); first += once {
+		if err := a.load(first, min(first+once-1, a.lastBucket())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// surely is how many are surely in the answer. All is loaded.
+func (a *answer) surely() (n int64) {
+	for bucket := a.firstBucket(); bucket <= a.lastBucket(); bucket++ {
+		n += int64(a.span(bucket).lo.count())
+	}
+	return n
+}

@@ -1,0 +1,66 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"customercenter/domain/filter"
+)
+
+// Match is a customer whom a filter found.
+type Match struct {
+	ID      uuid.UUID
+	Ordinal int64
+}
+
+// Matching returns the first customers who match a filter at an instant, in the order of creation, of those whose ordinal is above after.
+// Fewer than limit mean that nobody is left. It takes as long as it takes: it is for exports, bulk actions and audiences, which want
+// everybody. Who begins or ceases to match between two calls may be found or not.
+func (c *Customers) Matching(ctx context.Context, tenant string, f *filter.Filter, cal filter.Calendar, at time.Time, after int64, limit int) ([]Match, error) {
+	l := listing{query: &ListQuery{Filter: f, Calendar: cal, At: at}}
+	if err := c.ask(ctx, tenant, &l); err != nil {
+		return nil, err
+	}
+	w := l.answer.walk(true, after)
+	var found []Match
+	for len(found) < limit && !w.ended() { // once, unless somebody leaves the list meanwhile
+		ordinals, err := w.next(limit-len(found), budget{})
+		if err != nil {
+			return nil, fmt.Errorf("projections: customers who match: %w", err)
+		}
+		sql, args := matchSQL(l.answer.schema, tenant, ordinals)
+		rows, err := c.pool.Query(ctx, sql, append([]any{planned}, args...)...)
+		if err != nil {
+			return nil, fmt.Errorf("projections: customers who match: %w", err)
+		}
+		some, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Match])
+		if err != nil {
+			return nil, fmt.Errorf("projections: customers who match: %w", err)
+		}
+		found = append(found, some...)
+	}
+	return found, nil
+}
+
+func matchSQL(schema, tenant string, ordinals []int64) (string, []any) {
+	return in(schema, "select c.id, c.ordinal from $.customer c where c.tenant = $1 and c.ordinal = any($2) order by c.ordinal"), []any{tenant, ordinals}
+}
+
+// CountOf counts the customers of a query; sort, limit, cursor and facets do not matter. What sets do not decide is counted for so long
+// at most; the count is not exact if there may be more.
+func (c *Customers) CountOf(ctx context.Context, tenant string, q ListQuery, within time.Duration) (Count, error) {
+	q.Facets = nil
+	l := listing{query: &q}
+	if err := c.ask(ctx, tenant, &l); err != nil {
+		return Count{}, err
+	}
+	count, err := l.answer.tell(spend(within))
+	if err != nil {
+		return Count{}, fmt.Errorf("projections: count customers: %w", err)
+	}
+	return count, nil
+}

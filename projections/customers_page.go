@@ -1,0 +1,120 @@
+package projections
+
+import (
+	"slices"
+	"time"
+
+	"customercenter/domain/tag"
+)
+
+// listing is a page in the making.
+type listing struct {
+	query    *ListQuery
+	question question
+	tags     tag.State
+	answer   *answer
+	until    budget
+
+	order order
+	from  cursor
+	given bool // from is a cursor
+
+	places  []place // the page, in the order of the list
+	more    bool    // there is more beyond the page, in the direction of the search
+	stopped *place  // where the budget was spent; nil: it was not
+	// known says that everybody in the answer is known.
+	known bool
+	count Count
+}
+
+// page finds who is on the page, and how many there are on all.
+func (l *listing) page() (Page, error) {
+	ascending := l.order.ascending != l.from.Back
+	var walk *walk
+	var err error
+	if l.order.created() {
+		walk, err = l.created(ascending)
+	} else {
+		err = l.sorted(ascending)
+	}
+	if err != nil {
+		return Page{}, err
+	}
+	found := len(l.places)
+	if l.more = found > l.query.Limit; l.more {
+		l.places = l.places[:l.query.Limit]
+	}
+	if l.from.Back {
+		slices.Reverse(l.places)
+	}
+	if err := l.counted(walk, found); err != nil {
+		return Page{}, err
+	}
+	page := Page{Count: l.count, Partial: l.stopped != nil}
+	page.Next, page.Prev = l.cursors()
+	return page, nil
+}
+
+// created finds the page in the order of creation. The walk is one from the beginning of the list, or nil.
+func (l *listing) created(ascending bool) (*walk, error) {
+	a := l.answer
+	if a.exact() && (!l.given || len(l.query.Facets) > 0) { // all is read in any case, to be counted
+		if err := a.loadAll(); err != nil {
+			return nil, err
+		}
+	}
+	w := a.walk(ascending, l.from.Ordinal)
+	ordinals, err := w.next(l.query.Limit+1, l.until)
+	if err != nil {
+		return nil, err
+	}
+	for _, ordinal := range ordinals {
+		l.places = append(l.places, place{ordinal: ordinal})
+	}
+	if len(ordinals) <= l.query.Limit && !w.ended() {
+		l.stopped = &place{ordinal: w.passed()}
+	}
+	if l.given {
+		return nil, nil
+	}
+	return w, nil
+}
+
+// sorted finds the page in another order.
+func (l *listing) sorted(ascending bool) (err error) {
+	var beyond *place
+	if l.given {
+		p, err := l.order.find(l.answer.ctx, l.answer.pool, l.answer.schema, l.answer.tenant, l.from)
+		if err != nil {
+			return err
+		}
+		beyond = &p
+	}
+	l.places, l.stopped, err = l.answer.ordered(l.order, beyond, ascending, l.query.Limit+1, l.until)
+	return err
+}
+
+// counted counts once, for the first page: the cursors carry it to the others, as they do the instant.
+func (l *listing) counted(walk *walk, found int) (err error) {
+	a := l.answer
+	switch {
+	case l.from.Count != nil && (a.exact() || len(l.query.Facets) == 0):
+		l.count, l.known = *l.from.Count, a.exact()
+	default:
+		wait := time.Now().Add(countBudget)
+		l.count, err = a.count(walk, found, countBound, budget(wait))
+		l.known = l.count.Exact
+	}
+	return err
+}
+
+// cursors returns the cursors to the next page and the one before.
+func (l *listing) cursors() (next, prev string) {
+	return links(l.from, l.given, len(l.places), l.more, l.stopped != nil, func(i int, back bool) string {
+		p := l.stopped
+		if i >= 0 {
+			p = &l.places[i]
+		}
+		return cursor{Sort: l.order.name, Back: back, Ordinal: p.ordinal, At: p.at.UTC(), Judged: l.question.at, Count: &l.count}.String()
+	})
+}
