@@ -29,6 +29,12 @@ func TestParseDecimal(t *testing.T) {
 	}
 }
 
+func TestMinusNothingIsNothing(t *testing.T) {
+	if filter.Decimal("-0").Compare("0") != 0 || filter.Decimal("0").Compare("-0.0") != 0 || filter.Decimal("-0").Compare("-1") <= 0 {
+		t.Error("-0 is not 0")
+	}
+}
+
 func TestDecimalsAreExact(t *testing.T) {
 	digits := rapid.StringMatching(`-?[0-9]{1,8}(\.[0-9]{1,8})?`)
 	rapid.Check(t, func(t *rapid.T) {

@@ -9,9 +9,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// Match reports whether the filter is true of a customer at an instant, which counts to the microsecond.
+// Match reports whether the filter is true of a customer at an instant, which counts to the microsecond. It changes nothing, so that any
+// number of goroutines may match.
 func (f *Filter) Match(s *Subject, at time.Time, cal Calendar) bool {
-	return f.root == nil || match(f.root, s, at.Truncate(time.Microsecond), cal)
+	return f.root == nil || match(f.root, s, at, cal)
 }
 
 func match(n Node, s *Subject, at time.Time, cal Calendar) bool {

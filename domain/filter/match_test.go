@@ -88,6 +88,7 @@ func TestAnyText(t *testing.T) {
 		`starts_with "wx"`:  true, `starts_with "w"`: false, `starts_with "小"`: true, `starts_with "138"`: true, `starts_with "x_"`: false,
 		`eq "WX_19"`: true, `eq "小明"`: true, `eq "小"`: false, `eq "13800138000"`: true,
 	})
+	check(t, &filter.Subject{ExternalID: "7"}, "any_text", map[string]bool{`eq "7"`: true, `contains "7"`: false})
 	s.Nickname, s.Name = "1", "9"
 	check(t, s, "any_text", map[string]bool{`contains "9"`: true, `not_contains "9"`: false, `eq "9"`: true})
 }
@@ -259,6 +260,12 @@ func TestNextFlip(t *testing.T) {
 				t.Errorf("changes at %v, want %s", got, c.want)
 			}
 		})
+	}
+	// Who reached out on the last day before the one that Samoa left out was never there "yesterday".
+	apia := filter.Calendar{Zone: zone(t, "Pacific/Apia")}
+	s := &filter.Subject{CreatedAt: at(t, "2011-12-29T12:00:00Z")}
+	if got := parse(t, `{"field":"created_at","op":"in","value":{"period":"yesterday"}}`).NextFlip(s, s.CreatedAt, apia); !got.IsZero() {
+		t.Errorf("yesterday comes at %v", got)
 	}
 	tree := parse(t, `{"any":[{"not":{"field":"created_at","op":"within","value":{"days":7}}},{"all":[{"field":"created_at","op":"in","value":{"period":"today"}}]}]}`)
 	if got := tree.NextFlip(&filter.Subject{CreatedAt: now}, now, shanghai(t)); got != at(t, "2026-11-03T16:00:00Z") {

@@ -126,6 +126,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"unknown way":                     {condition("created_via", "in", `["fax"]`), "filter.value[0] one_of"},
 		"an association of another world": {condition("association", "in", `[1,"x"]`), "filter.value[1] one_of"},
 		"a part of an association":        {condition("association", "in", `[1.5]`), "filter.value[0] one_of"},
+		"an association with a zero":      {condition("association", "in", `["01"]`), "filter.value[0] one_of"},
 		"an association below one":        {condition("association", "in", `[0]`), "filter.value[0] one_of"},
 		"an association that is true":     {condition("association", "in", `[true]`), "filter.value[0] type_number"},
 		"an empty agent":                  {condition("last_agent", "in", `[""]`), "filter.value[0] required"},
