@@ -27,12 +27,13 @@ const HistoryName = "history"
 func HistoryDefinition() projector.Definition {
 	tables, indexes := projector.Sections(historySQL)
 	return projector.Definition{
-		Name: HistoryName, Version: 1,
+		Name: HistoryName, Version: 2,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
 			"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted",
 			"session.started", "session.rated", "session.web_attributes_recorded", "session.message_recorded",
 			"suppressed.message_recorded",
+			"auto_message.sent", "auto_message.withheld", "auto_message.delivered", "auto_message.read", "auto_message.replied",
 		},
 		Blind: []string{
 			"customer.created", "customer.profile_changed", "customer.blacklisted", "session.rated", "session.web_attributes_recorded",
@@ -50,6 +51,7 @@ var marked = []string{
 	"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted",
 	"session.started", "session.rated", "session.web_attributes_recorded", "session.message_recorded",
 	"suppressed.message_recorded",
+	"auto_message.sent", "auto_message.withheld", "auto_message.delivered", "auto_message.read", "auto_message.replied",
 }
 
 // within are the types of which events lie between the beginning and the end of their session. A customer has one unfinished session at

@@ -96,8 +96,8 @@ func (f *feeder) refold(ctx context.Context, id uuid.UUID) error {
 	return fmt.Errorf("projector: fold a customer of %s anew: %w", f.def.Name, scrub(err))
 }
 
-// history are the events that are heard, up to the checkpoint, of the customer's own streams and of those of its sessions, in the
-// order of the log.
+// history are the events that are heard, up to the checkpoint, of the customer's own streams and of those of its sessions and of the auto
+// messages it got, in the order of the log.
 func (f *feeder) history(ctx context.Context, id uuid.UUID) ([]eventstore.Decoded, []error, error) {
 	own, err := f.store.ReadStreams(ctx, f.tenant, []string{customer.Stream(id), "suppressed-" + id.String()}, []int64{0, 0})
 	if err != nil {
@@ -113,6 +113,11 @@ func (f *feeder) history(ctx context.Context, id uuid.UUID) ([]eventstore.Decode
 			streams = append(streams, session.Stream(opened.Session))
 		}
 	}
+	got, err := f.recipients(ctx, id, decoded)
+	if err != nil {
+		return nil, nil, err
+	}
+	streams = append(streams, got...)
 	talk, err := f.store.ReadStreams(ctx, f.tenant, streams, make([]int64, len(streams)))
 	if err != nil {
 		return nil, nil, err
