@@ -21,9 +21,10 @@ type command interface {
 type payload struct {
 	// command is what the event asks for, of an association; nil if nothing is recorded of such events.
 	command func(association int) command
-	// Whom it is about: one of the two is set, unless command is nil.
+	// Whom it is about: one of these is set, unless command is nil.
 	externalID string
 	session    uuid.UUID
+	recipient  uuid.UUID // of an auto message
 	// places says where in the event a value came from that commands know by another name.
 	places map[string]string
 }
@@ -37,9 +38,8 @@ var payloads = map[string]func(data json.RawMessage, subject uuid.UUID) (payload
 	"session.closed":      readClosed,
 	"session.rated":       readRated,
 	"web.attributes":      readWeb,
-	// What became of a message on its way to the customer. Nothing is recorded of it yet, but it is no mistake to tell.
-	"message.delivered": readIgnored,
-	"message.read":      readIgnored,
+	"message.delivered":   readReport(false),
+	"message.read":        readReport(true),
 }
 
 type messageData struct {
@@ -63,6 +63,20 @@ type profileData struct {
 	Email       string `json:"email"`
 	Company     string `json:"company"`
 	Description string `json:"description"`
+	// Custom are values of custom fields, by key. A message is not refused for a key that the tenant does not have.
+	Custom map[string]json.RawMessage `json:"custom"`
+}
+
+// custom are the values of custom fields as commands take them.
+func (p *profileData) custom() map[string]any {
+	if len(p.Custom) == 0 {
+		return nil
+	}
+	values := make(map[string]any, len(p.Custom))
+	for key, raw := range p.Custom {
+		values[key] = raw
+	}
+	return values
 }
 
 type webData struct {
@@ -99,6 +113,7 @@ func readReceived(data json.RawMessage, _ uuid.UUID) (payload, error) {
 	profile := customer.Profile{
 		Nickname: d.Profile.Nickname, Name: d.Profile.Name, Phone: d.Profile.Phone, QQ: d.Profile.QQ,
 		WechatID: d.Profile.WechatID, Email: d.Profile.Email, Company: d.Profile.Company, Description: d.Profile.Description,
+		Custom: d.Profile.custom(),
 	}
 	p := payload{externalID: d.ExternalID}
 	if d.Nickname != "" {
@@ -245,7 +260,25 @@ func readWeb(data json.RawMessage, subject uuid.UUID) (payload, error) {
 	return p, err
 }
 
-func readIgnored(data json.RawMessage, _ uuid.UUID) (payload, error) {
-	var d struct{}
-	return payload{}, decode(data, &d, "data")
+// readReport reads what became of a message on its way to the customer. It is recorded for auto messages, whose ids are ours; a channel may
+// tell of any message, and that is no mistake.
+func readReport(read bool) func(data json.RawMessage, _ uuid.UUID) (payload, error) {
+	return func(data json.RawMessage, _ uuid.UUID) (payload, error) {
+		var d struct {
+			Message struct {
+				ID any `json:"id"`
+			} `json:"message"`
+		}
+		if err := decode(data, &d, "data"); err != nil {
+			return payload{}, err
+		}
+		text, _ := d.Message.ID.(string)
+		id, err := uuid.Parse(text)
+		if err != nil || len(text) != 36 || id.Version() != 5 { // no id that an auto message has
+			return payload{}, nil
+		}
+		return payload{recipient: id, command: func(association int) command {
+			return commands.RecordAutoMessageReport{Association: association, Message: id, Read: read}
+		}}, nil
+	}
 }

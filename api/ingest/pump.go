@@ -179,6 +179,9 @@ func (p *pump) customerOf(ctx context.Context, it *item) (customer uuid.UUID, er
 		}
 	}()
 	center, data := p.handler.center, it.event.data
+	if data.recipient != uuid.Nil { // who that is need not be known: nothing else of the customer depends on the order
+		return data.recipient, nil
+	}
 	if data.session == uuid.Nil {
 		return center.CustomerID(ctx, it.arrival.Tenant, it.arrival.Association, data.externalID)
 	}
