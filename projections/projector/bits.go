@@ -28,6 +28,8 @@ type Bits struct {
 	sql     bitsStatements
 	changes map[bitmap]*[]change
 	undone  []*[]change // since begin, in order
+	dropped []int64     // sets that end
+	kept    int         // how many of them there were at begin
 }
 
 // bitmap names a row.
@@ -45,7 +47,7 @@ const (
 )
 
 // bitsStatements have the tenant as $1 and one array for each other column.
-type bitsStatements struct{ set, empty, clear string }
+type bitsStatements struct{ set, empty, clear, drop string }
 
 // NewBits describes a table. key is the column of the set's number, a bigint.
 func NewBits(table, key string) *Bits {
@@ -57,6 +59,9 @@ func (t *Bits) Set(set, ordinal int64) { t.change(set, ordinal, 0) }
 
 // Clear takes an ordinal out of a set.
 func (t *Bits) Clear(set, ordinal int64) { t.change(set, ordinal, cleared) }
+
+// Drop ends a set: no ordinal is in it any more, nor will ever be again.
+func (t *Bits) Drop(set int64) { t.dropped = append(t.dropped, set) }
 
 func (t *Bits) change(set, ordinal int64, how change) {
 	at := bitmap{set, int32(ordinal / BitsPerRow)}
@@ -80,15 +85,17 @@ func (t *Bits) bind(schema, tenant string) {
 			on conflict (tenant, %s, bucket) do update set bits = t.bits | excluded.bits where bit_count(excluded.bits & ~t.bits) > 0`, table, t.key, values, t.key),
 		empty: fmt.Sprintf(`delete from %s t using %s where %s and bit_count(t.bits & ~u.bits) = 0`, table, values, same),
 		clear: fmt.Sprintf(`update %s t set bits = t.bits & ~u.bits from %s where %s and bit_count(t.bits & u.bits) > 0`, table, values, same),
+		drop:  fmt.Sprintf("delete from %s t where t.tenant = $1 and t.%s = any($2::bigint[])", table, t.key),
 	}
 }
 
-func (t *Bits) begin() { t.undone = t.undone[:0] }
+func (t *Bits) begin() { t.undone, t.kept = t.undone[:0], len(t.dropped) }
 
 func (t *Bits) undo() {
 	for _, changes := range t.undone {
 		*changes = (*changes)[:len(*changes)-1]
 	}
+	t.dropped = t.dropped[:t.kept]
 	t.begin()
 }
 
@@ -124,6 +131,9 @@ func (t *Bits) write(batch *pgx.Batch) {
 	for piece := range t.pieces() {
 		t.queue(piece, batch)
 	}
+	if len(t.dropped) > 0 {
+		batch.Queue(t.sql.drop, t.tenant, t.dropped)
+	}
 }
 
 // copyNew writes changes of many rows, piece by piece, so that they are never all in memory as bitmaps.
@@ -133,6 +143,11 @@ func (t *Bits) copyNew(ctx context.Context, tx pgx.Tx) error {
 		t.queue(piece, batch)
 		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 			return fmt.Errorf("projector: write %s: %w", t.name, err)
+		}
+	}
+	if len(t.dropped) > 0 {
+		if _, err := tx.Exec(ctx, t.sql.drop, t.tenant, t.dropped); err != nil {
+			return fmt.Errorf("projector: drop from %s: %w", t.name, err)
 		}
 	}
 	return nil
@@ -181,11 +196,11 @@ func masksOf(changes []change) (on, off []byte) {
 func (t *Bits) written() { t.reset() }
 
 // size counts the rows that change. None is kept in memory.
-func (t *Bits) size() (entries, changed int) { return 0, len(t.changes) }
+func (t *Bits) size() (entries, changed int) { return 0, len(t.changes) + len(t.dropped) }
 
 func (t *Bits) trim(int) {}
 
 func (t *Bits) reset() {
 	clear(t.changes)
-	t.undone = nil
+	t.undone, t.dropped, t.kept = nil, nil, 0
 }

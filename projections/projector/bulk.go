@@ -143,7 +143,11 @@ func (p *Projector) fillAll(ctx context.Context, def *Definition, b Build, tenan
 				f := newFeeder(p.store, def, b, tenant)
 				f.keep = keepBulk
 				f.committed = func(tenant string, position int64) { report.set(tenant, position, heads[tenant]) }
-				if err := f.catchUp(ctx, heads[tenant]); err != nil {
+				err := f.catchUp(ctx, heads[tenant])
+				if err == nil {
+					err = f.tendAll(ctx)
+				}
+				if err != nil {
 					cancel(err)
 				}
 			}

@@ -21,8 +21,8 @@ type Difference struct {
 	Keys []string `json:"keys"`
 }
 
-// Compare brings a build and the live one to the same position, tenant by tenant, and compares all rows. None means that they are equal.
-// Feeding goes on; only the last steps to the same position hold it up. ErrUnknownProjection, ErrNotBuilt, ErrNoBuild, ErrBehind.
+// Compare brings a build and the live one to the same position and clock, tenant by tenant, and compares all rows. None means that they are
+// equal. Feeding goes on; only the last steps to the same position hold it up. ErrUnknownProjection, ErrNotBuilt, ErrNoBuild, ErrBehind.
 func (p *Projector) Compare(ctx context.Context, name string, build int64) ([]Difference, error) {
 	def, err := p.definition(name)
 	if err != nil {
@@ -60,10 +60,11 @@ var errMoved = errors.New("projector: a build was fed meanwhile")
 func (p *Projector) compareTenant(ctx context.Context, def *Definition, live, other Build, tenant string) (found []Difference, err error) {
 	deadline := time.Now().Add(30 * time.Second)
 	for {
-		if err = p.align(ctx, def, live, other, tenant); err == nil {
-			// One snapshot over both builds: it shows by itself whether they are at the same position.
+		var aligned [2]standing
+		if aligned, err = p.align(ctx, def, live, other, tenant); err == nil {
+			// One snapshot over both builds: it shows by itself whether they are still where they were brought.
 			err = pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-				found, err = p.differences(ctx, tx, live, other, tenant)
+				found, err = p.differences(ctx, tx, def, live, other, tenant, aligned)
 				return err
 			})
 		}
@@ -83,62 +84,80 @@ func (p *Projector) compareTenant(ctx context.Context, def *Definition, live, ot
 // nearly is how far apart two builds may be to be brought to one position while feeding is held up.
 const nearly = 2000
 
-// align locks both checkpoints and feeds the build that is behind up to exactly where the other is.
-func (p *Projector) align(ctx context.Context, def *Definition, live, other Build, tenant string) error {
-	for _, b := range []Build{live, other} {
-		if err := newFeeder(p.store, def, b, tenant).open(ctx); err != nil {
-			return err
-		}
-	}
-	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		positions, err := positions(ctx, tx, live, other, tenant, "for update")
-		if err != nil {
-			return err
-		}
-		behind, to := other, positions[0]
-		if positions[1] > positions[0] {
-			behind, to = live, positions[1]
-		}
-		if max(positions[0], positions[1])-min(positions[0], positions[1]) > nearly {
-			return ErrBehind
-		}
-		f := newFeeder(p.store, def, behind, tenant)
-		f.tx = tx
-		if err := f.open(ctx); err != nil || f.position == to {
-			return err
-		}
-		s, err := f.read(ctx, f.position, int(to-f.position))
-		if err != nil {
-			return err
-		}
-		return f.try(ctx, s)
-	})
+// standing is where a build's checkpoint of a tenant is.
+type standing struct {
+	position, revision int64
+	clock, goal        time.Time
 }
 
-// positions reads where both builds are, in the order of their ids while they are locked.
-func positions(ctx context.Context, tx pgx.Tx, live, other Build, tenant, lock string) (at [2]int64, err error) {
-	rows, err := tx.Query(ctx, `select build, position from projection_checkpoints where tenant = $1 and build in ($2, $3) order by build `+lock, tenant, live.ID, other.ID)
+// align locks both checkpoints and brings the build that is behind up to exactly where the other is: the position first, then the clock.
+func (p *Projector) align(ctx context.Context, def *Definition, live, other Build, tenant string) (at [2]standing, err error) {
+	for _, b := range []Build{live, other} {
+		if err := newFeeder(p.store, def, b, tenant).open(ctx); err != nil {
+			return at, err
+		}
+	}
+	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		if at, err = standings(ctx, tx, live, other, tenant, "for update"); err != nil {
+			return err
+		}
+		position := max(at[0].position, at[1].position)
+		if position-min(at[0].position, at[1].position) > nearly {
+			return ErrBehind
+		}
+		clock := later(later(at[0].clock, at[0].goal), later(at[1].clock, at[1].goal))
+		for _, b := range []Build{live, other} {
+			f := newFeeder(p.store, def, b, tenant)
+			f.tx = tx
+			if err := f.open(ctx); err != nil {
+				return err
+			}
+			if f.position < position {
+				s, err := f.read(ctx, f.position, int(position-f.position))
+				if err == nil {
+					err = f.try(ctx, s)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			if err := f.tendTo(ctx, clock); err != nil {
+				return err
+			}
+		}
+		at, err = standings(ctx, tx, live, other, tenant, "")
+		return err
+	})
+	return at, err
+}
+
+// standings reads where both builds are, in the order of their ids while they are locked.
+func standings(ctx context.Context, tx pgx.Tx, live, other Build, tenant, lock string) (at [2]standing, err error) {
+	rows, err := tx.Query(ctx, `select build, position, revision, clock, goal from projection_checkpoints where tenant = $1 and build in ($2, $3) order by build `+lock,
+		tenant, live.ID, other.ID)
 	if err != nil {
 		return at, err
 	}
-	var build, position int64
-	_, err = pgx.ForEachRow(rows, []any{&build, &position}, func() error {
+	var build int64
+	var s standing
+	_, err = pgx.ForEachRow(rows, []any{&build, &s.position, &s.revision, &s.clock, &s.goal}, func() error {
+		s.clock, s.goal = s.clock.UTC(), s.goal.UTC()
 		if build == live.ID {
-			at[0] = position
+			at[0] = s
 		} else {
-			at[1] = position
+			at[1] = s
 		}
 		return nil
 	})
 	return at, err
 }
 
-func (p *Projector) differences(ctx context.Context, tx pgx.Tx, live, other Build, tenant string) ([]Difference, error) {
-	at, err := positions(ctx, tx, live, other, tenant, "")
+func (p *Projector) differences(ctx context.Context, tx pgx.Tx, def *Definition, live, other Build, tenant string, aligned [2]standing) ([]Difference, error) {
+	at, err := standings(ctx, tx, live, other, tenant, "")
 	if err != nil {
 		return nil, err
 	}
-	if at[0] != at[1] {
+	if at != aligned {
 		return nil, errMoved
 	}
 	tables, err := p.tables(ctx, live)
@@ -147,18 +166,22 @@ func (p *Projector) differences(ctx context.Context, tx pgx.Tx, live, other Buil
 	}
 	var found []Difference
 	for _, table := range tables {
-		d := Difference{Tenant: tenant, Position: at[0], Table: table}
+		d := Difference{Tenant: tenant, Position: at[0].position, Table: table}
+		row, err := comparedRow(ctx, tx, def, live, table)
+		if err != nil {
+			return nil, err
+		}
 		var sums [2]string
 		for i, b := range []Build{live, other} {
-			if err := tx.QueryRow(ctx, fmt.Sprintf(`select count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text from %s t where t.tenant = $1`,
-				pgx.Identifier{b.Schema, table}.Sanitize()), tenant).Scan(&d.Rows[i], &sums[i]); err != nil {
+			if err := tx.QueryRow(ctx, fmt.Sprintf(`select count(*), coalesce(sum(hashtextextended(%s::text, 0)), 0)::text from %s t where t.tenant = $1`,
+				row, pgx.Identifier{b.Schema, table}.Sanitize()), tenant).Scan(&d.Rows[i], &sums[i]); err != nil {
 				return nil, err
 			}
 		}
 		if d.Rows[0] == d.Rows[1] && sums[0] == sums[1] {
 			continue
 		}
-		if d.Keys, err = differingKeys(ctx, tx, live, other, table, tenant); err != nil {
+		if d.Keys, err = differingKeys(ctx, tx, live, other, table, row, tenant); err != nil {
 			return nil, err
 		}
 		found = append(found, d)
@@ -166,8 +189,25 @@ func (p *Projector) differences(ctx context.Context, tx pgx.Tx, live, other Buil
 	return found, nil
 }
 
+// comparedRow is the SQL of what is compared of a row t: all columns but those that the definition sets aside.
+func comparedRow(ctx context.Context, tx pgx.Tx, def *Definition, b Build, table string) (string, error) {
+	rows, err := tx.Query(ctx, `select attname::text from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped
+		and $2 || '.' || attname <> all ($3) order by attnum`, pgx.Identifier{b.Schema, table}.Sanitize(), table, def.aside())
+	if err != nil {
+		return "", err
+	}
+	columns, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return "", err
+	}
+	for i, c := range columns {
+		columns[i] = "t." + pgx.Identifier{c}.Sanitize()
+	}
+	return "row(" + strings.Join(columns, ", ") + ")", nil
+}
+
 // differingKeys names some rows that are not the same in both builds.
-func differingKeys(ctx context.Context, tx pgx.Tx, live, other Build, table, tenant string) ([]string, error) {
+func differingKeys(ctx context.Context, tx pgx.Tx, live, other Build, table, row, tenant string) ([]string, error) {
 	rows, err := tx.Query(ctx, `select a.attname::text from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
 		where i.indrelid = $1::regclass and i.indisprimary and a.attname <> 'tenant' order by a.attnum`, pgx.Identifier{live.Schema, table}.Sanitize())
 	if err != nil {
@@ -181,8 +221,8 @@ func differingKeys(ctx context.Context, tx pgx.Tx, live, other Build, table, ten
 		columns[i] = "t." + pgx.Identifier{c}.Sanitize()
 	}
 	one := func(b Build) string {
-		return fmt.Sprintf(`select concat_ws(',', %s) as k, hashtextextended(t::text, 0) as h from %s t where t.tenant = $1`,
-			strings.Join(columns, ", "), pgx.Identifier{b.Schema, table}.Sanitize())
+		return fmt.Sprintf(`select concat_ws(',', %s) as k, hashtextextended(%s::text, 0) as h from %s t where t.tenant = $1`,
+			strings.Join(columns, ", "), row, pgx.Identifier{b.Schema, table}.Sanitize())
 	}
 	rows, err = tx.Query(ctx, fmt.Sprintf(`select k from (%s) l full join (%s) o using (k) where l.h is distinct from o.h order by k limit 10`,
 		one(live), one(other)), tenant)

@@ -24,6 +24,9 @@ type Definition struct {
 	// Tables creates the tables and their primary keys. It runs with search_path set to the build's schema. Every table has a
 	// column tenant, first in its primary key.
 	Tables string
+	// Aside are columns, as "table.column", that do not follow from the log and the clock alone, such as the order in which rows came to
+	// be. Builds may differ in them.
+	Aside []string
 	// Indexes creates all other indexes: last when there is a log to fold first.
 	Indexes string
 	// New returns a fold for one tenant of one build.
@@ -68,6 +71,9 @@ func (d *Definition) valid() bool {
 	}
 	return namePattern.MatchString(d.Name) && d.Version > 0 && len(d.Types) > 0 && d.New != nil && d.Tables != ""
 }
+
+// aside is Aside, never nil.
+func (d *Definition) aside() []string { return append([]string{}, d.Aside...) }
 
 // fingerprint tells two meanings of one version apart, as far as their tables differ.
 func (d *Definition) fingerprint() string {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -32,6 +33,7 @@ type feeder struct {
 	known    bool  // the checkpoint has been read
 	position int64 // of the checkpoint
 	revision int64
+	clock    time.Time // of the checkpoint
 	stopped  string
 	parked   map[uuid.UUID]struct{}
 
@@ -39,6 +41,7 @@ type feeder struct {
 	to      int64
 	parking []parking
 
+	tending   tending
 	committed func(tenant string, position int64)
 }
 
@@ -96,8 +99,8 @@ func (f *feeder) open(ctx context.Context) error {
 	}
 	batch := &pgx.Batch{}
 	batch.Queue(`insert into projection_checkpoints (build, tenant) values ($1, $2) on conflict do nothing`, f.build.ID, f.tenant)
-	batch.Queue(`select position, revision, coalesce(stopped, '') from projection_checkpoints where build = $1 and tenant = $2`, f.build.ID, f.tenant).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&f.position, &f.revision, &f.stopped) })
+	batch.Queue(`select position, revision, clock, coalesce(stopped, '') from projection_checkpoints where build = $1 and tenant = $2`, f.build.ID, f.tenant).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&f.position, &f.revision, &f.clock, &f.stopped) })
 	f.parked = map[uuid.UUID]struct{}{}
 	batch.Queue(`select customer from parked_customers where build = $1 and tenant = $2`, f.build.ID, f.tenant).Query(func(rows pgx.Rows) error {
 		customers, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
@@ -109,7 +112,8 @@ func (f *feeder) open(ctx context.Context) error {
 	if err := f.db().SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("projector: checkpoint of %s: %w", f.def.Name, err)
 	}
-	f.known, f.to = true, f.position
+	f.clock = f.clock.UTC()
+	f.known, f.to, f.tending = true, f.position, tending{}
 	f.committed(f.tenant, f.position)
 	return nil
 }
@@ -295,7 +299,7 @@ func (f *feeder) load(ctx context.Context, db database) error {
 	return nil
 }
 
-// flush writes what is folded, with the checkpoint, in one transaction: as one pipelined round trip, or by COPY.
+// flush writes what is folded, with the checkpoint, in one transaction.
 func (f *feeder) flush(ctx context.Context, stop string) error {
 	if f.to == f.position && stop == f.stopped {
 		return nil
@@ -310,7 +314,17 @@ func (f *feeder) flush(ctx context.Context, stop string) error {
 		batch.Queue(`insert into parked_customers (build, tenant, customer, position, type, reason) values ($1, $2, $3, $4, $5, $6)`,
 			f.build.ID, f.tenant, p.customer, p.position, p.kind, p.reason)
 	}
-	var err error
+	if err := f.write(ctx, batch); err != nil {
+		return err
+	}
+	f.position, f.stopped = f.to, stop
+	f.parking = nil
+	f.committed(f.tenant, f.position)
+	return nil
+}
+
+// write runs the statements that move the checkpoint, and writes the changed rows, in one transaction: as one pipelined round trip, or by COPY.
+func (f *feeder) write(ctx context.Context, batch *pgx.Batch) (err error) {
 	if f.bulk {
 		err = pgx.BeginFunc(ctx, f.store.Pool(), func(tx pgx.Tx) error {
 			if err := tx.SendBatch(ctx, batch).Close(); err != nil {
@@ -342,13 +356,10 @@ func (f *feeder) flush(ctx context.Context, stop string) error {
 		f.lose() // whether it was committed is not known
 		return fmt.Errorf("projector: write %s: %w", f.def.Name, err)
 	}
-	f.position, f.stopped = f.to, stop
-	f.parking = nil
 	for _, t := range f.tables {
 		t.written()
 		t.trim(f.keep)
 	}
-	f.committed(f.tenant, f.position)
 	return nil
 }
 

@@ -38,6 +38,10 @@ type Config struct {
 	Batch int
 	// Sweep is how often the log is looked at when no bell rings; default 1 s.
 	Sweep time.Duration
+	// Watermark returns the last position of a tenant's log and an instant such that all that is recorded up to it is at or below that
+	// position, and all that comes later is recorded later. The clock of rows that depend on time goes no further. Default: the
+	// database's clock, under the append lock.
+	Watermark func(ctx context.Context, tenant string) (head int64, at time.Time, err error)
 	// Log takes what went wrong; default slog.Default.
 	Log *slog.Logger
 }
@@ -66,6 +70,9 @@ func New(c Config) (*Projector, error) {
 	}
 	if c.Sweep <= 0 {
 		c.Sweep = time.Second
+	}
+	if c.Watermark == nil {
+		c.Watermark = c.Store.Watermark
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

@@ -51,8 +51,8 @@ func (p *Projector) Retry(ctx context.Context, name, tenant string, id uuid.UUID
 // finds out that rows changed under it.
 func (f *feeder) refold(ctx context.Context, id uuid.UUID) error {
 	err := pgx.BeginFunc(ctx, f.store.Pool(), func(tx pgx.Tx) error {
-		if err := tx.QueryRow(ctx, `update projection_checkpoints set revision = revision + 1 where build = $1 and tenant = $2 returning position`,
-			f.build.ID, f.tenant).Scan(&f.position); err != nil {
+		if err := tx.QueryRow(ctx, `update projection_checkpoints set revision = revision + 1 where build = $1 and tenant = $2 returning position, clock`,
+			f.build.ID, f.tenant).Scan(&f.position, &f.clock); err != nil {
 			return err
 		}
 		events, failed, err := f.history(ctx, id)
@@ -80,6 +80,11 @@ func (f *feeder) refold(ctx context.Context, id uuid.UUID) error {
 			}
 			if err != nil {
 				return &StillParkedError{Position: e.Position, Type: e.Type, Reason: err.Error()}
+			}
+		}
+		if fold, ok := f.fold.(Timed); ok {
+			if err := fold.Settle(id, f.clock.UTC()); err != nil {
+				return fmt.Errorf("its rows: %w", err)
 			}
 		}
 		batch := &pgx.Batch{}

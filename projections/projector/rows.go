@@ -3,6 +3,7 @@ package projector
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -36,6 +37,9 @@ type Rows[K comparable, R any] struct {
 	key     Column[R]
 	keyOf   func(*R) *K
 	columns []Column[R] // the key first
+
+	whole  bool // see Whole
+	loaded bool // all rows are in memory
 
 	tenant string
 	sql    statements
@@ -75,6 +79,24 @@ func NewRows[K comparable, R any](table, key, kind string, at func(*R) *K, colum
 	return &Rows[K, R]{
 		name: table, key: k, keyOf: at, columns: append([]Column[R]{k}, columns...),
 		rows: map[K]*entry[K, R]{}, wanted: map[K]struct{}{},
+	}
+}
+
+// Whole has all rows of the tenant in memory from the first batch on: for a small table that is looked through. Its rows need not be
+// touched.
+func (t *Rows[K, R]) Whole() *Rows[K, R] {
+	t.whole = true
+	return t
+}
+
+// All are the rows in memory, in no order; none of them may be changed. Of a Whole table these are all there are.
+func (t *Rows[K, R]) All() iter.Seq[*R] {
+	return func(yield func(*R) bool) {
+		for _, e := range t.rows {
+			if e.there && !yield(&e.row) {
+				return
+			}
+		}
 	}
 }
 
@@ -183,31 +205,21 @@ func (t *Rows[K, R]) undo() {
 }
 
 // missing reports whether rows were touched that are not in memory.
-func (t *Rows[K, R]) missing() bool { return len(t.wanted) > 0 }
+func (t *Rows[K, R]) missing() bool { return len(t.wanted) > 0 || t.whole && !t.loaded }
 
 // load queues the query for the touched rows. Those that are not found are remembered as absent.
 func (t *Rows[K, R]) load(batch *pgx.Batch) {
+	if t.whole {
+		t.loadAll(batch)
+		return
+	}
 	if len(t.wanted) == 0 {
 		return
 	}
 	keys := slices.Collect(maps.Keys(t.wanted))
 	clear(t.wanted)
 	batch.Queue(t.sql.load, t.tenant, keys).Query(func(rows pgx.Rows) error {
-		var row, none R
-		targets := make([]any, len(t.columns))
-		for i, c := range t.columns {
-			targets[i] = c.into(&row)
-		}
-		for rows.Next() {
-			e := &entry[K, R]{stored: present, there: true, used: t.turn}
-			row = none // a value that is scanned must not share memory with the last row's
-			if err := rows.Scan(targets...); err != nil {
-				return fmt.Errorf("projector: load %s: %w", t.name, err)
-			}
-			e.row = row
-			t.rows[*t.keyOf(&row)] = e
-		}
-		if err := rows.Err(); err != nil {
+		if err := t.scan(rows); err != nil {
 			return err
 		}
 		for _, k := range keys {
@@ -217,6 +229,38 @@ func (t *Rows[K, R]) load(batch *pgx.Batch) {
 		}
 		return nil
 	})
+}
+
+// loadAll queues the query for all rows of the tenant.
+func (t *Rows[K, R]) loadAll(batch *pgx.Batch) {
+	clear(t.wanted)
+	if t.loaded {
+		return
+	}
+	batch.Queue(t.sql.loadAll, t.tenant).Query(func(rows pgx.Rows) error {
+		err := t.scan(rows)
+		t.loaded = err == nil
+		return err
+	})
+}
+
+// scan takes in rows that were read.
+func (t *Rows[K, R]) scan(rows pgx.Rows) error {
+	var row, none R
+	targets := make([]any, len(t.columns))
+	for i, c := range t.columns {
+		targets[i] = c.into(&row)
+	}
+	for rows.Next() {
+		e := &entry[K, R]{stored: present, there: true, used: t.turn}
+		row = none // a value that is scanned must not share memory with the last row's
+		if err := rows.Scan(targets...); err != nil {
+			return fmt.Errorf("projector: load %s: %w", t.name, err)
+		}
+		e.row = row
+		t.rows[*t.keyOf(&row)] = e
+	}
+	return rows.Err()
 }
 
 // changed lists the dirty rows by what has to be done with them.
@@ -337,7 +381,7 @@ func (t *Rows[K, R]) size() (entries, changed int) { return len(t.rows), t.dirty
 
 // trim forgets rows that were not used lately, when there are more than keep; about half of them stay. None may be dirty.
 func (t *Rows[K, R]) trim(keep int) {
-	if len(t.rows) <= keep {
+	if t.whole || len(t.rows) <= keep {
 		return
 	}
 	ages := make([]uint64, 0, len(t.rows))
@@ -365,4 +409,5 @@ func (t *Rows[K, R]) reset() {
 	clear(t.wanted)
 	t.undone = nil
 	t.dirty = 0
+	t.loaded = false
 }

@@ -9,8 +9,8 @@ import (
 
 // statements are the SQL of one table: $1 is the tenant, then one array per column (for load and delete: of keys).
 type statements struct {
-	table                                pgx.Identifier
-	load, insert, update, upsert, delete string
+	table                                         pgx.Identifier
+	load, loadAll, insert, update, upsert, delete string
 }
 
 func newStatements[R any](identifier pgx.Identifier, columns []Column[R]) statements {
@@ -32,11 +32,12 @@ func newStatements[R any](identifier pgx.Identifier, columns []Column[R]) statem
 	unnest := fmt.Sprintf("unnest(%s) u(%s)", strings.Join(arrays, ", "), list)
 	insert := fmt.Sprintf("insert into %s (tenant, %s) select $1, %s from %s", table, list, strings.Join(values, ", "), unnest)
 	return statements{
-		table:  identifier,
-		load:   fmt.Sprintf("select %s from %s where tenant = $1 and %s = any($2::%s[])", list, table, key.name, key.kind),
-		insert: insert,
-		update: fmt.Sprintf("update %s t set %s from %s where t.tenant = $1 and t.%s = u.%s", table, strings.Join(sets, ", "), unnest, key.name, key.name),
-		upsert: fmt.Sprintf("%s on conflict (tenant, %s) do update set %s", insert, key.name, strings.Join(excluded, ", ")),
-		delete: fmt.Sprintf("delete from %s where tenant = $1 and %s = any($2::%s[])", table, key.name, key.kind),
+		table:   identifier,
+		load:    fmt.Sprintf("select %s from %s where tenant = $1 and %s = any($2::%s[])", list, table, key.name, key.kind),
+		loadAll: fmt.Sprintf("select %s from %s where tenant = $1", list, table),
+		insert:  insert,
+		update:  fmt.Sprintf("update %s t set %s from %s where t.tenant = $1 and t.%s = u.%s", table, strings.Join(sets, ", "), unnest, key.name, key.name),
+		upsert:  fmt.Sprintf("%s on conflict (tenant, %s) do update set %s", insert, key.name, strings.Join(excluded, ", ")),
+		delete:  fmt.Sprintf("delete from %s where tenant = $1 and %s = any($2::%s[])", table, key.name, key.kind),
 	}
 }

@@ -88,6 +88,8 @@ func (w *worker) pause() time.Duration {
 	for _, f := range w.feeders {
 		if wait := time.Until(f.next); wait > 0 {
 			pause = min(pause, wait)
+		} else if f.known && !f.tending.never {
+			pause = min(pause, time.Until(f.tending.next))
 		}
 	}
 	return max(pause, time.Millisecond)
@@ -118,48 +120,78 @@ func (w *worker) round(ctx context.Context) (more bool) {
 			if ctx.Err() != nil {
 				return false
 			}
-			at := place{b.ID, tenant}
-			f := w.feeders[at]
-			if f == nil {
-				f = &feeding{feeder: newFeeder(w.p.store, w.def, b, tenant), seen: -1, used: time.Now()}
-				f.committed = func(tenant string, position int64) { w.p.served.move(place{b.ID, tenant}, position) }
-				w.feeders[at] = f
-			}
-			if head <= f.seen || time.Now().Before(f.next) {
+			f := w.feeding(b, tenant)
+			if time.Now().Before(f.next) {
 				continue
 			}
-			if w.step(ctx, f) {
-				more = true
+			again, err := w.turn(ctx, f, head)
+			if err != nil {
+				w.report(ctx, f, err)
 			}
+			more = more || again
 		}
 	}
 	return more
 }
 
+// turn folds the next stretch of one tenant's log, if it is longer than it was, and does a piece of other work, if it is time: no more than
+// one, so that events do not wait. It reports whether there may be more of either.
+func (w *worker) turn(ctx context.Context, f *feeding, head int64) (more bool, err error) {
+	if head > f.seen {
+		if more, err = w.step(ctx, f); err != nil {
+			f.seen = -1
+			return false, err
+		}
+	}
+	if f.known && f.tending.due(time.Now()) {
+		f.used = time.Now()
+		tended, err := f.tend(ctx, w.p.config.Watermark)
+		if err != nil {
+			f.seen = -1 // what is known of the checkpoint may be out of date
+			return false, err
+		}
+		more = more || tended
+	}
+	f.failed = 0
+	return more, nil
+}
+
+// feeding is who feeds a tenant's log to a build.
+func (w *worker) feeding(b Build, tenant string) *feeding {
+	at := place{b.ID, tenant}
+	f := w.feeders[at]
+	if f == nil {
+		f = &feeding{feeder: newFeeder(w.p.store, w.def, b, tenant), seen: -1, used: time.Now()}
+		f.committed = func(tenant string, position int64) { w.p.served.move(place{b.ID, tenant}, position) }
+		w.feeders[at] = f
+	}
+	return f
+}
+
 // step folds the next stretch of one tenant's log and reports whether there may be more. What has been seen is what was read, whatever
 // a bell said of the head: one that said too much costs an empty read now and then, until the sweep knows better.
-func (w *worker) step(ctx context.Context, f *feeding) (more bool) {
+func (w *worker) step(ctx context.Context, f *feeding) (more bool, err error) {
 	f.used = time.Now()
-	err := f.open(ctx)
-	var s stretch
-	if err == nil {
-		s, err = w.next(ctx, f)
+	if err := f.open(ctx); err != nil {
+		return false, err
 	}
-	if err == nil {
-		if s.full {
-			w.readAhead(ctx, f, s.to)
-		}
-		err = f.apply(ctx, s)
+	s, err := w.next(ctx, f)
+	if err != nil {
+		return false, err
 	}
-	if err == nil {
-		f.failed = 0
-		if !s.full {
-			f.seen = f.position
-		}
-		return s.full
+	if s.full {
+		w.readAhead(ctx, f, s.to)
 	}
-	w.report(ctx, f, err)
-	return false
+	if err := f.apply(ctx, s); err != nil {
+		return false, err
+	}
+	if !s.full {
+		f.seen = f.position
+	}
+	if len(s.events) > 0 {
+		f.stirred()
+	}
+	return s.full, nil
 }
 
 // next is the stretch after the checkpoint, read ahead or read now.
