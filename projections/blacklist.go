@@ -108,7 +108,7 @@ func blacklistMatches(tenant string, q BlacklistQuery, now time.Time, args *argu
 	from, where = "$.customer_listing l", []string{"l.tenant = " + args.bind(tenant)}
 	where = append(where, fmt.Sprintf("(l.expires_at is null or l.expires_at > %s)", args.bind(now)))
 	if q.ServedBy != "" {
-		where = append(where, fmt.Sprintf("(select true from $.customer_agent g where g.tenant = $1 and g.agent = %s and g.ordinal = l.ordinal)", args.bind(q.ServedBy)))
+		where = append(where, fmt.Sprintf("(select jsonb_exists(a.agents, %s) from $.customer_activity a where a.tenant = $1 and a.id = l.customer)", args.bind(q.ServedBy)))
 	}
 	if q.Q != "" {
 		from += " cross join lateral (select b.external_id, b.nickname, b.name from $.customer_text b where b.tenant = $1 and b.ordinal = l.ordinal offset 0) t"

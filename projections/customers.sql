@@ -88,16 +88,6 @@ create table customer_activity (
   primary key (tenant, id)
 ) with (fillfactor = 75);
 
--- Who owns or owned a session of whom: what an agent may see, in the order of the list.
-create table customer_agent (
-  tenant   text collate "C" not null,
-  id       uuid             not null, -- of customer and agent together
-  customer uuid             not null,
-  ordinal  bigint           not null,
-  agent    text             not null,
-  primary key (tenant, id)
-);
-
 -- The blacklist. An entry that has expired counts as gone, also while it is still here.
 create table customer_listing (
   tenant     text collate "C" not null,
@@ -136,7 +126,6 @@ create index customer_updated on customer (tenant, updated_at, ordinal);
 create index customer_nickname on customer (tenant, nickname_key, ordinal);
 create index customer_text_terms on customer_text using gin (terms) with (fastupdate = off);
 create index customer_activity_last_session on customer_activity (tenant, last_session_at, ordinal);
-create unique index customer_agent_agent on customer_agent (tenant, agent, ordinal);
 create unique index customer_listing_position on customer_listing (tenant, position);
 create unique index customer_listing_ordinal on customer_listing (tenant, ordinal);
 create index customer_listing_since on customer_listing (tenant, since, ordinal);

@@ -19,13 +19,6 @@ import (
 
 // This file folds what concerns the service that customers get: their sessions, who served them, and who gets none because of the blacklist.
 
-type customerAgentRow struct {
-	ID       uuid.UUID // see agentKey
-	Customer uuid.UUID
-	Ordinal  int64
-	Agent    string
-}
-
 type customerListingRow struct {
 	Customer   uuid.UUID
 	Ordinal    int64
@@ -36,15 +29,6 @@ type customerListingRow struct {
 	ActorKind  string
 	Actor      string
 	Suppressed int
-}
-
-func newCustomerAgents() *projector.Rows[uuid.UUID, customerAgentRow] {
-	type r = customerAgentRow
-	return projector.NewRows("customer_agent", "id", "uuid", func(r *r) *uuid.UUID { return &r.ID },
-		projector.Value("customer", "uuid", func(r *r) *uuid.UUID { return &r.Customer }),
-		projector.Value("ordinal", "bigint", func(r *r) *int64 { return &r.Ordinal }),
-		projector.Value("agent", "text", func(r *r) *string { return &r.Agent }),
-	)
 }
 
 func newCustomerListings() *projector.Rows[uuid.UUID, customerListingRow] {
@@ -59,11 +43,6 @@ func newCustomerListings() *projector.Rows[uuid.UUID, customerListingRow] {
 		projector.Value("actor", "text", func(r *r) *string { return &r.Actor }),
 		projector.Value("suppressed", "int", func(r *r) *int { return &r.Suppressed }),
 	)
-}
-
-// agentKey names a customer and an agent together: a table of the projector has one key.
-func agentKey(customer uuid.UUID, agent string) uuid.UUID {
-	return uuid.NewSHA1(customer, []byte(agent))
 }
 
 // agentsOf are the agents who own or owned a session of the customer.
@@ -151,7 +130,6 @@ func (f *customersFold) served(activity *customerActivityRow, agent string) erro
 	}
 	f.bits.Set(facet(facetAgent, agent), activity.Ordinal)
 	activity.Agents = string(b)
-	f.agents.Create(customerAgentRow{ID: agentKey(activity.ID, agent), Customer: activity.ID, Ordinal: activity.Ordinal, Agent: agent})
 	return nil
 }
 

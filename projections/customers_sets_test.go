@@ -294,7 +294,7 @@ func TestSetsAreWhatTheRowsSay(t *testing.T) {
 			done = append(done, facet(facetBlacklisted, ""))
 		}
 		sets[c.Ordinal] = slices.Concat(identityFacets(&c), tagFacets(c.Tags), fields, done)
-		texts := foldedText("acme", &c)
+		texts := foldedText(&c)
 		grams[c.Ordinal] = textGrams(&texts)
 		return errors.Join(err, err2)
 	})

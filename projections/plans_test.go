@@ -43,7 +43,7 @@ func checkPlan(t *testing.T, store *eventstore.Store, index, sql string, args []
 	}
 	var indexes []string
 	plans[0].Plan.walk(func(p plan) {
-		narrow := p.Table == "customer_agent" || p.Table == "customer_listing" // what one agent or the blacklist has may be sorted
+		narrow := p.Table == "customer_listing" // what the blacklist has may be sorted
 		if p.Type == "Seq Scan" || p.Type == "Bitmap Heap Scan" && !narrow {
 			t.Errorf("%s of %s\n%s\n%s", p.Type, p.Table, sql, text)
 		}
@@ -98,8 +98,6 @@ func TestPlans(t *testing.T) {
 		`insert into $.customer_activity select tenant, md5(id::text || n)::uuid, ordinal + n * 2000, open_session, first_session_at, last_session_at, last_message_at,
 			session_count, message_count, rating_sum, rating_count, rating_last, rating_last_at, last_customer_message_at, suppressed_count, agents, last_agent
 		from $.customer_activity, generate_series(1, 24) n`,
-		`insert into $.customer_agent select tenant, md5(id::text || n)::uuid, md5(customer::text || n)::uuid, ordinal + n * 2000, agent || '-' || n
-		from $.customer_agent, generate_series(1, 24) n`,
 		`insert into $.customer_listing select tenant, md5(customer::text || n)::uuid, ordinal + n * 2000, position + n * 10000, since, expires_at, reason,
 			actor_kind, actor, suppressed
 		from $.customer_listing, generate_series(1, 24) n`,
