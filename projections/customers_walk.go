@@ -28,12 +28,13 @@ type walk struct {
 	chunk     int   // customers that are judged at once
 	buckets   int   // buckets that are searched at once
 	seek      bool  // the index of terms is searched at once, see judgedFirst
+	dear      int   // how many customers are judged for what the search of a bucket costs
 	learned   bool
 }
 
 // walk begins beyond an ordinal; 0 is the beginning.
 func (a *answer) walk(ascending bool, beyond int64) *walk {
-	w := &walk{a: a, ascending: ascending, window: 2, chunk: 200, buckets: 1}
+	w := &walk{a: a, ascending: ascending, window: 2, chunk: 200, buckets: 1, dear: 20}
 	switch {
 	case ascending:
 		w.at = max(a.from, beyond+1)
@@ -168,8 +169,7 @@ func (w *walk) learn(buckets []int) error {
 			ordinals = append(ordinals, ordinal)
 		}
 	}
-	const dear = 20 // a search of a bucket costs as much as judging so many
-	if (w.seek || w.a.looked >= judgedFirst) && total > dear*full && w.a.unsearched(unsearched) {
+	if (w.seek || w.a.looked >= judgedFirst) && total > w.dear*full && w.a.unsearched(unsearched) {
 		w.buckets = min(2*w.buckets, 64)
 		return w.a.search(unsearched)
 	}
