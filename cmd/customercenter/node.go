@@ -106,7 +106,7 @@ func (n *node) open(ctx context.Context, databaseURL string, master *keyring.Mas
 	if n.relay, err = relay.New(relay.Config{Store: n.store, NATS: n.nc}); err != nil {
 		return err
 	}
-	if n.policies, err = policies.New(policies.Config{Store: n.store, Center: n.center, NATS: n.nc, Bells: n.bells, Log: n.log}); err != nil {
+	if n.policies, err = policies.New(policies.Config{Store: n.store, Center: n.center, Builds: n.projector, NATS: n.nc, Bells: n.bells, Log: n.log}); err != nil {
 		return err
 	}
 	return n.metrics.Register(lag{n})

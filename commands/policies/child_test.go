@@ -15,6 +15,8 @@ import (
 	"customercenter/eventstore"
 	"customercenter/eventstore/bell"
 	"customercenter/eventstore/keyring"
+	"customercenter/projections"
+	"customercenter/projections/projector"
 )
 
 // childEnv makes the test program a process that runs the policies: its value is the address of the database, that of NATS is in the other.
@@ -51,7 +53,11 @@ func child() error {
 		return err
 	}
 	store := eventstore.New(pool, eventstore.NewCodec(catalog.Events()...), keyring.New(pool, master), eventstore.WithBell(bell.Ringer(nc)))
-	r, err := New(Config{Store: store, Center: newCenter(store, 0), NATS: nc, Bells: bells, Sweep: 50 * time.Millisecond})
+	builds, err := projector.New(projector.Config{Store: store, Definitions: projections.Definitions()}) // which another process fills
+	if err != nil {
+		return err
+	}
+	r, err := New(Config{Store: store, Center: newCenter(store, 0), Builds: builds, NATS: nc, Bells: bells, Sweep: 50 * time.Millisecond})
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ type cloudEvent struct {
 	ID              string      `json:"id"`      // the same whenever the message is published; in Nats-Msg-Id too
 	Type            string      `json:"type"`    // message.send
 	Source          string      `json:"source"`  // /tenants/<tenant>
-	Subject         string      `json:"subject"` // the session's stream
+	Subject         string      `json:"subject"` // the session's stream, or the recipient's
 	Time            time.Time   `json:"time"`    // when the message was written
 	DataContentType string      `json:"datacontenttype"`
 	Data            sendMessage `json:"data"`
@@ -29,12 +29,13 @@ type cloudEvent struct {
 
 // sendMessage asks a channel to send a message to a customer.
 type sendMessage struct {
-	SessionID     uuid.UUID   `json:"session_id"`
+	SessionID     uuid.UUID   `json:"session_id,omitzero"`      // of an agent's message
+	AutoMessageID uuid.UUID   `json:"auto_message_id,omitzero"` // of an auto message, which belongs to no session
 	CustomerID    uuid.UUID   `json:"customer_id"`
 	ExternalID    string      `json:"external_id"`
 	AssociationID int         `json:"association_id"`
 	Channel       string      `json:"channel"`
-	Agent         string      `json:"agent"`
+	Agent         string      `json:"agent,omitempty"`
 	Message       sentMessage `json:"message"`
 }
 
@@ -57,12 +58,17 @@ func outgoing(d *eventstore.Decoded, id uuid.UUID, m session.MessageRecorded, to
 			Agent: m.Sender.ID, Message: sentMessage{ID: m.Message, Kind: m.Kind, Text: m.Text, URL: m.URL, Name: m.Name},
 		},
 	}
-	body, err := json.Marshal(event)
+	return event.message(d, to.Association)
+}
+
+// message is the event as it is published through an association.
+func (e *cloudEvent) message(d *eventstore.Decoded, association int) (*nats.Msg, error) {
+	body, err := json.Marshal(e)
 	if err != nil {
 		return nil, fmt.Errorf("policies: the message of position %d cannot be encoded: %w", d.Position, err)
 	}
-	msg := nats.NewMsg(Subject(d.Tenant, to.Association))
-	msg.Header.Set(jetstream.MsgIDHeader, event.ID)
+	msg := nats.NewMsg(Subject(d.Tenant, association))
+	msg.Header.Set(jetstream.MsgIDHeader, e.ID)
 	msg.Header.Set("content-type", "application/cloudevents+json")
 	msg.Data = body
 	return msg, nil

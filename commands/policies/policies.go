@@ -25,12 +25,15 @@ import (
 	"customercenter/eventstore"
 	"customercenter/eventstore/bell"
 	"customercenter/eventstore/lease"
+	"customercenter/projections"
 )
 
-// Config says what the policies work with. Store, Center and NATS are needed.
+// Config says what the policies work with. Store, Center, Builds and NATS are needed.
 type Config struct {
 	Store  *eventstore.Store
 	Center *commands.Center
+	// Builds tells which read models are asked for the audiences of auto messages.
+	Builds projections.Builds
 	// NATS should reconnect for ever.
 	NATS *nats.Conn
 	// Bells tell of what is appended; nil: it is found by the sweep.
@@ -61,8 +64,8 @@ const (
 
 // New checks the description and returns a runner that does nothing yet.
 func New(c Config) (*Runner, error) {
-	if c.Store == nil || c.Center == nil || c.NATS == nil {
-		return nil, errors.New("policies: a store, a center and a connection to NATS are needed")
+	if c.Store == nil || c.Center == nil || c.Builds == nil || c.NATS == nil {
+		return nil, errors.New("policies: a store, a center, builds of read models and a connection to NATS are needed")
 	}
 	if c.Sweep <= 0 {
 		c.Sweep = time.Second
@@ -77,7 +80,7 @@ func New(c Config) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newRunner(c, liftExpiredBlacklistings(c), send.policy()), nil
+	return newRunner(c, liftExpiredBlacklistings(c), send.policy(), newAddresser(c).policy(), send.autoPolicy(), noteAutoMessageReplies(c)), nil
 }
 
 func newRunner(c Config, all ...*policy) *Runner {
@@ -118,7 +121,7 @@ func (r *Runner) prepare(ctx context.Context, p *policy) {
 	}
 }
 
-// policy is one "whenever this happened, do that". What it does in react and due must be such that doing it again does no harm.
+// policy is one "whenever this happened, do that". What it does in react, reactAll and due must be such that doing it again does no harm.
 type policy struct {
 	name  string   // stored; never changes
 	types []string // of the events that it hears
@@ -130,6 +133,8 @@ type policy struct {
 	note func(d *eventstore.Decoded) []statement
 	// react, if set, does what follows from an event. A *domain.Refusal passes the event over; with any other error it is tried again.
 	react func(ctx context.Context, d *eventstore.Decoded) error
+	// reactAll, if set, does what follows from all events of a page together. After an error it is asked again, for the same ones or more.
+	reactAll func(ctx context.Context, tenant string, page []*eventstore.Decoded) error
 	// due, if set, does what has become due of a tenant, and reports whether there may be more. It is called by the sweep.
 	due func(ctx context.Context, tenant string) (more bool, err error)
 }

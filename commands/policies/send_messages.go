@@ -39,7 +39,7 @@ type sender struct {
 }
 
 func newSender(c Config) (*sender, error) {
-	js, err := jetstream.New(c.NATS)
+	js, err := jetstream.New(c.NATS, jetstream.WithPublishAsyncTimeout(sendPatience))
 	if err != nil {
 		return nil, fmt.Errorf("policies: %w", err)
 	}

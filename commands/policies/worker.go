@@ -132,6 +132,7 @@ func (w *worker) handle(ctx context.Context, events []eventstore.Event, swept bo
 		return !slices.Contains(w.policy.types, e.Type) || w.policy.wants != nil && !w.policy.wants(&e)
 	})
 	var notes []statement
+	var fine []*eventstore.Decoded
 	var failure error
 	if len(heard) > 0 {
 		decoded, broken, err := w.store.OpenEach(ctx, heard)
@@ -145,6 +146,14 @@ func (w *worker) handle(ctx context.Context, events []eventstore.Event, swept bo
 				break
 			}
 			notes = append(notes, noted...)
+			if broken[i] == nil {
+				fine = append(fine, &decoded[i])
+			}
+		}
+	}
+	if w.policy.reactAll != nil && len(fine) > 0 {
+		if err := w.policy.reactAll(ctx, w.tenant, fine); err != nil {
+			to, notes, failure = w.read, nil, err
 		}
 	}
 	w.read = to

@@ -20,6 +20,8 @@ import (
 	"customercenter/eventstore/eventstoretest"
 	"customercenter/internal/natsserver"
 	"customercenter/internal/natstest"
+	"customercenter/projections"
+	"customercenter/projections/projector"
 )
 
 func TestMain(m *testing.M) {
@@ -45,6 +47,8 @@ type world struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	bells  *bell.Listener
+	// projector tells which read models there are; nobody fills them before project.
+	projector *projector.Projector
 }
 
 func newWorld(t *testing.T, others ...string) *world {
@@ -66,6 +70,7 @@ func newWorld(t *testing.T, others ...string) *world {
 	w.store = eventstore.New(pool, eventstore.NewCodec(catalog.Events()...), keys, eventstore.WithBell(bell.Ringer(nc)))
 	w.center = newCenter(w.store, 0)
 	w.past = newCenter(w.store, -30*time.Second)
+	w.projector = newProjector(t, w.store, bells)
 	for _, slug := range append([]string{tenant}, others...) {
 		if err := w.store.CreateTenant(t.Context(), slug, slug); err != nil {
 			t.Fatal(err)
@@ -108,7 +113,41 @@ func (w *world) mustOn(center *commands.Center, by commands.By, cmd command) com
 // config describes a runner in a process of its own: with a store and a center that have seen nothing yet.
 func (w *world) config() Config {
 	store := eventstoretest.On(w.t, w.store.Pool(), w.store.Codec())
-	return Config{Store: store, Center: newCenter(store, 0), NATS: w.nc, Bells: w.bells, Sweep: 20 * time.Millisecond}
+	return Config{Store: store, Center: newCenter(store, 0), Builds: w.projector, NATS: w.nc, Bells: w.bells, Sweep: 20 * time.Millisecond}
+}
+
+func newProjector(t *testing.T, store *eventstore.Store, bells *bell.Listener) *projector.Projector {
+	t.Helper()
+	p, err := projector.New(projector.Config{Store: store, Definitions: projections.Definitions(), Bells: bells, Sweep: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// project builds the read models and keeps them up to date until the test ends.
+func (w *world) project() {
+	w.t.Helper()
+	if err := w.projector.EnsureBuilt(w.t.Context(), nil); err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.projector.Run(ctx) }()
+	w.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Error(err)
+		}
+	})
+}
+
+// projected waits until a read model has all there is.
+func (w *world) projected(model string) {
+	w.t.Helper()
+	if served, fresh, err := w.projector.WaitFor(w.t.Context(), model, tenant, w.head(), patience); err != nil || !fresh {
+		w.t.Fatalf("%s is at %d, %v", model, served, err)
+	}
 }
 
 // start runs a runner until the returned function is called, which waits for its end, or the test ends.
