@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -59,7 +60,7 @@ type tagsOutput struct {
 }
 
 func (s *server) listTags(ctx context.Context, r *request, in *listTagsInput) (*tagsOutput, error) {
-	served, err := s.serve(ctx, projections.TagUsageName, r.who.Tenant, in.After)
+	served, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, in.After)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func (s *server) tags(ctx context.Context, r *request) ([]Tag, error) {
 	if err != nil {
 		return nil, err
 	}
-	usage, err := projections.NewTagUsage(s.Store, s.Projector).Of(ctx, r.who.Tenant)
+	usage, err := s.Customers.TagUsage(ctx, r.who.Tenant, slices.Collect(maps.Keys(state.Names)))
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ type oneTagOutput struct {
 }
 
 func (s *server) getTag(ctx context.Context, r *request, in *oneTagInput) (*oneTagOutput, error) {
-	served, err := s.serve(ctx, projections.TagUsageName, r.who.Tenant, in.After)
+	served, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, in.After)
 	if err != nil {
 		return nil, err
 	}

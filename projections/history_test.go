@@ -11,7 +11,6 @@ import (
 
 	"customercenter/domain/automessage"
 	"customercenter/domain/catalog"
-	"customercenter/domain/customer"
 	"customercenter/domain/session"
 	"customercenter/domain/suppressed"
 	"customercenter/eventstore"
@@ -144,36 +143,5 @@ func TestHistoryGoesOnAfterItsBudget(t *testing.T) {
 	}
 	if found, pages := m.history(q); len(found) != 1 || pages != 2 {
 		t.Errorf("found %v in %d pages", found, pages)
-	}
-}
-
-func TestTagUsageCountsCustomers(t *testing.T) {
-	m := newModel(t, 11)
-	m.Run(1200)
-	vip := m.NewTag("VIP")
-	p := m.NewCustomer("A", vip)
-	m.Append(customer.Stream(p.ID), p.ID, customer.Untagged{Tag: vip})
-	m.Append(customer.Stream(p.ID), p.ID, customer.Tagged{Tag: vip})
-	q := m.NewCustomer("B", vip)
-	m.Append(customer.Stream(q.ID), q.ID, customer.Untagged{Tag: vip})
-	m.sync(projections.TagUsageName)
-
-	want := map[uuid.UUID]int64{}
-	for _, person := range m.Customers {
-		for _, tag := range person.State.Tags {
-			want[tag]++
-		}
-	}
-	want[vip] = 1
-	usage, err := projections.NewTagUsage(m.store, m.projector).Of(t.Context(), tenant)
-	if err != nil {
-		t.Fatal(err)
-	}
-	maps.DeleteFunc(usage, func(_ uuid.UUID, n int64) bool { return n == 0 })
-	if len(want) < 5 || !maps.Equal(usage, want) {
-		t.Errorf("usage %v, want %v", usage, want)
-	}
-	if other, err := projections.NewTagUsage(m.store, m.projector).Of(t.Context(), "other"); err != nil || len(other) != 0 {
-		t.Errorf("another tenant: %v, %v", other, err)
 	}
 }
