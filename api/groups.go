@@ -64,6 +64,8 @@ func (s *server) groupOperations() {
 	register(s, operation{id: "delete-group", method: http.MethodDelete, path: "/v1/groups/{id}", tag: tag,
 		summary: "Delete a group", notes: "Its members leave it. Views that read it stay, and find nobody in it. Its id never comes back.",
 		errors: []int{http.StatusPreconditionFailed}}, s.deleteGroup)
+	s.groupHistoryOperation()
+	s.groupPreviewOperation()
 }
 
 func (s *server) listGroups(ctx context.Context, r *request, _ *struct{ After }) (*struct{ Body List[Group] }, error) {

@@ -186,3 +186,68 @@ func TestARepeatedDefinitionIsOne(t *testing.T) {
 	}
 	define("Other").refused(http.StatusUnprocessableEntity, "IDEMPOTENCY_KEY_REUSED", "")
 }
+
+func TestAGroupsHistory(t *testing.T) {
+	w := start(t, options{idle: true})
+	w.admin("POST", "/v1/groups", groupInput("Another", listed)).want(http.StatusCreated) // no matter
+	path := "/v1/groups/" + w.admin("POST", "/v1/groups", groupInput("沉默客户", silent)).want(http.StatusCreated).get("id").(string)
+	w.admin("PATCH", path, map[string]any{"rule": json.RawMessage(listed), "agent_visible": true}).want(http.StatusOK)
+	w.admin("DELETE", path, nil).want(http.StatusNoContent)
+	for language, want := range map[string][]string{
+		"zh": {"删除了分组“沉默客户”。", "分组“沉默客户”的客服可见设为：是。", "修改了分组“沉默客户”的规则；第 2 版。", "创建了分组“沉默客户”；客服可见：否。"},
+		"en": {"The group 沉默客户 was deleted.", "Whether agents see the group 沉默客户 was set to: yes.", "The rule of the group 沉默客户 was revised; revision 2.",
+			"The group 沉默客户 was defined; visible to agents: no."},
+	} {
+		got := w.read("acme/admin", path+"/history", 0, language).want(http.StatusOK)
+		for i, text := range want {
+			if said := got.get(fmt.Sprintf("items.%d.text", i)); said != text {
+				t.Errorf("event %d reads %q, want %q", i, said, text)
+			}
+		}
+		rule := got.get("items.2.changes.0")
+		if got.get("items.2.changes.0.field") != "rule" || got.get("items.2.changes.0.old") == nil || got.get("items.2.changes.0.new") == nil {
+			t.Errorf("the change of the rule reads %v", rule)
+		}
+		if got.get("items.4") != nil {
+			t.Errorf("there is more: %s", got.body)
+		}
+	}
+	w.admin("GET", "/v1/groups/"+uuid.NewString()+"/history", nil).refused(http.StatusNotFound, "NOT_FOUND", "")
+}
+
+func TestAPreviewShowsWhoWouldBeInAGroup(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	vip := w.admin("POST", "/v1/tags", TagInput{"VIP"}).want(http.StatusCreated).get("id").(string)
+	var last reply
+	for i := range 14 {
+		body := map[string]any{"association_id": 1, "external_id": fmt.Sprint("visitor-", i)}
+		if i%7 != 0 { // 12 of them
+			body["tags"] = []string{vip}
+		}
+		last = w.admin("POST", "/v1/customers", body).want(http.StatusCreated)
+	}
+	head := w.head("acme")
+	preview := func(body any) reply {
+		return w.do(call{as: "acme/admin", method: "POST", path: "/v1/groups/preview", body: body,
+			headers: map[string]string{"X-After-Position": fmt.Sprint(last.position()), "Accept-Language": "en"}})
+	}
+	got := preview(map[string]any{"rule": hasTag(vip)}).want(http.StatusOK)
+	var shown Preview
+	got.into(&shown)
+	if shown.Count.Value != 12 || !shown.Count.Exact || len(shown.Sample) != 10 || shown.Sample[0].ExternalID != "visitor-13" || shown.Enter != shown.Count ||
+		shown.Leave.Value != 0 || !shown.Leave.Exact || !strings.Contains(shown.Description, "VIP") {
+		t.Errorf("the preview is %s", got.body)
+	}
+	none := preview(map[string]any{"rule": json.RawMessage(`{"all":[` + string(hasTag(vip)) + `,` + listed + `]}`)}).want(http.StatusOK)
+	if none.get("count.value") != 0.0 || none.get("sample.0") != nil {
+		t.Errorf("the preview of nobody is %s", none.body)
+	}
+	preview(map[string]any{"rule": json.RawMessage(`{}`)}).refused(http.StatusUnprocessableEntity, "VALIDATION", "rule")
+	preview(map[string]any{"rule": json.RawMessage(`{"field":"groups","op":"is_empty"}`)}).refused(http.StatusUnprocessableEntity, "VALIDATION", "rule.field")
+	preview(map[string]any{"rule": hasTag(uuid.NewString())}).refused(http.StatusUnprocessableEntity, "TAG_UNKNOWN", "rule.value[0]")
+	preview(map[string]any{"rule": hasTag(vip), "group_id": uuid.NewString()}).refused(http.StatusUnprocessableEntity, "GROUP_UNKNOWN", "group_id")
+	if after := w.head("acme"); after != head {
+		t.Errorf("the log went from %d to %d", head, after)
+	}
+}

@@ -22,6 +22,7 @@ type narrator struct {
 	zone     *time.Location
 	personal bool // the reader may see personal data
 	tags     map[uuid.UUID]string
+	groups   map[uuid.UUID]string // in histories of groups
 	// associations are the names by id.
 	associations map[int]string
 }
@@ -90,7 +91,7 @@ func (t told) word(kind, value string) string {
 // kinds are what the words of an event's values are filed under, by the value's name; causes are filed by aggregate.
 var kinds = map[string]string{
 	"channel": "channel", "via": "via", "initiator": "party", "by": "party", "kind": "message", "day": "day", "entitlement": "entitlement",
-	"customer_center": "access", "blacklist": "access", "callback": "bool", "aborted": "bool", "late": "bool", "removed": "bool",
+	"customer_center": "access", "blacklist": "access", "callback": "bool", "aborted": "bool", "late": "bool", "removed": "bool", "agent_visible": "bool",
 	"customer.cause": "removal", "session.cause": "end",
 }
 
@@ -117,8 +118,11 @@ func (t told) words(name string, v any) string {
 		}
 		return fmt.Sprint(v)
 	case uuid.UUID:
-		if name == "tag" {
+		switch name {
+		case "tag":
 			return t.tag(v)
+		case "group":
+			return t.group(v)
 		}
 		return v.String()
 	case []uuid.UUID:

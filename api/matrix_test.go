@@ -62,6 +62,8 @@ var matrix = map[string][5]string{
 	"POST /v1/groups":                                      {all, no, no, no, no},
 	"PATCH /v1/groups/{id}":                                {all, no, no, no, no},
 	"DELETE /v1/groups/{id}":                               {all, no, no, no, no},
+	"GET /v1/groups/{id}/history":                          {all, no, no, no, no},
+	"POST /v1/groups/preview":                              {all, no, no, no, no},
 	"GET /v1/views":                                        {all, ownIf, all, no, no}, // those that are shared, and the own ones
 	"GET /v1/views/{id}":                                   {all, ownIf, all, no, no},
 	"POST /v1/views":                                       {all, ownIf, no, no, no},

@@ -194,7 +194,7 @@ func (w *world) resolved(schema *huma.Schema) *huma.Schema {
 }
 
 func carriesIDs(name string) bool {
-	return slices.Contains([]string{"tags", "association_id", "customer_id", "session_id", "tag_id", "ids", "customers", "rule", "filter"}, name)
+	return slices.Contains([]string{"tags", "association_id", "customer_id", "session_id", "tag_id", "ids", "customers", "rule", "filter", "group_id"}, name)
 }
 
 // value is a valid value of a body's member, by its name: what is valid is known to the domain, not to the description.
@@ -214,6 +214,8 @@ func (w *world) value(r route, name string, schema *huma.Schema, own belongings)
 		return own["tags"]
 	case "tags":
 		return []string{own["tags"]}
+	case "group_id":
+		return own["groups"]
 	case "rule", "filter":
 		return hasTag(own["tags"])
 	case "ids", "customers":

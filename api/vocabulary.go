@@ -7,14 +7,16 @@ import (
 	"strconv"
 	"time"
 
-	filters "customercenter/domain/filter"
+	"github.com/google/uuid"
+
+	"customercenter/domain/filter"
 	"customercenter/internal/locale"
 )
 
 // vocabulary is what the filters of a tenant may speak of, and what people call it. It is that of one reader at one moment.
 type vocabulary struct {
-	language filters.Language
-	names    filters.Names
+	language filter.Language
+	names    filter.Names
 	words    string // the reader's language, as package filter names it
 	personal bool   // the reader may see personal data
 	log      *slog.Logger
@@ -47,12 +49,17 @@ func (s *server) vocabulary(ctx context.Context, r *request) (*vocabulary, error
 		zone = time.UTC
 	}
 	v := &vocabulary{
-		language: filters.Language{Custom: fields.Filterable(), Groups: true},
-		names: filters.Names{
-			Tags: tags.Names, Groups: groups.Names(), Zone: zone,
+		language: filter.Language{Custom: fields.Filterable(), Groups: true},
+		names: filter.Names{
+			Tags: tags.Names, Groups: map[uuid.UUID]string{}, Zone: zone,
 			Fields: map[string]string{}, Options: map[string]map[string]string{}, Associations: map[string]string{},
 		},
 		words: words(r.language), personal: r.who.Personal, log: r.log,
+	}
+	for id, g := range groups.All {
+		if seesGroup(r, g) { // else it is told by its id
+			v.names.Groups[id] = g.Name
+		}
 	}
 	for _, f := range v.language.Custom {
 		v.names.Fields["custom."+f.Key] = f.Label
@@ -75,7 +82,7 @@ func words(l locale.Language) string {
 // tell returns a stored filter as a reader may see it, and what it says in words. What it looks for in personal data may be personal
 // itself: who sees that masked gets no filter, and a mask for the words.
 func (v *vocabulary) tell(stored json.RawMessage) (shown json.RawMessage, description string) {
-	f, err := filters.Parse(stored, &v.language, "filter")
+	f, err := filter.Parse(stored, &v.language, "filter")
 	if err != nil { // what it names cannot go while it does, so this is a mistake of ours: it is shown without words
 		v.log.Error("api: a stored filter is not understood", "error", err)
 		return stored, ""

@@ -26,7 +26,7 @@ func (cmd ChangeView) Run(ctx context.Context, c *Center, by By) (Done, error) {
 		if err != nil {
 			return err
 		}
-		events, err := all.state.Change(cmd.View, by.person(cmd.Admin), draft, words.known())
+		events, err := all.state.Change(cmd.View, by.person(cmd.Admin), draft, words.known(cmd.Admin))
 		if err != nil {
 			return err
 		}

@@ -70,7 +70,8 @@ func TestViews(t *testing.T) {
 	}
 	no, other := false, "Other"
 	w.appends(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Shared: &no, Admin: true}}, view.Unshared{View: id})
-	w.appends(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Name: &name, Filter: inGroup}})
+	w.appends(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Name: &name, Filter: inGroup, Admin: true}})
+	w.refused(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Filter: inGroup}}, domain.CodeGroupUnknown, "filter.value[0]") // agents do not see it
 	w.refused(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Name: &other}, IfVersion: 2}, commands.CodePreconditionFailed, "")
 	w.refused(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Shared: &shared}}, domain.CodeForbidden, "shared")
 	stranger := w.by

@@ -36,7 +36,7 @@ func (cmd SaveView) Run(ctx context.Context, c *Center, by By) (Done, error) {
 			return err
 		}
 		id := a.center.newID()
-		events, err := all.state.Create(id, by.person(cmd.Admin), draft, words.known())
+		events, err := all.state.Create(id, by.person(cmd.Admin), draft, words.known(cmd.Admin))
 		if err != nil {
 			return err
 		}

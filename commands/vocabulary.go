@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"customercenter/domain/filter"
 	"customercenter/domain/group"
 	"customercenter/domain/view"
@@ -57,10 +59,16 @@ func (v vocabulary) filter(a *attempt, raw json.RawMessage, place string) (*filt
 	return parsed, nil
 }
 
-// known says what a view may name.
-func (v vocabulary) known() view.Known {
+// known says what a view may name. Who is no admin knows of no groups but those that are visible to agents.
+func (v vocabulary) known(admin bool) view.Known {
 	custom := v.language(true).Custom
-	return view.Known{Tags: v.tags.state.Known, Groups: v.groups.state.Known, Custom: func(key string) bool {
-		return slices.ContainsFunc(custom, func(f filter.CustomField) bool { return f.Key == key })
-	}}
+	return view.Known{
+		Tags: v.tags.state.Known,
+		Groups: func(id uuid.UUID) bool {
+			return v.groups.state.Known(id) && (admin || v.groups.state.All[id].AgentVisible)
+		},
+		Custom: func(key string) bool {
+			return slices.ContainsFunc(custom, func(f filter.CustomField) bool { return f.Key == key })
+		},
+	}
 }

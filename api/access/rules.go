@@ -69,11 +69,13 @@ var rules = map[string]reach{
 	"rename-tag": {Admin: All},
 	"delete-tag": {Admin: All},
 
-	"list-groups":  {Admin: All, Agent: All, Analyst: All}, // an agent sees those that are visible to agents
-	"get-group":    {Admin: All, Agent: All, Analyst: All},
-	"define-group": {Admin: All},
-	"change-group": {Admin: All},
-	"delete-group": {Admin: All},
+	"list-groups":   {Admin: All, Agent: All, Analyst: All}, // an agent sees those that are visible to agents
+	"get-group":     {Admin: All, Agent: All, Analyst: All},
+	"define-group":  {Admin: All},
+	"change-group":  {Admin: All},
+	"delete-group":  {Admin: All},
+	"preview-group": {Admin: All},
+	"group-history": {Admin: All},
 
 	// Of views everybody has the own ones and the shared ones; admins may change the shared ones, and delete every one.
 	"list-views":  {Admin: All, Agent: Own, Analyst: All},

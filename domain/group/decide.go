@@ -18,9 +18,9 @@ type Rule struct {
 	Tags func(uuid.UUID) bool
 }
 
-// check refuses a rule that everybody would match by saying nothing (VALIDATION), and one that names a tag that does not exist
+// Check refuses a rule that everybody would match by saying nothing (VALIDATION), and one that names a tag that does not exist
 // (TAG_UNKNOWN), each with its path. A tag that is deleted later stays in the rule: no customer has it any more.
-func (r Rule) check() error {
+func (r Rule) Check() error {
 	if r.Filter == nil || r.Filter.Root() == nil {
 		return domain.Invalid("rule", domain.RuleRequired)
 	}
@@ -43,7 +43,7 @@ func (s *State) Define(id uuid.UUID, name string, rule Rule, agentVisible bool) 
 	if _, taken := s.byName[text.Fold(name)]; taken {
 		return nil, domain.Refuse(domain.CodeGroupExists).At("name")
 	}
-	if err := rule.check(); err != nil {
+	if err := rule.Check(); err != nil {
 		return nil, err
 	}
 	if len(s.All) >= MaxGroups {
@@ -59,7 +59,7 @@ func (s *State) Revise(id uuid.UUID, rule Rule) ([]Event, error) {
 	if !found {
 		return nil, domain.Refuse(domain.CodeNotFound)
 	}
-	if err := rule.check(); err != nil {
+	if err := rule.Check(); err != nil {
 		return nil, err
 	}
 	if canonical := rule.Filter.JSON(); !bytes.Equal(canonical, g.Rule) {

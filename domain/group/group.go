@@ -56,15 +56,6 @@ func (s *State) Sorted() []Group {
 	return slices.SortedFunc(maps.Values(s.All), func(a, b Group) int { return slices.Compare(a.ID[:], b.ID[:]) })
 }
 
-// Names has the name of every group that exists.
-func (s *State) Names() map[uuid.UUID]string {
-	names := make(map[uuid.UUID]string, len(s.All))
-	for id, g := range s.All {
-		names[id] = g.Name
-	}
-	return names
-}
-
 // Uses lists the groups whose rule reads a field, by its name in the filter language ("custom.level"), oldest first.
 func (s *State) Uses(field string) []domain.Use {
 	return s.using(func(mentioned filter.Mentioned) bool { return mentioned.Field(field) })
