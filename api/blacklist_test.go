@@ -131,7 +131,7 @@ func TestBlacklistingThatIsRefused(t *testing.T) {
 	w.do(call{as: "acme/admin", method: "DELETE", path: "/v1/customers/" + id + "/blacklist", headers: map[string]string{"If-Match": `"1"`}}).
 		refused(http.StatusPreconditionFailed, "PRECONDITION_FAILED", "")
 	// An edit that does not know of the blacklisting has lost a race, too.
-	w.do(call{as: "acme/admin", method: "PATCH", path: "/v1/customers/" + id, body: EditInput{Profile: map[string]*string{"qq": ptr("1")}},
+	w.do(call{as: "acme/admin", method: "PATCH", path: "/v1/customers/" + id, body: edit(map[string]*string{"qq": ptr("1")}),
 		headers: map[string]string{"If-Match": `"1"`}}).refused(http.StatusPreconditionFailed, "PRECONDITION_FAILED", "")
 }
 

@@ -51,9 +51,9 @@ func TestTheSameRequestIsCarriedOutOnce(t *testing.T) {
 
 	// The address belongs to the request.
 	one, two := w.customer("acme/admin", "one", "x"), w.customer("acme/admin", "two", "x")
-	edit := EditInput{Profile: map[string]*string{"name": ptr("n")}}
-	keyed("PATCH", "/v1/customers/"+one, edit, "k3").want(http.StatusOK)
-	keyed("PATCH", "/v1/customers/"+two, edit, "k3").refused(http.StatusUnprocessableEntity, "IDEMPOTENCY_KEY_REUSED", "")
+	change := edit(map[string]*string{"name": ptr("n")})
+	keyed("PATCH", "/v1/customers/"+one, change, "k3").want(http.StatusOK)
+	keyed("PATCH", "/v1/customers/"+two, change, "k3").refused(http.StatusUnprocessableEntity, "IDEMPOTENCY_KEY_REUSED", "")
 
 	// Many at once.
 	ids := make([]string, 16)
@@ -127,7 +127,7 @@ func TestAReadThatWaitsInVainSaysSo(t *testing.T) {
 		}
 	}
 	accept()
-	edited := w.admin("PATCH", "/v1/customers/"+made.get("id").(string), EditInput{Profile: map[string]*string{"name": ptr("n")}}).want(http.StatusOK)
+	edited := w.admin("PATCH", "/v1/customers/"+made.get("id").(string), edit(map[string]*string{"name": ptr("n")})).want(http.StatusOK)
 	if edited.get("id") != made.get("id") || edited.header.Get("X-Stale") != "true" || edited.position() != sent.position()+2 {
 		t.Errorf("edited %s at %d", edited.body, edited.position())
 	}

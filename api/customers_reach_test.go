@@ -55,7 +55,7 @@ func TestAgentsReachTheCustomersTheyServed(t *testing.T) {
 	requests := func(id, session string) []call {
 		return []call{
 			{method: "GET", path: "/v1/customers/" + id},
-			{method: "PATCH", path: "/v1/customers/" + id, body: EditInput{Profile: map[string]*string{"qq": ptr("12345")}}},
+			{method: "PATCH", path: "/v1/customers/" + id, body: edit(map[string]*string{"qq": ptr("12345")})},
 			{method: "PUT", path: "/v1/customers/" + id + "/tags", body: map[string]any{"tags": []string{tag}}},
 			{method: "DELETE", path: "/v1/customers/" + id + "/tags/" + tag},
 			{method: "PUT", path: "/v1/customers/" + id + "/tags/" + tag},
@@ -169,7 +169,7 @@ func TestAgentsReachWhatTheyHaveJustAccepted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		edited := w.do(call{as: "acme/agent", method: "PATCH", path: "/v1/customers/" + customer, body: EditInput{Profile: map[string]*string{"qq": ptr("1")}}}).want(http.StatusOK)
+		edited := w.do(call{as: "acme/agent", method: "PATCH", path: "/v1/customers/" + customer, body: edit(map[string]*string{"qq": ptr("1")})}).want(http.StatusOK)
 		if edited.position() <= done {
 			t.Errorf("edited at %d, accepted at %d", edited.position(), done)
 		}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -29,13 +30,13 @@ func TestCustomerFromBirthToTag(t *testing.T) {
 	}
 	path := "/v1/customers/" + id
 
-	edited := w.admin("PATCH", path, EditInput{Profile: map[string]*string{"name": nil, "company": ptr(" ACME ")}}).want(http.StatusOK)
+	edited := w.admin("PATCH", path, edit(map[string]*string{"name": nil, "company": ptr(" ACME ")})).want(http.StatusOK)
 	if edited.get("profile.name") != "" || edited.get("profile.company") != "ACME" || edited.get("profile.phone") != "13800001234" || edited.header.Get("ETag") != `"2"` {
 		t.Errorf("edited %s", edited.body)
 	}
 	// A lost race.
 	race := func(tag string) reply {
-		return w.do(call{as: "acme/admin", method: "PATCH", path: path, body: EditInput{Profile: map[string]*string{"qq": ptr("1")}}, headers: map[string]string{"If-Match": tag}})
+		return w.do(call{as: "acme/admin", method: "PATCH", path: path, body: edit(map[string]*string{"qq": ptr("1")}), headers: map[string]string{"If-Match": tag}})
 	}
 	race(`"1"`).refused(http.StatusPreconditionFailed, "PRECONDITION_FAILED", "")
 	race(`"x"`).refused(http.StatusPreconditionFailed, "PRECONDITION_FAILED", "header.If-Match")
@@ -65,6 +66,19 @@ func TestCustomerFromBirthToTag(t *testing.T) {
 
 func ptr(s string) *string { return &s }
 
+// edit sets these fields; nil is not set.
+func edit(fields map[string]*string) EditInput {
+	profile := ProfileEdit{}
+	for key, value := range fields {
+		raw, err := json.Marshal(value)
+		if err != nil {
+			panic(err) // a text can be written as JSON
+		}
+		profile[key] = raw
+	}
+	return EditInput{profile}
+}
+
 func TestCustomersThatAreRefused(t *testing.T) {
 	w := start(t, options{})
 	w.associations("acme/admin")
@@ -88,7 +102,7 @@ func TestCustomersThatAreRefused(t *testing.T) {
 		{`{"association_id":1,"external_id":"a","profile":{"name":"` + strings.Repeat("长", 46) + `"}}`, 422, "NAME_TOO_LONG", "profile.name"},
 		{`{"association_id":1,"external_id":"a","profile":{"email":"` + strings.Repeat("e", 256) + `"}}`, 422, "EMAIL_TOO_LONG", "profile.email"},
 		{`{"association_id":1,"external_id":"a","profile":{"shoe":"46"}}`, 422, "VALIDATION", "profile.shoe"},
-		{`{"association_id":1,"external_id":"a","profile":{"custom":{"size":1}}}`, 422, "VALIDATION", "profile.custom"},
+		{`{"association_id":1,"external_id":"a","profile":{"custom":{"size":1}}}`, 422, "VALIDATION", "profile.custom.size"},
 		{`{"association_id":1,"external_id":"a","tags":["x"]}`, 422, "VALIDATION", "tags[0]"},
 		{`{"association_id":1,"external_id":"a","tags":["` + uuid.NewString() + `"]}`, 422, "TAG_UNKNOWN", "tags"},
 	} {

@@ -37,8 +37,8 @@ func TestEventsOfTheLog(t *testing.T) {
 	w := start(t, options{})
 	w.associations("acme/admin") // 1 to 4
 	id := w.customer("acme/admin", "v1", "小王")
-	w.admin("POST", "/v1/tags", TagInput{"A"}).want(http.StatusCreated)                                               // 6
-	w.admin("PATCH", "/v1/customers/"+id, EditInput{Profile: map[string]*string{"qq": ptr("1")}}).want(http.StatusOK) // 7
+	w.admin("POST", "/v1/tags", TagInput{"A"}).want(http.StatusCreated)                                 // 6
+	w.admin("PATCH", "/v1/customers/"+id, edit(map[string]*string{"qq": ptr("1")})).want(http.StatusOK) // 7
 	between := w.admin("GET", "/v1/events?from=6&to=6", nil).want(http.StatusOK)
 	var sixth Event
 	if err := json.Unmarshal(between.body, &sixth); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"customercenter/domain/customer"
+	"customercenter/domain/field"
 	"customercenter/domain/session"
 	"customercenter/eventstore"
 	"customercenter/internal/locale"
@@ -25,6 +26,7 @@ type narrator struct {
 	groups   map[uuid.UUID]string // in histories of groups
 	// associations are the names by id.
 	associations map[int]string
+	fields       field.State
 }
 
 // told is one event as it is told.
@@ -92,6 +94,7 @@ func (t told) word(kind, value string) string {
 var kinds = map[string]string{
 	"channel": "channel", "via": "via", "initiator": "party", "by": "party", "kind": "message", "day": "day", "entitlement": "entitlement",
 	"customer_center": "access", "blacklist": "access", "callback": "bool", "aborted": "bool", "late": "bool", "removed": "bool", "agent_visible": "bool",
+	"type":           "field_type",
 	"customer.cause": "removal", "session.cause": "end",
 }
 
@@ -105,6 +108,9 @@ func (t told) words(name string, v any) string {
 	case string:
 		if v == "" && name == "text" {
 			return t.attachment()
+		}
+		if name == "field" {
+			return t.field(v)
 		}
 		if v == "" || kind == "" {
 			return v
@@ -131,7 +137,16 @@ func (t told) words(name string, v any) string {
 			names = append(names, t.tag(id))
 		}
 		return strings.Join(names, t.phrase("comma"))
+	case []field.Option:
+		return t.options(v)
 	case []string:
+		if name == "order" {
+			labels := make([]string, len(v))
+			for i, key := range v {
+				labels[i] = t.field(key)
+			}
+			v = labels
+		}
 		return strings.Join(v, t.phrase("comma"))
 	case *time.Time:
 		if v == nil {
@@ -215,7 +230,7 @@ func profileChanges(p customer.Profile) map[string]customer.Change {
 		}
 	}
 	for key, v := range p.Custom {
-		changes["custom."+key] = customer.Change{New: v}
+		changes[customer.CustomPrefix+key] = customer.Change{New: v}
 	}
 	return changes
 }
@@ -237,7 +252,7 @@ func (t told) fieldChanges(fields map[string]customer.Change) []HistoryChange {
 	slices.Sort(others)
 	changes := []HistoryChange{}
 	for _, key := range append(keys, others...) {
-		changes = append(changes, t.personal(key, fieldText(fields[key].Old), fieldText(fields[key].New)))
+		changes = append(changes, t.profileChange(key, fields[key]))
 	}
 	return changes
 }

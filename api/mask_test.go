@@ -22,13 +22,14 @@ func TestAnAnalystSeesNothingPersonalAtAnyRoute(t *testing.T) {
 	wrote := w.channel(write("m1", map[string]any{"id": "m1", "kind": "file", "url": "https://x.example/" + mark, "name": mark + ".pdf"})).want(http.StatusOK)
 	things := belongings{"customers": wrote.get("customer_id").(string), "sessions": wrote.get("session_id").(string), "associations": "1",
 		"tags": w.admin("POST", "/v1/tags", TagInput{"VIP"}).want(http.StatusCreated).get("id").(string)}
+	things["fields"] = w.sampleField("acme", "Size")
 	things["groups"] = w.sampleGroup("acme", "agent-1", "Gold", things["tags"])
 	things["views"] = w.sampleView("acme", "agent-1", "Gold", things["tags"])
 	customer, session := "/v1/customers/"+things["customers"], "/v1/sessions/"+things["sessions"]
 	w.admin("POST", session+"/accept", AcceptInput{"agent-1"}).want(http.StatusOK)
 	w.admin("POST", session+"/messages", MessageInput{Kind: "text", Text: mark}).want(http.StatusCreated)
 	for _, field := range []string{"nickname", "name", "phone", "qq", "wechat_id", "email", "company", "description"} {
-		w.admin("PATCH", customer, EditInput{Profile: map[string]*string{field: ptr(mark + field)}}).want(http.StatusOK)
+		w.admin("PATCH", customer, edit(map[string]*string{field: ptr(mark + field)})).want(http.StatusOK)
 	}
 	w.admin("POST", session+"/rating", RatingInput{Score: 1, Reasons: []string{mark}, Comment: mark}).want(http.StatusOK)
 	w.admin("PUT", customer+"/blacklist", BlacklistInput{Reason: mark, EndSession: true}).want(http.StatusOK)

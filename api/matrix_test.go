@@ -60,15 +60,23 @@ var matrix = map[string][5]string{
 	"GET /v1/groups":                                       {all, all, all, no, no}, // agents see those that are visible to them
 	"GET /v1/groups/{id}":                                  {all, all, all, no, no},
 	"POST /v1/groups":                                      {all, no, no, no, no},
+	"POST /v1/groups/preview":                              {all, no, no, no, no},
 	"PATCH /v1/groups/{id}":                                {all, no, no, no, no},
 	"DELETE /v1/groups/{id}":                               {all, no, no, no, no},
 	"GET /v1/groups/{id}/history":                          {all, no, no, no, no},
-	"POST /v1/groups/preview":                              {all, no, no, no, no},
 	"GET /v1/views":                                        {all, ownIf, all, no, no}, // those that are shared, and the own ones
 	"GET /v1/views/{id}":                                   {all, ownIf, all, no, no},
 	"POST /v1/views":                                       {all, ownIf, no, no, no},
 	"PATCH /v1/views/{id}":                                 {all, ownIf, no, no, no},
 	"DELETE /v1/views/{id}":                                {all, ownIf, no, no, no},
+	"GET /v1/fields":                                       {all, all, all, no, no}, // whoever sees customers sees what their fields are
+	"GET /v1/fields/order":                                 {all, all, all, no, no},
+	"GET /v1/fields/{key}":                                 {all, all, all, no, no},
+	"POST /v1/fields":                                      {all, no, no, no, no},
+	"PATCH /v1/fields/{key}":                               {all, no, no, no, no},
+	"DELETE /v1/fields/{key}":                              {all, no, no, no, no},
+	"PUT /v1/fields/order":                                 {all, no, no, no, no},
+	"GET /v1/fields/{key}/history":                         {all, no, no, no, no},
 	"GET /v1/associations":                                 {all, all, all, no, no},
 	"GET /v1/associations/{id}":                            {all, all, all, no, no},
 	"POST /v1/associations":                                {all, no, no, no, no},
@@ -195,7 +203,7 @@ func (m attempt) refused(answer reply) {
 }
 
 // nothing is the ids of things that do not exist.
-var nothing = belongings{"customers": uuid.NewString(), "sessions": uuid.NewString(), "tags": uuid.NewString(), "groups": uuid.NewString(), "views": uuid.NewString(), "tokens": uuid.NewString(),
+var nothing = belongings{"customers": uuid.NewString(), "sessions": uuid.NewString(), "tags": uuid.NewString(), "groups": uuid.NewString(), "fields": "nothing", "views": uuid.NewString(), "tokens": uuid.NewString(),
 	"associations": "987654", "channels": "987654", "projections": "nothing", "tenants": "nothing", "entitlements": "nothing"}
 
 // getsNothingOfOthers asks for what is another agent's, or another channel's, and looks for it in lists.

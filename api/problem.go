@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"customercenter/api/access"
 	"customercenter/api/ingest"
@@ -101,6 +103,7 @@ type Problem struct {
 	Title  string       `json:"title" doc:"What is wrong in general, in the language asked for."`
 	Detail string       `json:"detail" doc:"What is wrong this time, in the language asked for."`
 	Errors []FieldError `json:"errors,omitempty" doc:"The fields that are wrong."`
+	UsedBy []User       `json:"used_by,omitempty" doc:"With FIELD_IN_USE: what uses it."`
 
 	header http.Header
 }
@@ -111,6 +114,30 @@ type FieldError struct {
 	Code     string `json:"code"`
 	Rule     string `json:"rule,omitempty" doc:"The rule that is broken, with the code VALIDATION."`
 	Detail   string `json:"detail"`
+}
+
+// User is something that uses what therefore cannot go away.
+type User struct {
+	Kind string    `json:"kind" enum:"group,view,auto_message"`
+	ID   uuid.UUID `json:"id" format:"uuid"`
+	Name string    `json:"name"`
+}
+
+// usersOf are what the argument "uses" of a refusal names; of a refusal that was kept in a receipt it is plain JSON.
+func usersOf(args map[string]any) []User {
+	uses, named := args["uses"]
+	if !named {
+		return nil
+	}
+	var users []User
+	text, err := json.Marshal(uses)
+	if err == nil {
+		err = json.Unmarshal(text, &users)
+	}
+	if err != nil {
+		slog.Error("api: what uses it cannot be told", "error", err)
+	}
+	return users
 }
 
 // Error implements error.
@@ -132,6 +159,7 @@ func newProblem(l locale.Language, code, location string, args map[string]any) *
 		rule, _ := args["rule"].(string)
 		p.Errors = []FieldError{{Location: location, Code: code, Rule: rule, Detail: p.Detail}}
 	}
+	p.UsedBy = usersOf(args)
 	switch p.Status {
 	case http.StatusUnauthorized:
 		p.set("WWW-Authenticate", "Bearer")

@@ -14,6 +14,7 @@ import (
 
 	"customercenter/commands"
 	"customercenter/domain"
+	"customercenter/domain/field"
 	"customercenter/domain/settings"
 	"customercenter/eventstore"
 	"customercenter/projections"
@@ -66,6 +67,7 @@ func (w *world) planted(tenant, agent string) belongings {
 		"tags":         tag,
 		"groups":       w.sampleGroup(tenant, agent, mark, tag),
 		"views":        w.sampleView(tenant, agent, mark, tag),
+		"fields":       w.sampleField(tenant, mark),
 		"associations": fmt.Sprint(post("/v1/associations", AssociationInput{"web", mark + ".example", mark}).get("id")),
 		"tokens":       post("/v1/tokens", TokenInput{Role: "agent", ActorID: mark, Name: mark}).get("id").(string),
 		"channels":     "1",
@@ -126,6 +128,33 @@ func (w *world) replaces(purpose string, made uuid.UUID, take func(before uuid.U
 		}
 	}
 	w.samples[purpose] = made
+}
+
+// sampleField adds a custom field and removes the oldest one of many: there may only be so many.
+func (w *world) sampleField(tenant, label string) string {
+	w.t.Helper()
+	by := commands.By{Tenant: tenant, Actor: eventstore.Actor{Kind: "admin", ID: "admin-1"}}
+	made, err := commands.AddField{Type: field.TypeText, Label: label}.Run(w.t.Context(), w.center, by)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	all := w.fields(tenant)
+	if custom := slices.DeleteFunc(all.All(), func(f field.Field) bool { return f.System }); len(custom) > 20 {
+		if _, err := (commands.RemoveField{Field: custom[0].Key}).Run(w.t.Context(), w.center, by); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return made.Field
+}
+
+// fields is the catalogue of a tenant's fields.
+func (w *world) fields(tenant string) *field.State {
+	w.t.Helper()
+	state, _, err := w.core.Catalogues.Fields(w.t.Context(), tenant)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &state
 }
 
 // segments are the path's ids: the segment before each of them, in their order.
@@ -220,7 +249,9 @@ func (w *world) value(r route, name string, schema *huma.Schema, own belongings)
 		return hasTag(own["tags"])
 	case "ids", "customers":
 		return []string{own["customers"]}
-	case "name", "account", "external_id", "slug":
+	case "order":
+		return w.fields(own["tenants"]).Order()
+	case "name", "account", "external_id", "slug", "label":
 		return fmt.Sprint("sample-", w.made)
 	case "actor_id", "to", "agent_id":
 		return "agent-2"

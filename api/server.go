@@ -115,6 +115,7 @@ func (s *server) operations() {
 	s.sessionOperations()
 	s.transcriptOperations()
 	s.tagOperations()
+	s.fieldOperations()
 	s.groupOperations()
 	s.viewOperations()
 	s.associationOperations()

@@ -69,6 +69,15 @@ var rules = map[string]reach{
 	"rename-tag": {Admin: All},
 	"delete-tag": {Admin: All},
 
+	"list-fields":     {Admin: All, Agent: All, Analyst: All},
+	"get-field":       {Admin: All, Agent: All, Analyst: All},
+	"get-field-order": {Admin: All, Agent: All, Analyst: All},
+	"add-field":       {Admin: All},
+	"change-field":    {Admin: All},
+	"remove-field":    {Admin: All},
+	"reorder-fields":  {Admin: All},
+	"field-history":   {Admin: All},
+
 	"list-groups":   {Admin: All, Agent: All, Analyst: All}, // an agent sees those that are visible to agents
 	"get-group":     {Admin: All, Agent: All, Analyst: All},
 	"define-group":  {Admin: All},
