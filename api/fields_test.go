@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -222,6 +223,60 @@ func TestCustomValues(t *testing.T) {
 	if got := custom(w.read("acme/admin", path, position, "en").want(http.StatusOK)); !reflect.DeepEqual(got, map[string]any{"born": "1990-02-28", "age": "9999999999999999"}) {
 		t.Errorf("shown is %v", got)
 	}
+}
+
+// Customers are found by their custom values, as long as the field is there and enabled.
+func TestCustomValuesAreFilteredBy(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	w.level()
+	for _, body := range []string{
+		`{"key":"size","type":"text","label":"Size"}`, `{"key":"age","type":"number","label":"Age"}`, `{"key":"born","type":"date","label":"Born"}`,
+		`{"key":"likes","type":"multi_select","label":"Likes","options":[{"label":"tea"},{"label":"silk"}]}`,
+		`{"key":"region","type":"cascade","label":"Region","options":[{"label":"广东","options":[{"label":"深圳"},{"label":"广州"}]}]}`,
+	} {
+		w.admin("POST", "/v1/fields", body).want(http.StatusCreated)
+	}
+	create := func(name, custom string) reply {
+		return w.admin("POST", "/v1/customers", `{"association_id":2,"external_id":"`+name+`","profile":{"custom":`+custom+`}}`).want(http.StatusCreated)
+	}
+	create("one", `{"level":"o1","size":"ＡＢＣ","age":"9","born":"1990-02-28","likes":["o1","o2"],"region":["o1","o2"]}`)
+	create("two", `{"level":"o2","size":"x","age":10.5,"born":"1991-01-01","likes":["o2"],"region":["o1"]}`)
+	create("three", `{}`)
+	last := w.admin("PATCH", "/v1/customers/"+create("four", `{"level":"o1","age":1}`).get("id").(string), `{"profile":{"custom":{"level":"o3","age":-7}}}`).want(http.StatusOK).position()
+
+	list := func(condition string) reply {
+		t.Helper()
+		return w.read("acme/admin", "/v1/customers?sort=created_at&filter="+url.QueryEscape(condition), last, "en")
+	}
+	for condition, want := range map[string]string{
+		`{"field":"custom.level","op":"in","value":["o1","o3"]}`:                                        "one four",
+		`{"field":"custom.level","op":"not_in","value":["o1"],"unset":true}`:                            "two three four",
+		`{"field":"custom.level","op":"not_set"}`:                                                       "three",
+		`{"field":"custom.size","op":"contains","value":"bc"}`:                                          "one",
+		`{"field":"custom.size","op":"is_set"}`:                                                         "one two",
+		`{"field":"custom.age","op":"gte","value":9}`:                                                   "one two",
+		`{"field":"custom.age","op":"between","value":[-7,9]}`:                                          "one four",
+		`{"field":"custom.age","op":"eq","value":10.50}`:                                                "two",
+		`{"field":"custom.born","op":"before","value":"1990-06-01T00:00:00+08:00"}`:                     "one",
+		`{"field":"custom.likes","op":"in","value":["o2"]}`:                                             "one two",
+		`{"field":"custom.region","op":"in","value":["o2"]}`:                                            "one",
+		`{"field":"custom.region","op":"in","value":["o1"]}`:                                            "one two",
+		`{"not":{"any":[{"field":"custom.age","op":"is_set"},{"field":"custom.level","op":"is_set"}]}}`: "three",
+	} {
+		answer := list(condition).want(http.StatusOK)
+		var names []string
+		for _, item := range answer.get("items").([]any) {
+			names = append(names, item.(map[string]any)["external_id"].(string))
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s finds %q, want %q", condition, got, want)
+		}
+	}
+	list(`{"field":"custom.level","op":"in","value":["gold"]}`).refused(http.StatusUnprocessableEntity, "VALIDATION", "filter.value[0]")
+	list(`{"field":"custom.shoe","op":"is_set"}`).refused(http.StatusUnprocessableEntity, "VALIDATION", "filter.field")
+	w.admin("PATCH", "/v1/fields/size", `{"enabled":false}`).want(http.StatusOK)
+	list(`{"field":"custom.size","op":"is_set"}`).refused(http.StatusUnprocessableEntity, "VALIDATION", "filter.field")
 }
 
 // A channel tells values of custom fields too. What is wrong is refused at its place; of fields that are not there nothing is taken.
