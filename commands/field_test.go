@@ -3,6 +3,7 @@ package commands_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"customercenter/domain"
 	"customercenter/domain/customer"
 	"customercenter/domain/field"
+	"customercenter/eventstore/eventstoretest"
 )
 
 // fields adds a select "level" of gold (o1), silver (o2) and bronze (o3), and a text "size".
@@ -144,4 +146,57 @@ func TestCustomValuesOfAChannel(t *testing.T) {
 	}
 	w.refused(w.by, told("visitor", "m3", map[string]any{"level": "gold"}), domain.CodeValidation, "profile.custom.level")
 	w.refused(w.by, told("another", "m4", map[string]any{"level": []any{"o1"}}), domain.CodeValidation, "profile.custom.level")
+}
+
+// Whoever removes a field, gives a customer a value of it, or makes a group of it at the same time: behind the removal in the log nothing
+// speaks of the field, and what spoke of it before kept it from being removed.
+func TestRemovingAFieldAgainstUsingIt(t *testing.T) {
+	w := newWorld(t)
+	centers := []*commands.Center{w.center, newCenter(eventstoretest.On(t, w.store.Pool(), codec))}
+	for round := range 6 {
+		key := fmt.Sprint("f", round)
+		w.must(commands.AddField{Key: key, Type: field.TypeText, Label: key})
+		before := w.head()
+		name := fmt.Sprint("group ", round)
+		rule := json.RawMessage(`{"field":"custom.` + key + `","op":"is_set"}`)
+		together(12, func(i int) {
+			var cmd command
+			switch {
+			case i == 5:
+				cmd = commands.RemoveField{Field: key}
+			case i == 6 && round%2 == 0:
+				cmd = commands.DefineGroup{Name: name, Rule: rule}
+			default:
+				cmd = commands.CreateCustomer{Association: 1, ExternalID: fmt.Sprintf("v%d-%d", round, i), Profile: customer.Profile{Custom: map[string]any{key: "x"}}}
+			}
+			_, err := cmd.Run(t.Context(), centers[i%2], w.by)
+			var refusal *domain.Refusal
+			if err != nil && !errors.As(err, &refusal) {
+				t.Errorf("%T: %v", cmd, err)
+			}
+		})
+		var removed, grouped bool
+		for _, d := range w.log(before) {
+			switch e := d.Payload.(type) {
+			case field.Removed:
+				if removed = true; grouped {
+					t.Errorf("%s was removed, and a group speaks of it", key)
+				}
+			case customer.Created:
+				if removed {
+					t.Errorf("%v was created with a value of %s behind its removal", e.ExternalID, key)
+				}
+			default:
+				if d.Type != "group.defined" {
+					continue
+				}
+				if grouped = true; removed {
+					t.Errorf("a group speaks of %s behind its removal", key)
+				}
+			}
+		}
+		if !removed && !grouped {
+			t.Errorf("%s: neither was it removed nor does anything speak of it", key)
+		}
+	}
 }
