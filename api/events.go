@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/google/uuid"
 
+	"customercenter/domain/filter"
 	"customercenter/eventstore"
 )
 
@@ -25,7 +27,7 @@ type Event struct {
 	Type        string          `json:"type"`
 	TypeVersion int             `json:"type_version"`
 	Customer    *uuid.UUID      `json:"customer" format:"uuid" doc:"Whom it concerns; null if nobody."`
-	Data        json.RawMessage `json:"data" doc:"The payload. Personal fields are absent for analysts whose token does not allow them, and after an erasure."`
+	Data        json.RawMessage `json:"data" doc:"The payload. Personal fields, and filters that look for personal data, are absent for analysts whose token does not allow them; personal fields after an erasure too."`
 	Meta        json.RawMessage `json:"meta" doc:"{actor: {kind, id}, cause, correlation, occurred_at}"`
 	RecordedAt  time.Time       `json:"recorded_at"`
 	Unreadable  bool            `json:"unreadable,omitempty" doc:"The personal fields could not be opened."`
@@ -190,7 +192,7 @@ func (r *reading) reveal(ctx context.Context, events []eventstore.Event) ([]Even
 	opened, err := r.store.Reveal(ctx, events, r.masked)
 	if err == nil {
 		for i := range opened {
-			page = append(page, eventOf(&opened[i]))
+			page = append(page, r.told(&opened[i]))
 		}
 		return page, nil
 	}
@@ -200,7 +202,7 @@ func (r *reading) reveal(ctx context.Context, events []eventstore.Event) ([]Even
 		}
 		one, err := r.store.Reveal(ctx, events[i:i+1], r.masked)
 		if err == nil {
-			page = append(page, eventOf(&one[0]))
+			page = append(page, r.told(&one[0]))
 			continue
 		}
 		broken := events[i]
@@ -208,10 +210,41 @@ func (r *reading) reveal(ctx context.Context, events []eventstore.Event) ([]Even
 		if open, err := r.store.Reveal(ctx, events[i:i+1], true); err == nil {
 			broken.Data = open[0].Data
 		}
-		page = append(page, eventOf(&broken))
+		page = append(page, r.told(&broken))
 		page[len(page)-1].Unreadable = true
 	}
 	return page, nil
+}
+
+// told is an event as the reader may see it. Who sees personal data masked sees no filter that looks for such: the needle may be some.
+func (r *reading) told(e *eventstore.Event) Event {
+	out := eventOf(e)
+	aggregate, _, _ := strings.Cut(e.Type, ".")
+	if r.masked && slices.Contains([]string{"group", "view", "auto_message"}, aggregate) {
+		out.Data = withoutNeedles(out.Data)
+	}
+	return out
+}
+
+// withoutNeedles leaves out the filters that look for personal data.
+func withoutNeedles(data json.RawMessage) json.RawMessage {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(data, &members) != nil || members == nil {
+		return data
+	}
+	for name, value := range members {
+		switch {
+		case name == "audience":
+			members[name] = withoutNeedles(value)
+		case (name == "rule" || name == "filter") && filter.Mentions(value).Personal():
+			delete(members, name)
+		}
+	}
+	out, err := json.Marshal(members)
+	if err != nil { // it was JSON before
+		return json.RawMessage("null")
+	}
+	return out
 }
 
 func eventOf(e *eventstore.Event) Event {

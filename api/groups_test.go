@@ -171,6 +171,15 @@ func TestGroupsAreSeenByRole(t *testing.T) {
 			t.Errorf("%s sees %s", as, one.body)
 		}
 	}
+	// In the log, too.
+	w.admin("PATCH", "/v1/groups/"+hidden, map[string]any{"rule": json.RawMessage(`{"not":` + string(visible.Rule) + `}`)}).want(http.StatusOK)
+	w.admin("POST", "/v1/views", map[string]any{"name": "x", "filter": visible.Rule}).want(http.StatusCreated)
+	for as, sees := range map[string]int{"acme/admin": 3, "acme/trusted": 3, "acme/analyst": 0} {
+		log := string(w.do(call{as: as, method: "GET", path: "/v1/events"}).want(http.StatusOK).body)
+		if got := strings.Count(log, needle); got != sees || strings.Count(log, `"blacklisted"`) != 1 {
+			t.Errorf("%s sees the needle %d times: %s", as, got, log)
+		}
+	}
 	w.do(call{as: "acme/agent", method: "GET", path: "/v1/groups/" + hidden}).refused(http.StatusNotFound, "NOT_FOUND", "")
 	w.do(call{as: "other/admin", method: "GET", path: "/v1/groups/" + shown}).refused(http.StatusNotFound, "NOT_FOUND", "")
 }

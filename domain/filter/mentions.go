@@ -61,6 +61,16 @@ func (m Mentioned) Field(name string) bool {
 // Value reports whether the filter compares a field with a text: for a choice, with that option.
 func (m Mentioned) Value(field, value string) bool { return slices.Contains(m[field], value) }
 
+// Personal reports whether the filter reads personal data, as Filter.Personal does; fields that are not known count as such.
+func (m Mentioned) Personal() bool {
+	for name := range m {
+		if f, known := fields[name]; !known || f.kind == Text {
+			return true
+		}
+	}
+	return false
+}
+
 // Mentions tells what a filter in its canonical form names, without the catalogue of fields that Parse needs: it is for asking whether
 // an entry of that catalogue may go.
 func Mentions(canonical json.RawMessage) Mentioned {

@@ -34,6 +34,29 @@ func TestMentions(t *testing.T) {
 	}
 }
 
+// The quick look says the same as the filter itself.
+func TestWhatMentionsOfPersonalData(t *testing.T) {
+	language := &filter.Language{Groups: true, Custom: []filter.CustomField{{Key: "level", Label: "Level", Kind: filter.Number}}}
+	seen := map[bool]int{}
+	for _, text := range []string{
+		`{}`, `{"field":"blacklisted","op":"is","value":true}`, `{"field":"tags","op":"is_empty"}`, `{"field":"phone","op":"is_set"}`,
+		`{"all":[{"field":"created_at","op":"within","value":{"days":1}},{"not":{"field":"any_text","op":"contains","value":"wang"}}]}`,
+		`{"any":[{"field":"custom.level","op":"gt","value":1}]}`, `{"field":"last_agent","op":"in","value":["a"]}`,
+	} {
+		f, err := filter.Parse([]byte(text), language, "f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := filter.Mentions(f.JSON()).Personal(); got != f.Personal() {
+			t.Errorf("%s mentions personal data: %v", text, got)
+		}
+		seen[f.Personal()]++
+	}
+	if seen[true] < 3 || seen[false] < 3 {
+		t.Errorf("too few of a kind: %v", seen)
+	}
+}
+
 func TestCheckNamed(t *testing.T) {
 	tag, group := "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"
 	is := func(want string) func(uuid.UUID) bool {
