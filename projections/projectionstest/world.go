@@ -36,6 +36,9 @@ type World struct {
 	tenant string
 	rand   *rand.Rand
 
+	// Clock, if set, is what time it is in the history: events are recorded then, whatever time it is. It must not run backwards.
+	Clock func() time.Time
+
 	Customers []*Person
 	Tags      []uuid.UUID
 	Sessions  []uuid.UUID
@@ -346,7 +349,7 @@ func (w *World) add(stream string, of uuid.UUID, payload any) {
 	w.t.Helper()
 	e := eventstore.NewEvent{Payload: payload, Customer: of}
 	if w.rand.IntN(3) > 0 {
-		e.OccurredAt = time.Now().Add(-time.Duration(w.rand.IntN(5000)) * time.Millisecond)
+		e.OccurredAt = w.now().Add(-time.Duration(w.rand.IntN(5000)) * time.Millisecond)
 	}
 	w.written++
 	w.waiting++
@@ -377,10 +380,22 @@ func (w *World) Flush() {
 	done, err := w.store.Append(context.Background(), a)
 	w.must(err)
 	w.head = done.Last
+	if w.Clock != nil {
+		_, err := w.store.Pool().Exec(context.Background(), `update events set recorded_at = $2 where tenant = $1 and position > $3`,
+			w.tenant, w.now(), done.Last-int64(w.waiting))
+		w.must(err)
+	}
 	for _, s := range a.Streams {
 		w.versions[s.Stream] += int64(len(s.Events))
 	}
 	w.pending, w.waiting = eventstore.Append{}, 0
+}
+
+func (w *World) now() time.Time {
+	if w.Clock != nil {
+		return w.Clock()
+	}
+	return time.Now()
 }
 
 func (w *World) must(err error) {

@@ -19,7 +19,7 @@ func TestBuildLeftInTheMiddleIsGoneOnWith(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := newFeeder(store, def, left, tenant).catchUp(t.Context(), 1234); err != nil {
+	if err := p.newFeeder(def, left, tenant).catchUp(t.Context(), 1234); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.Live(t.Context(), "ledger"); !errors.Is(err, ErrNotBuilt) {

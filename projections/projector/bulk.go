@@ -140,7 +140,7 @@ func (p *Projector) fillAll(ctx context.Context, def *Definition, b Build, tenan
 	for range 2 {
 		wait.Go(func() {
 			for tenant := range queue {
-				f := newFeeder(p.store, def, b, tenant)
+				f := p.newFeeder(def, b, tenant)
 				f.keep = keepBulk
 				f.committed = func(tenant string, position int64) { report.set(tenant, position, heads[tenant]) }
 				err := f.catchUp(ctx, heads[tenant])

@@ -51,7 +51,6 @@ const (
 	pieceShort = 40 * time.Millisecond  // one that lasted shorter by larger ones
 	pieceFirst = 500
 	pieceLeast = 50
-	pieceMost  = 5_000
 	// clockStep is how far the clock of the checkpoint lags when nothing falls due: it costs a write to move it.
 	clockStep = 10 * time.Second
 	// clockRest is how long it stays where it is at most, while there is anything that depends on it.
@@ -129,7 +128,7 @@ func (f *feeder) tend(ctx context.Context, watermark watermark) (more bool, err 
 	}
 	if found {
 		t.worked = true
-		t.resize(time.Since(began))
+		t.resize(time.Since(began), f.most)
 		return true, nil
 	}
 	if !reached { // events come first
@@ -150,19 +149,19 @@ func (f *feeder) tend(ctx context.Context, watermark watermark) (more bool, err 
 }
 
 // resize chooses how much is done in the next piece.
-func (t *tending) resize(lasted time.Duration) {
+func (t *tending) resize(lasted time.Duration, most int) {
 	switch {
 	case lasted > pieceLong:
-		t.limit = max(t.limit/2, pieceLeast)
+		t.limit = min(max(t.limit/2, pieceLeast), most)
 	case lasted < pieceShort:
-		t.limit = min(t.limit*2, pieceMost)
+		t.limit = min(t.limit*2, most)
 	}
 }
 
 // piece does one piece of work, unless there is none.
 func (f *feeder) piece(ctx context.Context, fold Timed, until time.Time) (found bool, next time.Time, err error) {
 	if f.tending.limit == 0 {
-		f.tending.limit = pieceFirst
+		f.tending.limit = min(pieceFirst, f.most)
 	}
 	found, next, err = fold.Gather(ctx, f.reader(), until, f.tending.limit)
 	if err != nil {
@@ -223,7 +222,7 @@ func (f *feeder) tendAll(ctx context.Context) error {
 		return f.position, last[0].RecordedAt.Add(-time.Microsecond), nil
 	}
 	for more := true; more; {
-		f.tending.limit = pieceMost
+		f.tending.limit = f.most
 		var err error
 		if more, err = f.tend(ctx, folded); err != nil {
 			return err

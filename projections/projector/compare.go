@@ -93,7 +93,7 @@ type standing struct {
 // align locks both checkpoints and brings the build that is behind up to exactly where the other is: the position first, then the clock.
 func (p *Projector) align(ctx context.Context, def *Definition, live, other Build, tenant string) (at [2]standing, err error) {
 	for _, b := range []Build{live, other} {
-		if err := newFeeder(p.store, def, b, tenant).open(ctx); err != nil {
+		if err := p.newFeeder(def, b, tenant).open(ctx); err != nil {
 			return at, err
 		}
 	}
@@ -107,7 +107,7 @@ func (p *Projector) align(ctx context.Context, def *Definition, live, other Buil
 		}
 		clock := later(later(at[0].clock, at[0].goal), later(at[1].clock, at[1].goal))
 		for _, b := range []Build{live, other} {
-			f := newFeeder(p.store, def, b, tenant)
+			f := p.newFeeder(def, b, tenant)
 			f.tx = tx
 			if err := f.open(ctx); err != nil {
 				return err

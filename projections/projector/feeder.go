@@ -26,6 +26,7 @@ type feeder struct {
 	bulk   bool
 	tx     pgx.Tx // if set, everything happens in this transaction
 	keep   int    // rows kept in memory per table
+	most   int    // rows changed in one piece, see Timed
 
 	fold   Fold
 	tables []Table
@@ -61,8 +62,11 @@ type stretch struct {
 	full   bool    // there may be more
 }
 
-func newFeeder(store *eventstore.Store, def *Definition, build Build, tenant string) *feeder {
-	f := &feeder{store: store, def: def, build: build, tenant: tenant, heard: make(map[string]bool, len(def.Types)), keep: keepLive, committed: func(string, int64) {}}
+func (p *Projector) newFeeder(def *Definition, build Build, tenant string) *feeder {
+	f := &feeder{
+		store: p.store, def: def, build: build, tenant: tenant, heard: make(map[string]bool, len(def.Types)), keep: keepLive, most: p.config.Piece,
+		committed: func(string, int64) {},
+	}
 	for _, t := range def.Types {
 		f.heard[t] = false
 	}

@@ -17,7 +17,7 @@ func TestFormerOwnerCannotWrite(t *testing.T) {
 	p := ledgers(t, store, one)
 	b := ensure(t, p)
 	def := &p.config.Definitions[0]
-	former, owner := newFeeder(store, def, b, tenant), newFeeder(store, def, b, tenant)
+	former, owner := p.newFeeder(def, b, tenant), p.newFeeder(def, b, tenant)
 	p1 := world.NewCustomer("a")
 	step := func(f *feeder) error {
 		if err := f.open(t.Context()); err != nil {

@@ -36,6 +36,8 @@ type Config struct {
 	Bells *bell.Listener
 	// Batch is how many events are folded at once at most; default 1,000. What is there is taken, nothing is waited for.
 	Batch int
+	// Piece is how many rows are changed at once at most where that is not because of events, see Timed; default 5,000.
+	Piece int
 	// Sweep is how often the log is looked at when no bell rings; default 1 s.
 	Sweep time.Duration
 	// Watermark returns the last position of a tenant's log and an instant such that all that is recorded up to it is at or below that
@@ -67,6 +69,9 @@ type Projector struct {
 func New(c Config) (*Projector, error) {
 	if c.Batch <= 0 {
 		c.Batch = 1000
+	}
+	if c.Piece <= 0 {
+		c.Piece = 5000
 	}
 	if c.Sweep <= 0 {
 		c.Sweep = time.Second

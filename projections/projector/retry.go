@@ -39,7 +39,7 @@ func (p *Projector) Retry(ctx context.Context, name, tenant string, id uuid.UUID
 		return 0, err
 	}
 	for _, b := range builds {
-		if err := newFeeder(p.store, def, b, tenant).refold(ctx, id); err != nil {
+		if err := p.newFeeder(def, b, tenant).refold(ctx, id); err != nil {
 			return mended, err
 		}
 		mended++

@@ -161,7 +161,7 @@ func (w *worker) feeding(b Build, tenant string) *feeding {
 	at := place{b.ID, tenant}
 	f := w.feeders[at]
 	if f == nil {
-		f = &feeding{feeder: newFeeder(w.p.store, w.def, b, tenant), seen: -1, used: time.Now()}
+		f = &feeding{feeder: w.p.newFeeder(w.def, b, tenant), seen: -1, used: time.Now()}
 		f.committed = func(tenant string, position int64) { w.p.served.move(place{b.ID, tenant}, position) }
 		w.feeders[at] = f
 	}

@@ -1,0 +1,293 @@
+package projections
+
+import (
+	_ "embed"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"customercenter/domain/customer"
+	"customercenter/eventstore"
+	"customercenter/projections/projector"
+)
+
+//go:embed groups.sql
+var groupsSQL string
+
+// GroupsName is the name of the read model of who is in which group.
+const GroupsName = "groups"
+
+// GroupsDefinition is the read model of who is in which group, since when and why.
+//
+// What a customer's groups are is a function of the customer's events, the changes of rules in the log, and the clock. For one customer
+// these happen in one order, whatever the order in which they are worked off here: before an event or a change of rules recorded at r counts,
+// all that the clock alone did to the customer up to r, judged at its own instant by the rules then in force; then the event or the
+// change, judged at r. So a build made from zero has the rows of one that was fed as it happened: members, times, causes and evidence.
+func GroupsDefinition() projector.Definition {
+	tables, indexes := projector.Sections(groupsSQL)
+	return projector.Definition{
+		Name: GroupsName, Version: 1,
+		Types: []string{
+			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
+			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded",
+			"customer.session_opened", "customer.session_closed",
+			"session.accepted", "session.transferred", "session.message_recorded", "session.rated",
+			// These say what rules there are, and what they mean: see ruleEvent.
+			"group.defined", "group.revised", "group.deleted", "settings.time_zone_set", "settings.week_start_set", "tag.deleted",
+			"field.added", "field.changed", "field.enabled", "field.disabled", "field.removed",
+		},
+		Blind:  []string{"session.message_recorded", "session.rated", "suppressed.message_recorded", "customer.blacklisted"},
+		Tables: tables, Indexes: indexes,
+		Aside: []string{"group_change.written", "group_state.written"},
+		New:   newGroupsFold,
+	}
+}
+
+type groupStateRow struct {
+	Name         string
+	Ordinals     int64
+	Base, Target int
+	Cursor       int64
+	Written      int64
+}
+
+// groupState is the name of the one row of a tenant in group_state.
+const groupState = "state"
+
+type groupRuleRow struct {
+	Group                  uuid.UUID
+	Epoch, Revision        int
+	Served, ServedRevision int
+}
+
+// groupsFold is the fold of the read model "groups".
+type groupsFold struct {
+	subjects  *projector.Rows[uuid.UUID, groupSubjectRow]
+	standings *projector.Rows[uuid.UUID, groupStandingRow]
+	bits      *projector.Bits
+	changes   *projector.Rows[uuid.UUID, groupChangeRow]
+	catalogue *projector.Rows[int64, groupCatalogueRow]
+	rules     *projector.Rows[uuid.UUID, groupRuleRow]
+	states    *projector.Rows[string, groupStateRow]
+	parked    *projector.Rows[int64, customerParkedRow]
+
+	book *ruleBook // what the catalogue says; nil: to be read anew
+	// kept are the ordinals, by position of creation, of a customer that is folded anew; nil otherwise.
+	kept map[int64]int64
+	// soonest is the earliest instant of the clock at which one of the customers touched since the last Gather may change; zero: none.
+	soonest time.Time
+	work    groupWork // what Gather has found
+}
+
+func newGroupsFold() projector.Fold {
+	return &groupsFold{
+		subjects: newGroupSubjects(), standings: newGroupStandings(), changes: newGroupChanges(), catalogue: newGroupCatalogueRows(),
+		bits: projector.NewBits("group_bits", "facet"),
+		rules: projector.NewRows("group_rule", "id", "uuid", func(r *groupRuleRow) *uuid.UUID { return &r.Group },
+			projector.Value("epoch", "int", func(r *groupRuleRow) *int { return &r.Epoch }),
+			projector.Value("revision", "int", func(r *groupRuleRow) *int { return &r.Revision }),
+			projector.Value("served", "int", func(r *groupRuleRow) *int { return &r.Served }),
+			projector.Value("served_revision", "int", func(r *groupRuleRow) *int { return &r.ServedRevision }),
+		).Whole(),
+		states: projector.NewRows("group_state", "name", "text", func(r *groupStateRow) *string { return &r.Name },
+			projector.Value("ordinals", "bigint", func(r *groupStateRow) *int64 { return &r.Ordinals }),
+			projector.Value("base", "int", func(r *groupStateRow) *int { return &r.Base }),
+			projector.Value("target", "int", func(r *groupStateRow) *int { return &r.Target }),
+			projector.Value("cursor", "bigint", func(r *groupStateRow) *int64 { return &r.Cursor }),
+			projector.Value("written", "bigint", func(r *groupStateRow) *int64 { return &r.Written }),
+		).Whole(),
+		parked: projector.NewRows("group_parked", "position", "bigint", func(r *customerParkedRow) *int64 { return &r.Position },
+			projector.Value("customer", "uuid", func(r *customerParkedRow) *uuid.UUID { return &r.Customer }),
+			projector.Value("ordinal", "bigint", func(r *customerParkedRow) *int64 { return &r.Ordinal })),
+	}
+}
+
+func (f *groupsFold) Tables() []projector.Table {
+	return []projector.Table{f.subjects, f.standings, f.bits, f.changes, f.catalogue, f.rules, f.states, f.parked}
+}
+
+func (f *groupsFold) Touch(e *eventstore.Decoded) {
+	if e.Customer == uuid.Nil {
+		return
+	}
+	if created, ok := e.Payload.(customer.Created); ok && created.Generation <= 1 {
+		return // nobody was written under this id before
+	}
+	f.subjects.Touch(e.Customer)
+	if f.book == nil || f.book.latest() > 0 { // without rules there are no standings
+		f.standings.Touch(e.Customer)
+	}
+}
+
+func (f *groupsFold) Apply(e *eventstore.Decoded) error {
+	if e.Customer == uuid.Nil {
+		return f.catalogued(e)
+	}
+	if err := f.open(); err != nil {
+		return err
+	}
+	if created, ok := e.Payload.(customer.Created); ok {
+		return f.created(e, created)
+	}
+	row, found := f.subjects.Edit(e.Customer)
+	if !found {
+		return errNoCustomer
+	}
+	subject, err := row.known()
+	if err != nil {
+		return err
+	}
+	at, before := micros(e.RecordedAt), f.book.before(e.Position)
+	after := *subject
+	fields, err := after.apply(e)
+	if err != nil {
+		return err
+	}
+	rules := f.book.reading(before, fields)
+	if len(rules) > 0 || f.reached(row) < before || f.dueBy(row.ID, at) {
+		if err := f.move(row, &after, e.Position, before, at, rules); err != nil {
+			return err
+		}
+	}
+	row.set(&after)
+	row.Epoch = before
+	return nil
+}
+
+// move takes a customer to an event, and through it.
+func (f *groupsFold) move(row *groupSubjectRow, after *groupSubject, position int64, epoch int, at time.Time, rules []inForce) error {
+	p, err := f.person(row)
+	if err != nil {
+		return err
+	}
+	if err := f.advance(p, epoch, at); err != nil {
+		return err
+	}
+	p.subject = after
+	if err := f.judge(p, at, cause{causeEvent, position}, rules); err != nil {
+		return err
+	}
+	return f.save(p)
+}
+
+// dueBy reports whether the clock may have changed something for a customer up to an instant.
+func (f *groupsFold) dueBy(id uuid.UUID, at time.Time) bool {
+	standing, found := f.standings.Peek(id)
+	return found && standing.DueAt != nil && !standing.DueAt.After(at)
+}
+
+// created begins a life of a customer. Another one that there was before ends: it leaves all groups.
+func (f *groupsFold) created(e *eventstore.Decoded, c customer.Created) error {
+	at, before := micros(e.RecordedAt), f.book.before(e.Position)
+	why := cause{causeEvent, e.Position}
+	p := &groupPerson{id: e.Customer}
+	if former, again := f.subjects.Peek(e.Customer); again {
+		var err error
+		if p, err = f.person(former); err != nil {
+			return err
+		}
+		if err := f.advance(p, before, at); err != nil {
+			return err
+		}
+		f.leaveAll(p, at, why)
+	}
+	subject, err := newGroupSubject(e, c)
+	if err != nil {
+		return err
+	}
+	row := groupSubjectRow{ID: e.Customer, Ordinal: f.ordinal(&e.Event), Epoch: before, CreatedPosition: e.Position}
+	row.set(subject)
+	p.ordinal, p.subject, p.epoch, p.due = row.Ordinal, subject, before, time.Time{}
+	if err := f.judge(p, at, why, f.book.inForce(before)); err != nil {
+		return err
+	}
+	f.subjects.Put(row)
+	return f.save(p)
+}
+
+// open makes sure that the rules are known and that the tenant has its row in group_state.
+func (f *groupsFold) open() error {
+	if f.book == nil {
+		book, err := readRuleBook(f.catalogue.All())
+		if err != nil {
+			return err
+		}
+		f.book = book
+	}
+	if _, found := f.states.Peek(groupState); !found {
+		f.states.Create(groupStateRow{Name: groupState})
+	}
+	return nil
+}
+
+// state is the tenant's row in group_state. open was called.
+func (f *groupsFold) state() *groupStateRow {
+	row, _ := f.states.Peek(groupState)
+	return row
+}
+
+// editState is state, to be changed.
+func (f *groupsFold) editState() *groupStateRow {
+	row, _ := f.states.Edit(groupState)
+	return row
+}
+
+// ordinal is the place of a customer.created among all of the tenant, as in the customer list.
+func (f *groupsFold) ordinal(e *eventstore.Event) int64 {
+	if f.kept != nil {
+		return f.kept[e.Position] // an earlier life of the customer is not there: it ends in the same refold
+	}
+	state := f.editState()
+	state.Ordinals++
+	return state.Ordinals
+}
+
+func (f *groupsFold) Skip(e *eventstore.Event) {
+	if e.Type == "customer.created" && f.open() == nil { // what cannot be read now could not be read before either
+		f.parked.Put(customerParkedRow{Position: e.Position, Customer: e.Customer, Ordinal: f.ordinal(e)})
+	}
+}
+
+func (f *groupsFold) Recall(id uuid.UUID, events []eventstore.Decoded) {
+	f.subjects.Touch(id)
+	f.standings.Touch(id)
+	for _, e := range events {
+		if e.Type == "customer.created" {
+			f.parked.Touch(e.Position)
+		}
+	}
+}
+
+func (f *groupsFold) Forget(id uuid.UUID, events []eventstore.Decoded) error {
+	if err := f.open(); err != nil {
+		return err
+	}
+	kept := map[int64]int64{}
+	if row, found := f.subjects.Peek(id); found {
+		p, err := f.person(row)
+		if err != nil {
+			return err
+		}
+		f.unset(p)
+		for n := range p.changes {
+			f.changes.Delete(changeKey(id, n+1))
+		}
+		kept[row.CreatedPosition] = row.Ordinal
+		f.subjects.Delete(id)
+		f.standings.Delete(id)
+	}
+	for _, e := range events {
+		if row, found := f.parked.Peek(e.Position); found {
+			kept[row.Position] = row.Ordinal
+			f.parked.Delete(row.Position)
+		}
+	}
+	f.kept = kept
+	return nil
+}
+
+// groupFacet is the number of the set of members that a group has by one of its rules.
+func groupFacet(group uuid.UUID, epoch int) int64 {
+	return facet("group", group.String()+"\x00"+strconv.Itoa(epoch))
+}

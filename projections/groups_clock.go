@@ -1,0 +1,204 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"customercenter/projections/projector"
+)
+
+// This file brings customers to where they are to be although nothing happens to them: because time passes, and because a rule was changed.
+//
+// A change of rules counts for everybody from its instant on, but it takes a while until everybody has been looked at. Customers are
+// filled in the order of their ordinals; one to whom something happens before that is looked at then. Until all are, the members by the
+// former rule are served; then those by the new one, at once.
+
+// groupWork is what Gather has found: one of the two.
+type groupWork struct {
+	timers []uuid.UUID // for whom the clock may have changed something
+	until  time.Time   // up to here
+	fill   []uuid.UUID // the next in the order of ordinals
+	cursor int64       // of the last of these
+	last   bool        // there are no more
+}
+
+// Idle implements projector.Timed.
+func (f *groupsFold) Idle() bool { return f.open() == nil && f.book.latest() == 0 }
+
+// Next implements projector.Timed.
+func (f *groupsFold) Next() (time.Time, bool) {
+	if f.open() == nil && f.state().Base < f.book.latest() {
+		return time.Time{}, true
+	}
+	return f.soonest, !f.soonest.IsZero()
+}
+
+// Gather implements projector.Timed. The clock comes before the rules: it must not be late, and there is less of it.
+func (f *groupsFold) Gather(ctx context.Context, from projector.Reader, until time.Time, limit int) (found bool, next time.Time, err error) {
+	if err := f.open(); err != nil {
+		return false, next, err
+	}
+	f.soonest, f.work = time.Time{}, groupWork{until: until}
+	if f.work.timers, err = f.dueCustomers(ctx, from, until, limit); err != nil {
+		return false, next, err
+	}
+	if len(f.work.timers) == 0 && f.state().Base < f.book.latest() {
+		if err := f.nextCustomers(ctx, from, limit); err != nil {
+			return false, next, err
+		}
+	} else if len(f.work.timers) == 0 {
+		next, err = earliestDue(ctx, from)
+		return false, next, err
+	}
+	for _, some := range [][]uuid.UUID{f.work.timers, f.work.fill} {
+		for _, id := range some {
+			f.subjects.Touch(id)
+			f.standings.Touch(id)
+		}
+	}
+	return true, next, nil
+}
+
+// dueCustomers finds customers for whom the clock may change something up to an instant. One for whom a change of rules comes first is left
+// alone: filling gets there.
+func (f *groupsFold) dueCustomers(ctx context.Context, from projector.Reader, until time.Time, limit int) ([]uuid.UUID, error) {
+	state := f.state()
+	rows, err := from.Query(ctx, in(from.Schema, `select id from $.group_standing
+		where tenant = $1 and due_at <= $2 and due_at <= case when ordinal <= $3 then $4::timestamptz else $5::timestamptz end
+		order by due_at limit $6`),
+		from.Tenant, until, state.Cursor, f.bound(state.Target, until), f.bound(state.Base, until), limit)
+	if err != nil {
+		return nil, fmt.Errorf("due: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+}
+
+// bound is how far the clock may go for customers who are in an epoch: until the next one begins.
+func (f *groupsFold) bound(epoch int, until time.Time) time.Time {
+	if epoch < f.book.latest() {
+		if at := f.book.at(epoch + 1).at; at.Before(until) {
+			return at
+		}
+	}
+	return until
+}
+
+// nextCustomers finds the customers who are to be filled next.
+func (f *groupsFold) nextCustomers(ctx context.Context, from projector.Reader, limit int) error {
+	cursor := int64(0)
+	if state := f.state(); state.Target > state.Base {
+		cursor = state.Cursor
+	}
+	f.work.cursor = math.MaxInt64
+	rows, err := from.Query(ctx, in(from.Schema, `select id, ordinal from $.group_subject where tenant = $1 and ordinal > $2 order by ordinal limit $3`),
+		from.Tenant, cursor, limit)
+	if err != nil {
+		return fmt.Errorf("to be filled: %w", err)
+	}
+	var id uuid.UUID
+	var ordinal int64
+	_, err = pgx.ForEachRow(rows, []any{&id, &ordinal}, func() error {
+		f.work.fill, f.work.cursor = append(f.work.fill, id), ordinal
+		return nil
+	})
+	f.work.last = len(f.work.fill) < limit
+	return err
+}
+
+func earliestDue(ctx context.Context, from projector.Reader) (time.Time, error) {
+	rows, err := from.Query(ctx, in(from.Schema, `select due_at from $.group_standing where tenant = $1 and due_at is not null order by due_at limit 1`), from.Tenant)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("due: %w", err)
+	}
+	due, err := pgx.CollectRows(rows, pgx.RowTo[time.Time])
+	if err != nil || len(due) == 0 {
+		return time.Time{}, err
+	}
+	return due[0].UTC(), nil
+}
+
+// Tend implements projector.Timed.
+func (f *groupsFold) Tend() error {
+	for _, id := range f.work.timers {
+		err := f.bring(id, func(p *groupPerson) (int, time.Time) { return p.epoch, f.bound(p.epoch, f.work.until) })
+		if err != nil {
+			return err
+		}
+	}
+	if len(f.work.timers) > 0 {
+		return nil
+	}
+	if state := f.state(); state.Target == state.Base {
+		state = f.editState()
+		state.Target, state.Cursor = f.book.latest(), 0
+	}
+	target := f.state().Target
+	at := f.book.at(target).at
+	for _, id := range f.work.fill {
+		if err := f.bring(id, func(*groupPerson) (int, time.Time) { return target, at }); err != nil {
+			return err
+		}
+	}
+	if state := f.editState(); f.work.last {
+		state.Base, state.Cursor = target, 0
+		f.serve(target)
+	} else {
+		state.Cursor = f.work.cursor
+	}
+	return nil
+}
+
+// bring takes one customer to an epoch and an instant.
+func (f *groupsFold) bring(id uuid.UUID, where func(*groupPerson) (int, time.Time)) error {
+	row, found := f.subjects.Peek(id)
+	if !found {
+		return errNoCustomer // rows change only here
+	}
+	p, err := f.person(row)
+	if err != nil {
+		return err
+	}
+	epoch, to := where(p)
+	if err := f.advance(p, epoch, to); err != nil {
+		return err
+	}
+	return f.save(p)
+}
+
+// serve shows the members by the rules of an epoch, now that everybody has been looked at. A rule that was changed again meanwhile waits for its
+// next change.
+func (f *groupsFold) serve(epoch int) {
+	var changed []uuid.UUID
+	for row := range f.rules.All() {
+		if row.Epoch <= epoch && row.Served != row.Epoch {
+			changed = append(changed, row.Group)
+		}
+	}
+	for _, id := range changed {
+		row, _ := f.rules.Edit(id)
+		if row.Served != 0 {
+			f.bits.Drop(groupFacet(id, row.Served))
+		}
+		row.Served, row.ServedRevision = row.Epoch, row.Revision
+		if row.Revision == 0 {
+			f.rules.Delete(id)
+		}
+	}
+}
+
+// Settle implements projector.Timed.
+func (f *groupsFold) Settle(id uuid.UUID, clock time.Time) error {
+	row, found := f.subjects.Peek(id)
+	if !found {
+		return nil // never created, as far as the log goes
+	}
+	return f.bring(id, func(p *groupPerson) (int, time.Time) {
+		epoch := max(p.epoch, f.filled(row.Ordinal))
+		return epoch, f.bound(epoch, clock)
+	})
+}
