@@ -322,33 +322,21 @@ func (p *planner) custom(c *filter.Condition, key string) node {
 	})
 }
 
-// customValue is a custom field's value as filters see it. raw is JSON.
+// customValue is a custom field's value as filters see it. raw is JSON; numbers are kept as texts, so that none loses a digit.
 func customValue(kind filter.Kind, raw string) (v filter.Value, err error) {
 	var value any
-	d := json.NewDecoder(strings.NewReader(raw))
-	d.UseNumber()
-	if err := d.Decode(&value); err != nil {
+	if err := json.Unmarshal([]byte(raw), &value); err != nil {
 		return v, errors.New("projections: a custom field that is no JSON")
 	}
-	switch value := value.(type) {
-	case string:
-		switch kind {
-		case filter.Text:
-			v.Text = value
-		case filter.Time:
-			v.Date = value
-		case filter.Choice:
-			v.Options = []string{value}
-		}
-	case json.Number:
-		if n, ok := filter.ParseDecimal(value.String()); ok && kind == filter.Number {
+	one, _ := value.(string)
+	switch kind {
+	case filter.Text:
+		v.Text = one
+	case filter.Time:
+		v.Date = one
+	case filter.Number:
+		if n, ok := filter.ParseDecimal(one); ok {
 			v.Number = n
-		}
-	case []any:
-		for _, part := range value {
-			if option, ok := part.(string); ok && kind == filter.Choice {
-				v.Options = append(v.Options, option)
-			}
 		}
 	}
 	return v, nil
