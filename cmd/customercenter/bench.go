@@ -27,6 +27,8 @@ type benchCommand struct {
 	Each      time.Duration `help:"How long one measurement lasts." default:"2s"`
 	Events    int           `help:"How many channel events 'relay' and 'project' work on." default:"100000"`
 	Customers int           `help:"How many customers 'list' searches, and how many sessions the customer of 'transcript' has." default:"100000"`
+	Kinds     string        `help:"'list' asks only the kinds of questions whose name contains this." placeholder:"TEXT"`
+	Keep      string        `help:"Where the private Postgres is kept, so that 'list' finds in the next run what it has loaded in this one. Needs as many customers then." type:"path" placeholder:"DIR"`
 }
 
 // Run starts what is needed, measures, and removes it.
@@ -60,8 +62,15 @@ func (c *benchCommand) Run(env *environment) (err error) {
 			err = errors.Join(err, administer(ctx, c.URL, "drop database if exists "+name+" with (force)"))
 		}
 	}()
+	if c.Keep != "" && c.URL != "" {
+		return usageError{"--keep is for a private Postgres; with DATABASE_URL nothing is kept"}
+	}
 	if c.URL == "" {
-		cluster, err := postgres.Start(env.ctx, postgres.Config{Dir: filepath.Join(dir, "postgres"), Durable: true})
+		files := dir
+		if c.Keep != "" {
+			files = c.Keep
+		}
+		cluster, err := postgres.Start(env.ctx, postgres.Config{Dir: filepath.Join(files, "postgres"), Durable: true})
 		if err != nil {
 			return err
 		}
@@ -76,9 +85,9 @@ func (c *benchCommand) Run(env *environment) (err error) {
 	}
 	defer nats.Stop()
 	servers.NATS = nats
-	report := &bench.Report{Out: env.stdout, JSON: c.JSON}
+	report := &bench.Report{Out: env.stdout, JSON: c.JSON, Progress: env.stderr}
 	for _, name := range cases {
-		if err := bench.Run(env.ctx, name, servers, bench.Options{Rounds: c.Rounds, Each: c.Each, Events: c.Events, Customers: c.Customers}, report); err != nil {
+		if err := bench.Run(env.ctx, name, servers, bench.Options{Rounds: c.Rounds, Each: c.Each, Events: c.Events, Customers: c.Customers, Kinds: c.Kinds}, report); err != nil {
 			return fmt.Errorf("bench %s: %w", name, err)
 		}
 	}

@@ -27,6 +27,8 @@ type Line struct {
 	Ratio    *float64 `json:"ratio,omitempty"`    // value / baseline
 	P50      *float64 `json:"p50_ms,omitempty"`
 	P99      *float64 `json:"p99_ms,omitempty"`
+	Max      *float64 `json:"max_ms,omitempty"`
+	Second   *float64 `json:"second_baseline,omitempty"` // what another baseline reached
 	Note     string   `json:"note,omitempty"`
 }
 
@@ -34,6 +36,15 @@ type Line struct {
 type Report struct {
 	Out  io.Writer
 	JSON bool
+	// Progress is told how far long preparations are; nil: nobody.
+	Progress io.Writer
+}
+
+// Tell writes a line of progress.
+func (r *Report) Tell(format string, args ...any) {
+	if r.Progress != nil {
+		fmt.Fprintf(r.Progress, format+"\n", args...)
+	}
 }
 
 // Print writes one line.
@@ -50,6 +61,12 @@ func (r *Report) Print(l Line) {
 	}
 	if l.P50 != nil {
 		fmt.Fprintf(r.Out, "  p50 %7.2f ms  p99 %7.2f ms", *l.P50, *l.P99)
+	}
+	if l.Max != nil {
+		fmt.Fprintf(r.Out, "  max %7.2f ms", *l.Max)
+	}
+	if l.Second != nil {
+		fmt.Fprintf(r.Out, "  second baseline %8s", number(*l.Second))
 	}
 	if l.Note != "" {
 		fmt.Fprintf(r.Out, "  %s", l.Note)
@@ -149,6 +166,7 @@ type Options struct {
 	Each      time.Duration
 	Events    int
 	Customers int
+	Kinds     string // see List
 }
 
 var benches = []struct {
@@ -168,7 +186,7 @@ var benches = []struct {
 		return Pipeline{URL: url, NATS: s.NATS, Rounds: o.Rounds, Each: o.Each, Events: o.Events}.Run(ctx, r)
 	}},
 	{"list", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
-		return List{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers}.Run(ctx, r)
+		return List{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers, Kinds: o.Kinds}.Run(ctx, r)
 	}},
 	{"transcript", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return Transcript{URL: url, Rounds: o.Rounds, Each: o.Each, Sessions: o.Customers}.Run(ctx, r)

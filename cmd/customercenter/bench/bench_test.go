@@ -17,11 +17,13 @@ import (
 // to say.
 func TestBenchesMeasure(t *testing.T) {
 	cases := map[string][]string{
-		"append":     {"append 1 writers", "append 128 writers", "500-event batches", "10 % conflicting"},
-		"relay":      {"relay"},
-		"project":    {"customers live", "customers rebuild", "sessions live", "sessions rebuild"},
-		"pipeline":   {"append to visible", "channel event to visible", "queue to visible"},
-		"list":       {"default", "all", "deep page", "channel", "tag of every third", "1 common character", "3 characters", "nobody", "id"},
+		"append":   {"append 1 writers", "append 128 writers", "500-event batches", "10 % conflicting"},
+		"relay":    {"relay"},
+		"project":  {"customers live", "customers rebuild", "sessions live", "sessions rebuild"},
+		"pipeline": {"append to visible", "channel event to visible", "queue to visible"},
+		"list": {"created this week", "everybody", "a page from the middle", "tag, common", "1 character, rare", "3 characters", "Latin, nobody's", "id: 4 characters",
+			"20 sessions or more", "rare tag or 2 characters", "by nickname", "4 clients: created this week", "all kinds mixed", "counts beside: tag, common", "size, everything",
+			"writes: customers created", "writes: tags put on at random", "writes: a tag put on in bulk", "writes: sessions"},
 		"transcript": {"many sessions, the end", "from one of them on", "an agent's", "a long session, the end", "its beginning"},
 	}
 	for _, name := range Names() {
@@ -43,6 +45,9 @@ func TestBenchesMeasure(t *testing.T) {
 				var line Line
 				if err := decoder.Decode(&line); err != nil {
 					t.Fatal(err)
+				}
+				if line.Unit == "MB" && line.Baseline == nil && line.Value > 0 {
+					continue // the size of one table
 				}
 				if line.Value <= 0 || line.Baseline == nil || *line.Baseline <= 0 || *line.Ratio <= 0 || line.Unit == "" {
 					t.Errorf("%+v: there must be a value and a baseline", line)

@@ -31,6 +31,30 @@ type plant struct {
 
 // openPlant makes the tenant. A tenant of that name must not exist yet: what others have left would be measured too.
 func openPlant(ctx context.Context, url, tenant string, options ...eventstore.Option) (_ *plant, err error) {
+	p, err := connectPlant(ctx, url, tenant, options...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if err := p.begin(ctx); err != nil {
+		return nil, err
+	}
+	for i, a := range p.traffic.Associations {
+		done, err := commands.RegisterAssociation{Channel: a.Channel, Account: a.Account, Name: a.Account}.Run(ctx, p.center, p.by())
+		if err != nil {
+			return nil, fmt.Errorf("bench: association: %w", err)
+		}
+		p.traffic.Associations[i].ID = done.Association
+	}
+	return p, nil
+}
+
+// connectPlant opens the database, whatever is in it, and brings its tables up to date.
+func connectPlant(ctx context.Context, url, tenant string, options ...eventstore.Option) (_ *plant, err error) {
 	pool, err := eventstore.Connect(ctx, url, 32)
 	if err != nil {
 		return nil, err
@@ -48,28 +72,23 @@ func openPlant(ctx context.Context, url, tenant string, options ...eventstore.Op
 		return nil, err
 	}
 	p := &plant{pool: pool, tenant: tenant, traffic: traffic.Defaults()}
+	p.traffic.Tenant = tenant
 	p.store = eventstore.New(pool, eventstore.NewCodec(catalog.Events()...), keyring.New(pool, master), options...)
 	p.center = commands.NewCenter(p.store, time.Now, func() uuid.UUID { return uuid.Must(uuid.NewV7()) })
 	p.handler = ingest.NewHandler(p.center)
+	return p, nil
+}
+
+// begin makes the tenant in an empty database.
+func (p *plant) begin(ctx context.Context) error {
 	others, err := p.store.Tenants(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(others) > 0 {
-		return nil, fmt.Errorf("bench: the database is in use by tenant %q; every bench needs an empty one", others[0].Slug)
+		return fmt.Errorf("bench: the database is in use by tenant %q; every bench needs an empty one", others[0].Slug)
 	}
-	if err := p.store.CreateTenant(ctx, tenant, tenant); err != nil {
-		return nil, err
-	}
-	p.traffic.Tenant = tenant
-	for i, a := range p.traffic.Associations {
-		done, err := commands.RegisterAssociation{Channel: a.Channel, Account: a.Account, Name: a.Account}.Run(ctx, p.center, p.by())
-		if err != nil {
-			return nil, fmt.Errorf("bench: association: %w", err)
-		}
-		p.traffic.Associations[i].ID = done.Association
-	}
-	return p, nil
+	return p.store.CreateTenant(ctx, p.tenant, p.tenant)
 }
 
 func (p *plant) close() { p.pool.Close() }
