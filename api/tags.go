@@ -49,7 +49,7 @@ func (s *server) tagOperations() {
 	register(s, operation{id: "rename-tag", method: http.MethodPatch, path: "/v1/tags/{id}", tag: tag,
 		summary: "Rename a tag", notes: "Customers who carry it show the new name at once.", errors: []int{http.StatusConflict, http.StatusPreconditionFailed}}, s.renameTag)
 	register(s, operation{id: "delete-tag", method: http.MethodDelete, path: "/v1/tags/{id}", tag: tag,
-		summary: "Delete a tag", notes: "It leaves every customer's view. Its id never comes back.", errors: []int{http.StatusPreconditionFailed}}, s.deleteTag)
+		summary: "Delete a tag", notes: "It leaves every customer's view. Rules of groups and saved views that name it stay as they are: no customer has it any more. Its id never comes back.", errors: []int{http.StatusPreconditionFailed}}, s.deleteTag)
 }
 
 type listTagsInput struct{ After }
