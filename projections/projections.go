@@ -1,7 +1,7 @@
 // Package projections holds the read models: what the log says, in the form in which it is asked for. One model is one file with
 // its fold and its queries, one with its tables, and one with its tests. Package projector runs them.
 //
-// Which events a model hears is in the Types of its Definition. The small catalogues (tags, associations, settings) have no tables:
+// Which events a model hears is in the Types of its Definition. The small catalogues (tags, fields, groups, views, associations, settings) have no tables:
 // they are read from their streams, see Catalogues.
 package projections
 
