@@ -14,7 +14,7 @@ import (
 
 // Definitions are all read models that have tables, as this binary knows them.
 func Definitions() []projector.Definition {
-	return []projector.Definition{CustomersDefinition(), SessionsDefinition(), HistoryDefinition(), AutoMessagesDefinition()}
+	return []projector.Definition{CustomersDefinition(), SessionsDefinition(), HistoryDefinition(), AutoMessagesDefinition(), GroupsDefinition()}
 }
 
 // Builds tells which build of a read model is to be asked: a *projector.Projector, or one fixed build.
