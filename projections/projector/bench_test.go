@@ -74,7 +74,7 @@ func BenchmarkLive(b *testing.B) {
 	for _, d := range projections.Definitions() {
 		b.Run(d.Name, func(b *testing.B) {
 			store := projectionstest.Store(b, tenant)
-			p := built(b, store, 500, d) // while there is nothing
+			build := live(b, built(b, store, 500, d), d.Name) // while there is nothing
 			world := projectionstest.NewWorld(b, store, tenant, 1, 400)
 			world.Run(benchEvents)
 			for b.Loop() {
@@ -82,7 +82,8 @@ func BenchmarkLive(b *testing.B) {
 				if _, err := store.Pool().Exec(b.Context(), `truncate projection_checkpoints`); err != nil {
 					b.Fatal(err)
 				}
-				truncate(b, store, live(b, p, d.Name))
+				truncate(b, store, build)
+				p := open(b, store, 500, d) // one that remembers no position
 				b.StartTimer()
 				began := time.Now()
 				stop := run(b, p)
