@@ -187,11 +187,15 @@ func (s *server) narrator(ctx context.Context, r *request) (*narrator, error) {
 	if err != nil {
 		return nil, err
 	}
+	autoMessages, _, err := s.Catalogues.AutoMessages(ctx, r.who.Tenant)
+	if err != nil {
+		return nil, err
+	}
 	zone, err := time.LoadLocation(own.TimeZone())
 	if err != nil { // it was there when it was set
 		zone = time.UTC
 	}
-	n := &narrator{language: r.language, zone: zone, personal: r.who.Personal, tags: tags.Names, associations: map[int]string{}, fields: fields}
+	n := &narrator{language: r.language, zone: zone, personal: r.who.Personal, tags: tags.Names, associations: map[int]string{}, fields: fields, autoMessages: autoMessages.Names()}
 	if n.tags == nil {
 		n.tags = map[uuid.UUID]string{}
 	}

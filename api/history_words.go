@@ -24,6 +24,8 @@ type narrator struct {
 	personal bool // the reader may see personal data
 	tags     map[uuid.UUID]string
 	groups   map[uuid.UUID]string // in histories of groups
+	// autoMessages are the names of all there ever were.
+	autoMessages map[uuid.UUID]string
 	// associations are the names by id.
 	associations map[int]string
 	fields       field.State
@@ -95,7 +97,7 @@ var kinds = map[string]string{
 	"channel": "channel", "via": "via", "initiator": "party", "by": "party", "kind": "message", "day": "day", "entitlement": "entitlement",
 	"customer_center": "access", "blacklist": "access", "callback": "bool", "aborted": "bool", "late": "bool", "removed": "bool", "agent_visible": "bool",
 	"type":           "field_type",
-	"customer.cause": "removal", "session.cause": "end",
+	"customer.cause": "removal", "session.cause": "end", "auto_message.code": "withheld",
 }
 
 // words tells a value; empty if it is not set.
@@ -129,6 +131,10 @@ func (t told) words(name string, v any) string {
 			return t.tag(v)
 		case "group":
 			return t.group(v)
+		case "auto_message":
+			if name, known := t.narrator.autoMessages[v]; known {
+				return name
+			}
 		}
 		return v.String()
 	case []uuid.UUID:

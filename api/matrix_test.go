@@ -77,6 +77,15 @@ var matrix = map[string][5]string{
 	"DELETE /v1/fields/{key}":                              {all, no, no, no, no},
 	"PUT /v1/fields/order":                                 {all, no, no, no, no},
 	"GET /v1/fields/{key}/history":                         {all, no, no, no, no},
+	"GET /v1/auto-messages":                                {all, no, no, no, no},
+	"POST /v1/auto-messages":                               {all, no, no, no, no},
+	"GET /v1/auto-messages/{id}":                           {all, no, no, no, no},
+	"PATCH /v1/auto-messages/{id}":                         {all, no, no, no, no},
+	"DELETE /v1/auto-messages/{id}":                        {all, no, no, no, no},
+	"POST /v1/auto-messages/{id}/start":                    {all, no, no, no, no},
+	"POST /v1/auto-messages/{id}/stop":                     {all, no, no, no, no},
+	"GET /v1/auto-messages/{id}/recipients":                {all, no, no, no, no},
+	"POST /v1/auto-messages/{id}/recipients":               {all, no, no, no, no},
 	"GET /v1/associations":                                 {all, all, all, no, no},
 	"GET /v1/associations/{id}":                            {all, all, all, no, no},
 	"POST /v1/associations":                                {all, no, no, no, no},
@@ -203,7 +212,7 @@ func (m attempt) refused(answer reply) {
 }
 
 // nothing is the ids of things that do not exist.
-var nothing = belongings{"customers": uuid.NewString(), "sessions": uuid.NewString(), "tags": uuid.NewString(), "groups": uuid.NewString(), "fields": "nothing", "views": uuid.NewString(), "tokens": uuid.NewString(),
+var nothing = belongings{"customers": uuid.NewString(), "sessions": uuid.NewString(), "tags": uuid.NewString(), "groups": uuid.NewString(), "auto-messages": uuid.NewString(), "fields": "nothing", "views": uuid.NewString(), "tokens": uuid.NewString(),
 	"associations": "987654", "channels": "987654", "projections": "nothing", "tenants": "nothing", "entitlements": "nothing"}
 
 // getsNothingOfOthers asks for what is another agent's, or another channel's, and looks for it in lists.

@@ -66,6 +66,7 @@ var statuses = map[string]int{
 	domain.CodeIDInvalid:            http.StatusUnprocessableEntity,
 	domain.CodeTagUnknown:           http.StatusUnprocessableEntity,
 	domain.CodeGroupUnknown:         http.StatusUnprocessableEntity,
+	domain.CodeChannelNotReached:    http.StatusUnprocessableEntity,
 	domain.CodeOccurredInFuture:     http.StatusUnprocessableEntity,
 	domain.CodeNotFound:             http.StatusNotFound,
 	commands.CodeKeyReused:          http.StatusUnprocessableEntity,

@@ -62,18 +62,19 @@ func (w *world) planted(tenant, agent string) belongings {
 	accepted := w.do(call{as: admin, method: "POST", path: "/v1/sessions/" + session + "/accept", body: AcceptInput{agent}}).want(http.StatusOK)
 	tag := post("/v1/tags", TagInput{mark}).get("id").(string)
 	own := belongings{
-		"customers":    customer,
-		"sessions":     session,
-		"tags":         tag,
-		"groups":       w.sampleGroup(tenant, agent, mark, tag),
-		"views":        w.sampleView(tenant, agent, mark, tag),
-		"fields":       w.sampleField(tenant, mark),
-		"associations": fmt.Sprint(post("/v1/associations", AssociationInput{"web", mark + ".example", mark}).get("id")),
-		"tokens":       post("/v1/tokens", TokenInput{Role: "agent", ActorID: mark, Name: mark}).get("id").(string),
-		"channels":     "1",
-		"projections":  projections.SessionsName,
-		"tenants":      tenant,
-		"entitlements": settings.EntitlementImport,
+		"customers":     customer,
+		"sessions":      session,
+		"tags":          tag,
+		"groups":        w.sampleGroup(tenant, agent, mark, tag),
+		"views":         w.sampleView(tenant, agent, mark, tag),
+		"auto-messages": w.sampleAutoMessage(tenant, agent, mark),
+		"fields":        w.sampleField(tenant, mark),
+		"associations":  fmt.Sprint(post("/v1/associations", AssociationInput{"web", mark + ".example", mark}).get("id")),
+		"tokens":        post("/v1/tokens", TokenInput{Role: "agent", ActorID: mark, Name: mark}).get("id").(string),
+		"channels":      "1",
+		"projections":   projections.SessionsName,
+		"tenants":       tenant,
+		"entitlements":  settings.EntitlementImport,
 	}
 	w.seen(accepted.position())
 	return own
@@ -97,6 +98,24 @@ func (w *world) sampleGroup(tenant, agent, name, tag string) string {
 		return err
 	})
 	return made.Group.String()
+}
+
+// sampleAutoMessage makes an auto message, as sampleGroup does.
+func (w *world) sampleAutoMessage(tenant, agent, name string) string {
+	w.t.Helper()
+	by := commands.By{Tenant: tenant, Actor: eventstore.Actor{Kind: "admin", ID: "admin-1"}}
+	made, err := commands.DefineAutoMessage{Name: name, Text: name, Audience: commands.Audience{Filter: json.RawMessage(`{}`)}}.Run(w.t.Context(), w.center, by)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.replaces("auto message of "+tenant+" "+agent, made.AutoMessage, func(before uuid.UUID) error {
+		if _, err := (commands.StopAutoMessage{AutoMessage: before}).Run(w.t.Context(), w.center, by); err != nil {
+			return err
+		}
+		_, err := commands.DeleteAutoMessage{AutoMessage: before}.Run(w.t.Context(), w.center, by)
+		return err
+	})
+	return made.AutoMessage.String()
 }
 
 // sampleView makes a view of an agent's, as sampleGroup does. That of agent-1 is shared, so that every role sees it.
@@ -247,6 +266,8 @@ func (w *world) value(r route, name string, schema *huma.Schema, own belongings)
 		return own["groups"]
 	case "rule", "filter":
 		return hasTag(own["tags"])
+	case "audience":
+		return map[string]any{"customers": []string{own["customers"]}}
 	case "ids", "customers":
 		return []string{own["customers"]}
 	case "order":

@@ -118,6 +118,7 @@ func (s *server) operations() {
 	s.fieldOperations()
 	s.groupOperations()
 	s.viewOperations()
+	s.autoMessageOperations()
 	s.associationOperations()
 	s.settingsOperations()
 	s.historyOperations()

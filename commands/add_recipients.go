@@ -14,7 +14,7 @@ import (
 // AddRecipients puts customers on the list of an auto message, whatever its audience is besides. While it is running they get it at once.
 // Who is on the list, or has got it, does not get it again.
 //
-// Refused: NOT_FOUND; as in automessage.List.Add; NOT_FOUND at customers[3] for who is no customer, and CHANNEL_NOT_REACHED there for one
+// Refused: NOT_FOUND; as in automessage.List.Add; VALIDATION at customers[3] for who is no customer, and CHANNEL_NOT_REACHED there for one
 // whose channel takes no auto messages. Then nobody is added. Who is on the blacklist may be added, and is left out while that is so.
 type AddRecipients struct {
 	AutoMessage uuid.UUID
@@ -59,7 +59,7 @@ func (a *attempt) addRecipients(ctx context.Context, list *listEntity, id uuid.U
 		place := fmt.Sprintf("customers[%d]", slices.Index(customers, added[i]))
 		switch {
 		case !who.state.Exists:
-			return domain.Refuse(domain.CodeNotFound).At(place)
+			return domain.Invalid(place, domain.RuleOneOf)
 		case !automessage.Reaches(who.state.Channel):
 			return domain.Refuse(domain.CodeChannelNotReached).At(place)
 		}

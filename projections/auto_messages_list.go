@@ -19,6 +19,12 @@ func (c *Catalogues) AutoMessages(ctx context.Context, tenant string) (automessa
 	return read[automessage.State](ctx, c, tenant, automessage.Stream)
 }
 
+// AutoMessageList is who was put on the list of an auto message by hand.
+func (c *Catalogues) AutoMessageList(ctx context.Context, tenant string, autoMessage uuid.UUID) (automessage.List, error) {
+	list, _, err := read[automessage.List](ctx, c, tenant, automessage.ListStream(autoMessage))
+	return list, err
+}
+
 // AutoMessages tells who got which auto message. It is safe for concurrent use.
 type AutoMessages struct {
 	pool   *pgxpool.Pool

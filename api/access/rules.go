@@ -93,6 +93,16 @@ var rules = map[string]reach{
 	"change-view": {Admin: All, Agent: Own},
 	"delete-view": {Admin: All, Agent: Own},
 
+	"list-auto-messages":  {Admin: All},
+	"define-auto-message": {Admin: All},
+	"get-auto-message":    {Admin: All},
+	"change-auto-message": {Admin: All},
+	"delete-auto-message": {Admin: All},
+	"start-auto-message":  {Admin: All},
+	"stop-auto-message":   {Admin: All},
+	"list-recipients":     {Admin: All},
+	"add-recipients":      {Admin: All},
+
 	"list-associations":    {Admin: All, Agent: All, Analyst: All},
 	"get-association":      {Admin: All, Agent: All, Analyst: All},
 	"register-association": {Admin: All},

@@ -178,17 +178,6 @@ func (w *walk) fromList(ctx context.Context, id uuid.UUID) (customers []uuid.UUI
 	return customers, nil
 }
 
-// reached are those whom an auto message reaches at all. The command sees to that as well; here it saves looking at others again and again.
-var reached = must(filter.Parse([]byte(`{"all":[{"field":"channel","op":"in","value":["app","web"]},{"field":"blacklisted","op":"is","value":false}]}`),
-	&filter.Language{}, "reached"))
-
-func must(f *filter.Filter, err error) *filter.Filter {
-	if err != nil {
-		panic(err) // a mistake in this file
-	}
-	return f
-}
-
 // matching returns the next of those who match by themselves. They are as the customer list shows them, which is behind the log by a moment.
 func (w *walk) matching(ctx context.Context, audience automessage.Audience) ([]projections.Match, error) {
 	wanted := audience.Asks()
@@ -212,7 +201,7 @@ func (w *walk) matching(ctx context.Context, audience automessage.Audience) ([]p
 		return nil, err
 	}
 	calendar := filter.Calendar{Zone: zone, WeekStart: own.FirstWeekday()}
-	return w.customers.Matching(ctx, w.tenant, filter.Join(f, reached), calendar, w.now(), w.after, audiencePage)
+	return w.customers.Matching(ctx, w.tenant, filter.Join(f, automessage.Reached()), calendar, w.now(), w.after, audiencePage)
 }
 
 // end ends a pass: the next one begins at the beginning.

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"customercenter/domain"
+	"customercenter/domain/filter"
 )
 
 // ReplyWindow is for how long after an auto message a customer's first message counts as a reply to it. Longer than that, and most who
@@ -17,6 +18,16 @@ const ReplyWindow = 7 * 24 * time.Hour
 // at all.
 func Reaches(channel string) bool {
 	return channel == domain.ChannelApp || channel == domain.ChannelWeb
+}
+
+// Reached is the filter of those whom an auto message reaches at all: to be joined with that of its audience.
+func Reached() *filter.Filter {
+	f, err := filter.Parse([]byte(`{"all":[{"field":"channel","op":"in","value":["app","web"]},{"field":"blacklisted","op":"is","value":false}]}`),
+		&filter.Language{}, "reached")
+	if err != nil {
+		panic(err) // a mistake in this function
+	}
+	return f
 }
 
 // RecipientID is the id of a recipient, and of the message as the channel gets it: the same whoever makes it, and another for each life
