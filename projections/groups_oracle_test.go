@@ -15,6 +15,7 @@ import (
 
 	"customercenter/domain/customer"
 	"customercenter/domain/filter"
+	"customercenter/domain/settings"
 	"customercenter/eventstore"
 	"customercenter/projections/projectionstest"
 	"customercenter/projections/projector"
@@ -90,6 +91,12 @@ func (w *groupWorld) settle() {
 func (w *groupWorld) pass(d time.Duration) {
 	w.Flush()
 	w.now = w.now.Add(d)
+}
+
+// zone sets the zone of the tenant.
+func (w *groupWorld) zone(name string) {
+	w.t.Helper()
+	w.Append(settings.Stream, uuid.Nil, settings.TimeZoneSet{TimeZone: name})
 }
 
 // schema is that of the served build.

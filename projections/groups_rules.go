@@ -226,7 +226,7 @@ func (b *ruleBook) revise(id uuid.UUID, revision int, raw json.RawMessage, posit
 		return err
 	}
 	rules := append(b.without(id), inForce{rule, b.latest() + 1})
-	slices.SortFunc(rules, func(a, b inForce) int { return slices.Compare(a.group[:], b.group[:]) })
+	slices.SortFunc(rules, byGroup)
 	b.begin(position, at, []uuid.UUID{id}, rules)
 	return nil
 }
@@ -271,7 +271,7 @@ func (b *ruleBook) setCalendar() error {
 // inForce are all rules of an epoch.
 func (b *ruleBook) inForce(number int) []inForce { return b.at(number).rules }
 
-// reading are the rules of an epoch that read one of these fields, each once.
+// reading are the rules of an epoch that read one of these fields, sorted by group: the order in which they judge is the order of the changes.
 func (b *ruleBook) reading(number int, fields []string) []inForce {
 	var found []inForce
 	if number != b.latest() { // a customer that is folded anew
@@ -290,15 +290,20 @@ func (b *ruleBook) reading(number int, fields []string) []inForce {
 			}
 		}
 	}
+	if len(fields) == 1 {
+		return b.byField[fields[0]]
+	}
 	for _, name := range fields {
-		for _, r := range b.byField[name] {
-			if !slices.Contains(found, r) {
-				found = append(found, r)
-			}
-		}
+		found = append(found, b.byField[name]...)
+	}
+	if len(found) > 1 {
+		slices.SortFunc(found, byGroup)
+		found = slices.Compact(found)
 	}
 	return found
 }
+
+func byGroup(a, b inForce) int { return slices.Compare(a.group[:], b.group[:]) }
 
 // tagsAt are those of a customer's tags that are in the catalogue during an epoch.
 func (b *ruleBook) tagsAt(tags []uuid.UUID, number int) []uuid.UUID {
