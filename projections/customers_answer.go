@@ -34,13 +34,17 @@ type answer struct {
 	loaded   map[int]bool
 	spans    map[int]span // of buckets about which nothing new was learned since
 	rejected map[int]*bitmap
-	looked   int // customers that were judged
+	looked   int  // customers that were judged
+	gathered bool // see gatherRest
 }
 
-// Limits of what is gathered by an index before anybody is judged, and how many customers are judged before terms are searched for.
+// What is found out in which order: a condition that an index says few fulfil is settled before anybody is judged. So many customers
+// are judged before the index of terms is searched, and so many before an index has to say of more who fulfils a condition.
 const (
-	gatherMost  = 10_000
-	judgedFirst = 1_000
+	gatherFirst = 10_000
+	gatherMost  = 300_000
+	judgedFirst = 500
+	judgedMany  = 4_000
 )
 
 // question is what is asked of the customers.
@@ -83,7 +87,7 @@ func newAnswer(ctx context.Context, pool *pgxpool.Pool, schema, tenant string, q
 	}
 	for _, n := range a.judged {
 		n.seen, n.yes, n.settled = map[int]*bitmap{}, map[int]*bitmap{}, map[int]bool{}
-		if err := a.gather(n); err != nil {
+		if err := a.gather(n, gatherFirst); err != nil {
 			return nil, err
 		}
 	}
@@ -137,27 +141,46 @@ func (a *answer) findOrdinals() error {
 	return nil
 }
 
-// gather settles a condition that an index says few fulfil.
-func (a *answer) gather(n *judgedNode) error {
+// gather settles a condition that an index says no more than so many fulfil.
+func (a *answer) gather(n *judgedNode, most int) error {
 	if n.gather == nil {
 		return nil
 	}
 	args := arguments{a.tenant}
 	sql := n.gather(&args)
 	if !n.needed {
-		sql += fmt.Sprintf(" limit %d", gatherMost+1)
+		sql += fmt.Sprintf(" limit %d", most+1)
 	}
 	rows, err := a.pool.Query(a.ctx, in(a.schema, sql), append([]any{planned}, args...)...)
 	if err != nil {
 		return err
 	}
 	ordinals, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil || !n.needed && len(ordinals) > gatherMost {
+	if err != nil || !n.needed && len(ordinals) > most {
 		return err
 	}
-	n.complete = true
+	n.complete, n.yes = true, map[int]*bitmap{} // what was judged before is among them
 	members(n.yes, ordinals)
+	clear(a.spans)
 	return nil
+}
+
+// gatherRest settles what an index can settle although it is much. It is tried once.
+func (a *answer) gatherRest() (tried bool, err error) {
+	if a.gathered {
+		return false, nil
+	}
+	a.gathered = true
+	for _, n := range a.judged {
+		if n.gather == nil || n.complete {
+			continue
+		}
+		if err := a.gather(n, gatherMost); err != nil {
+			return true, err
+		}
+		tried = true
+	}
+	return tried, nil
 }
 
 // members adds ordinals to sets in the making.
@@ -326,8 +349,8 @@ func (a *answer) searchSQL(n *judgedNode, buckets []int) (string, []any) {
 // Tables of the read model, and their columns that are asked for.
 const (
 	textColumns     = "ordinal, external_id, nickname, name, phone, qq, wechat_id, email, company, description"
-	judgedColumns   = "ordinal, id, custom, updated_at"
-	activityColumns = "session_count, message_count, suppressed_count, rating_sum, rating_count, first_session_at, last_session_at, last_message_at"
+	judgedColumns   = "ordinal, custom, updated_at"
+	activityColumns = "ordinal, session_count, message_count, suppressed_count, rating_sum, rating_count, first_session_at, last_session_at, last_message_at"
 )
 
 // judge asks the tables about customers, in ascending or descending order, for whom it is open whether they are in the answer.
@@ -415,16 +438,17 @@ func (a *answer) judgeSQL(open []*judgedNode, ordinals []int64) (string, []any) 
 		}
 		columns = append(columns, column)
 	}
-	needed["c"] = needed["c"] || needed["a"]
 	var from []string
 	lookup := func(alias, table, columns, by string) string {
 		return fmt.Sprintf("cross join lateral (select %s from $.%s b where b.tenant = $1 and %s offset 0) %s", columns, table, by, alias)
 	}
 	if high-low < int64(2*len(ordinals)) {
-		first, table, columns := "t", "customer_text", textColumns
-		if !needed["t"] {
-			first, table, columns = "c", "customer", judgedColumns
-			needed["c"] = true
+		first, table, columns := "c", "customer", judgedColumns
+		switch {
+		case needed["t"]:
+			first, table, columns = "t", "customer_text", textColumns
+		case needed["a"]:
+			first, table, columns = "a", "customer_activity", activityColumns
 		}
 		from = append(from, fmt.Sprintf("(select %s from $.%s b where b.tenant = $1 and b.ordinal between %s and %s offset 0) %s",
 			columns, table, args.bind(low), args.bind(high), first))
@@ -440,7 +464,7 @@ func (a *answer) judgeSQL(open []*judgedNode, ordinals []int64) (string, []any) 
 		from = append(from, lookup("c", "customer", judgedColumns, "b.ordinal = o.ordinal"))
 	}
 	if needed["a"] {
-		from = append(from, lookup("a", "customer_activity", activityColumns, "b.id = c.id"))
+		from = append(from, lookup("a", "customer_activity", activityColumns, "b.ordinal = o.ordinal"))
 	}
 	if needed["l"] {
 		from = append(from, "left join lateral (select b.since from $.customer_listing b where b.tenant = $1 and b.ordinal = o.ordinal offset 0) l on true")
@@ -473,6 +497,14 @@ func (a *answer) loadAll() error {
 func (a *answer) surely() (n int64) {
 	for bucket := a.firstBucket(); bucket <= a.lastBucket(); bucket++ {
 		n += int64(a.span(bucket).lo.count())
+	}
+	return n
+}
+
+// maybe is how many may be in the answer. All is loaded.
+func (a *answer) maybe() (n int64) {
+	for bucket := a.firstBucket(); bucket <= a.lastBucket(); bucket++ {
+		n += int64(a.span(bucket).hi.count())
 	}
 	return n
 }

@@ -133,12 +133,8 @@ func (o order) sorted(a *answer, ordinals []int64, beyond *place, ascending bool
 
 func (o order) sortedSQL(schema, tenant string, ordinals []int64, beyond *place, ascending bool, want int) (string, []any) {
 	args := arguments{tenant, ordinals}
-	from := "cross join lateral (select b.ordinal, b.id, b.updated_at, b.nickname_key from $.customer b where b.tenant = $1 and b.ordinal = u.ordinal offset 0) o"
+	from := fmt.Sprintf("cross join lateral (select b.ordinal, b.%s from $.%s b where b.tenant = $1 and b.ordinal = u.ordinal offset 0) o", o.column, o.table)
 	column := "o." + o.column
-	if o.table == "customer_activity" {
-		from += " cross join lateral (select b.last_session_at from $.customer_activity b where b.tenant = $1 and b.id = o.id offset 0) s"
-		column = "s." + o.column
-	}
 	condition, by := o.clauses(column, beyond, ascending, &args)
 	return in(schema, fmt.Sprintf("select o.ordinal, %s from unnest($2::bigint[]) u(ordinal) %s where %s order by %s limit %s",
 		column, from, condition, by, args.bind(want))), args
@@ -187,7 +183,7 @@ func (a *answer) ordered(o order, beyond *place, ascending bool, want int, until
 		if until.spent() {
 			return found, beyond, nil
 		}
-		if !tried {
+		if !tried && (a.searchable() || a.maybe() <= judgedMany) {
 			tried = true
 			w := a.walk(false, 0)
 			w.seek = true

@@ -2,7 +2,6 @@ package projections
 
 import (
 	"slices"
-	"time"
 
 	"customercenter/domain/tag"
 )
@@ -101,8 +100,11 @@ func (l *listing) counted(walk *walk, found int) (err error) {
 	case l.from.Count != nil && (a.exact() || len(l.query.Facets) == 0):
 		l.count, l.known = *l.from.Count, a.exact()
 	default:
-		wait := time.Now().Add(countBudget)
-		l.count, err = a.count(walk, found, countBound, budget(wait))
+		wait := countBudget
+		if a.searchable() {
+			wait = searchBudget
+		}
+		l.count, err = a.count(walk, found, countBound, spend(wait))
 		l.known = l.count.Exact
 	}
 	return err

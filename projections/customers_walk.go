@@ -8,8 +8,10 @@ const (
 	walkFirst  = 1_000 // rows looked at in the first piece of a walk along an index
 	walkSteady = 30 * time.Millisecond
 	walkMost   = 200_000
-	// countBudget is how long a page is made to wait for a count that the sets do not decide.
-	countBudget = 5 * time.Millisecond
+	// How long a page is made to wait for a count that the sets do not decide: longer where the index of terms is searched for it, which
+	// ends by itself at the bound or soon has everybody.
+	countBudget  = 5 * time.Millisecond
+	searchBudget = 50 * time.Millisecond
 )
 
 // budget is until when a search may go on; zero: until the end.
@@ -34,7 +36,7 @@ type walk struct {
 
 // walk begins beyond an ordinal; 0 is the beginning.
 func (a *answer) walk(ascending bool, beyond int64) *walk {
-	w := &walk{a: a, ascending: ascending, window: 2, chunk: 200, buckets: 1, dear: 20}
+	w := &walk{a: a, ascending: ascending, window: 4, chunk: judgedFirst, buckets: 1, dear: 20}
 	switch {
 	case ascending:
 		w.at = max(a.from, beyond+1)
@@ -98,7 +100,7 @@ func (w *walk) next(want int, until budget) (found []int64, err error) {
 			}
 		}
 		if len(found) < want {
-			w.window = min(4*w.window, 128)
+			w.window = min(16*w.window, 256)
 		}
 	}
 	return found, nil
@@ -170,8 +172,13 @@ func (w *walk) learn(buckets []int) error {
 		}
 	}
 	if (w.seek || w.a.looked >= judgedFirst) && total > w.dear*full && w.a.unsearched(unsearched) {
-		w.buckets = min(2*w.buckets, 64)
+		w.buckets = min(8*w.buckets, 64)
 		return w.a.search(unsearched)
+	}
+	if w.a.looked >= judgedMany {
+		if tried, err := w.a.gatherRest(); tried || err != nil {
+			return err
+		}
 	}
 	began := time.Now()
 	err := w.a.judge(ordinals)
