@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -222,6 +223,46 @@ func TestAGroupsHistory(t *testing.T) {
 		}
 	}
 	w.admin("GET", "/v1/groups/"+uuid.NewString()+"/history", nil).refused(http.StatusNotFound, "NOT_FOUND", "")
+}
+
+// Rules of the past are told although the fields and options that they speak of are gone.
+func TestRulesOfThePastAreTold(t *testing.T) {
+	w := start(t, options{idle: true})
+	w.admin("POST", "/v1/fields", map[string]any{"key": "level", "label": "等级", "type": "select", "options": []map[string]string{{"label": "金"}, {"label": "银"}}}).
+		want(http.StatusCreated)
+	rule := `{"field":"custom.level","op":"in","value":["o1"]}`
+	path := "/v1/groups/" + w.admin("POST", "/v1/groups", groupInput("Gold", rule)).want(http.StatusCreated).get("id").(string)
+	w.admin("PATCH", path, map[string]any{"rule": json.RawMessage(listed)}).want(http.StatusOK)
+	told := func() string {
+		var told []string
+		for _, item := range w.read("acme/admin", path+"/history", 0, "zh").lines() {
+			told = append(told, changed(item))
+		}
+		return strings.Join(told, "; ")
+	}
+	before := told()
+	if !strings.Contains(before, "等级") || !strings.Contains(before, "金") {
+		t.Fatalf("the rules are told as %q", before)
+	}
+	w.admin("PATCH", "/v1/fields/level", map[string]any{"options": []map[string]string{{"id": "o2", "label": "银"}}}).want(http.StatusOK)
+	if got := told(); got != before {
+		t.Errorf("without the option the rules are told as %q, were %q", got, before)
+	}
+	w.admin("DELETE", "/v1/fields/level", nil).want(http.StatusNoContent)
+	if got := told(); got != before {
+		t.Errorf("without the field the rules are told as %q, were %q", got, before)
+	}
+	w.admin("POST", "/v1/groups/preview", map[string]any{"rule": json.RawMessage(rule)}).refused(http.StatusUnprocessableEntity, "VALIDATION", "rule.field")
+}
+
+// What is not understood might look for personal data.
+func TestAStoredFilterThatIsNotUnderstoodIsMasked(t *testing.T) {
+	for stored, sees := range map[string]string{`{"field":"custom.gone","op":"eq","value":"13800138000"}`: "", `{"field":"channel","op":"new"}`: `{"field":"channel","op":"new"}`} {
+		v := vocabulary{log: slog.New(slog.DiscardHandler)}
+		if shown, description := v.tell(json.RawMessage(stored)); string(shown) != sees || (description == mask) != (sees == "") {
+			t.Errorf("%s is shown as %s, %q", stored, shown, description)
+		}
+	}
 }
 
 func TestAPreviewShowsWhoWouldBeInAGroup(t *testing.T) {

@@ -16,6 +16,8 @@ import (
 // vocabulary is what the filters of a tenant may speak of, and what people call it. It is that of one reader at one moment.
 type vocabulary struct {
 	language filter.Language
+	// ever is the language with what it could speak of once, for filters that were stored: those of a history name fields that are gone.
+	ever     filter.Language
 	names    filter.Names
 	words    string // the reader's language, as package filter names it
 	personal bool   // the reader may see personal data
@@ -50,6 +52,7 @@ func (s *server) vocabulary(ctx context.Context, r *request) (*vocabulary, error
 	}
 	v := &vocabulary{
 		language: filter.Language{Custom: fields.Filterable(), Groups: true},
+		ever:     filter.Language{Custom: fields.Ever(), Groups: true},
 		names: filter.Names{
 			Tags: tags.Names, Groups: map[uuid.UUID]string{}, Zone: zone,
 			Fields: map[string]string{}, Options: map[string]map[string]string{}, Associations: map[string]string{},
@@ -61,7 +64,7 @@ func (s *server) vocabulary(ctx context.Context, r *request) (*vocabulary, error
 			v.names.Groups[id] = g.Name
 		}
 	}
-	for _, f := range v.language.Custom {
+	for _, f := range v.ever.Custom {
 		v.names.Fields["custom."+f.Key] = f.Label
 		v.names.Options[f.Key] = f.Options
 	}
@@ -82,9 +85,12 @@ func words(l locale.Language) string {
 // tell returns a stored filter as a reader may see it, and what it says in words. What it looks for in personal data may be personal
 // itself: who sees that masked gets no filter, and a mask for the words.
 func (v *vocabulary) tell(stored json.RawMessage) (shown json.RawMessage, description string) {
-	f, err := filter.Parse(stored, &v.language, "filter")
-	if err != nil { // what it names cannot go while it does, so this is a mistake of ours: it is shown without words
+	f, err := filter.Parse(stored, &v.ever, "filter")
+	if err != nil { // it was understood when it was stored, so this is a mistake of ours: it is shown without words
 		v.log.Error("api: a stored filter is not understood", "error", err)
+		if !v.personal && filter.Mentions(stored).Personal() {
+			return nil, mask
+		}
 		return stored, ""
 	}
 	if f.Personal() && !v.personal {

@@ -218,19 +218,44 @@ func (s *State) Custom(key string) (Field, bool) {
 func (s *State) Filterable() []filter.CustomField {
 	var all []filter.CustomField
 	for _, f := range s.All() {
-		if f.System || f.Disabled {
+		if !f.System && !f.Disabled {
+			all = append(all, f.filterable())
+		}
+	}
+	return all
+}
+
+// Ever returns the custom fields that filters may speak of or could once, sorted by key: those that are disabled and those that were removed
+// too, with the options that are gone, as they were called last. Every filter that was ever accepted can be read with them, because keys
+// and the ids of options are never given again. It is for telling what such a filter says, not for taking a new one.
+func (s *State) Ever() []filter.CustomField {
+	var all []filter.CustomField
+	for _, key := range slices.Sorted(maps.Keys(s.fields)) {
+		f := s.fields[key]
+		if f.System {
 			continue
 		}
-		custom := filter.CustomField{Key: f.Key, Label: f.Label, Kind: f.kind()}
-		if custom.Kind == filter.Choice {
-			custom.Options = make(map[string]string, len(f.Options))
-			for _, o := range f.Options {
-				custom.Options[o.ID] = f.way(o)
+		custom := f.filterable()
+		for id, label := range f.former {
+			if _, there := custom.Options[id]; !there {
+				custom.Options[id] = label
 			}
 		}
 		all = append(all, custom)
 	}
 	return all
+}
+
+// filterable is the field as filters see it.
+func (f *Field) filterable() filter.CustomField {
+	custom := filter.CustomField{Key: f.Key, Label: f.Label, Kind: f.kind()}
+	if custom.Kind == filter.Choice {
+		custom.Options = make(map[string]string, len(f.Options))
+		for _, o := range f.Options {
+			custom.Options[o.ID] = f.way(o)
+		}
+	}
+	return custom
 }
 
 // kind is what filters take the field for.

@@ -319,6 +319,32 @@ func TestTheFieldsOfATenant(t *testing.T) {
 	}
 }
 
+// What was ever filtered by can be read for ever: fields that are disabled or gone, and options that are gone, by what they were called last.
+func TestFieldsThatEverWere(t *testing.T) {
+	var none field.State
+	if got := none.Ever(); len(got) != 0 {
+		t.Errorf("to begin with there were %+v", got)
+	}
+	s := domaintest.Fold[field.State](size, level, region, field.Disabled{Field: "size"},
+		field.Changed{Field: "level", Label: "Level", Options: level.Options[1:]},
+		field.Changed{Field: "level", Label: "Level", Options: []field.Option{{ID: "o2", Label: "Silver"}}}, field.Removed{Field: "level"}, field.Removed{Field: "region"})
+	got := s.Ever()
+	want := []filter.CustomField{
+		{Key: "level", Label: "Level", Kind: filter.Choice, Options: map[string]string{"o1": "gold", "o2": "Silver", "o3": "bronze"}},
+		{Key: "region", Label: "Region", Kind: filter.Choice, Options: map[string]string{
+			"o1": "广东", "o2": "广东 / 深圳", "o3": "广东 / 深圳 / 南山", "o4": "广东 / 广州", "o5": "四川", "o6": "四川 / 成都",
+		}},
+		{Key: "size", Label: "Size", Kind: filter.Text},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("there were %+v", got)
+	}
+	got[0].Options["o1"] = "changed"
+	if f, _ := s.Custom("level"); f.OptionLabel("o1") != "gold" || len(s.Filterable()) != 0 {
+		t.Errorf("asking changed %+v", f)
+	}
+}
+
 func TestKindsOfFilters(t *testing.T) {
 	kinds := map[string]filter.Kind{
 		field.TypeText: filter.Text, field.TypeMultiline: filter.Text, field.TypeNumber: filter.Number, field.TypeDate: filter.Time,
