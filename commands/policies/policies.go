@@ -32,7 +32,7 @@ import (
 type Config struct {
 	Store  *eventstore.Store
 	Center *commands.Center
-	// Builds tells which read models are asked for the audiences of auto messages.
+	// Builds tells which read models are asked: for the audiences of auto messages, and for who enters and leaves groups.
 	Builds projections.Builds
 	// NATS should reconnect for ever.
 	NATS *nats.Conn
@@ -40,7 +40,7 @@ type Config struct {
 	Bells *bell.Listener
 	// Sweep is how often to look for what bells did not tell of and for what has become due; default 1 s.
 	Sweep time.Duration
-	// Replicas of the stream CC_OUT when it is made; default 1.
+	// Replicas of the streams CC_OUT and CC_GROUPS when they are made; default 1.
 	Replicas int
 	// Log takes what went wrong; default slog.Default.
 	Log *slog.Logger
@@ -52,6 +52,7 @@ type Runner struct {
 	store    *eventstore.Store
 	log      *slog.Logger
 	policies []*policy
+	groups   *groupPublisher           // nil: nobody is told of groups
 	slots    map[*policy]chan struct{} // bounds how many tenants of a policy are worked on at once
 }
 
@@ -80,7 +81,13 @@ func New(c Config) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newRunner(c, liftExpiredBlacklistings(c), send.policy(), newAddresser(c).policy(), send.autoPolicy(), noteAutoMessageReplies(c)), nil
+	groups, err := newGroupPublisher(c)
+	if err != nil {
+		return nil, err
+	}
+	r := newRunner(c, liftExpiredBlacklistings(c), send.policy(), newAddresser(c).policy(), send.autoPolicy(), noteAutoMessageReplies(c))
+	r.groups = groups
+	return r, nil
 }
 
 func newRunner(c Config, all ...*policy) *Runner {
@@ -99,6 +106,13 @@ func (r *Runner) Run(ctx context.Context) error {
 		if p.prepare != nil {
 			preparing.Go(func() { r.prepare(ctx, p) })
 		}
+	}
+	if r.groups != nil {
+		preparing.Go(func() {
+			if err := r.groups.run(ctx); err != nil && ctx.Err() == nil {
+				r.log.ErrorContext(ctx, "policies: changes of groups are not published", "error", err)
+			}
+		})
 	}
 	group := lease.Group{Pool: r.store.Pool(), Name: "policies", Partitions: partitions, Run: r.work}
 	if err := group.Loop(ctx); err != nil {

@@ -131,22 +131,27 @@ func Subject(tenant string, association int) string {
 
 // EnsureStream makes the stream if it does not exist. It never changes or deletes it: what an operator has set, stays. ErrStream.
 func EnsureStream(ctx context.Context, js jetstream.JetStream, replicas int) error {
-	stream, err := js.Stream(ctx, StreamOut)
+	return ensureStream(ctx, js, jetstream.StreamConfig{
+		Name: StreamOut, Description: "what channels are to send to customers", Replicas: replicas,
+		Subjects: []string{outPrefix + ">"}, Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
+		MaxAge: outMaxAge, MaxBytes: outMaxBytes, Discard: jetstream.DiscardOld, Duplicates: outWindow,
+	})
+}
+
+// ensureStream makes a stream if it does not exist, and leaves it as it is otherwise. ErrStream.
+func ensureStream(ctx context.Context, js jetstream.JetStream, config jetstream.StreamConfig) error {
+	stream, err := js.Stream(ctx, config.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		stream, err = js.CreateStream(ctx, jetstream.StreamConfig{
-			Name: StreamOut, Description: "what channels are to send to customers", Replicas: replicas,
-			Subjects: []string{outPrefix + ">"}, Retention: jetstream.LimitsPolicy, Storage: jetstream.FileStorage,
-			MaxAge: outMaxAge, MaxBytes: outMaxBytes, Discard: jetstream.DiscardOld, Duplicates: outWindow,
-		})
+		stream, err = js.CreateStream(ctx, config)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another process was faster
-			stream, err = js.Stream(ctx, StreamOut)
+			stream, err = js.Stream(ctx, config.Name)
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("policies: stream %s: %w", StreamOut, err)
+		return fmt.Errorf("policies: stream %s: %w", config.Name, err)
 	}
-	if stream.CachedInfo().Config.Retention != jetstream.LimitsPolicy {
-		return fmt.Errorf("%w: %s", ErrStream, StreamOut)
+	if stream.CachedInfo().Config.Retention != config.Retention {
+		return fmt.Errorf("%w: %s", ErrStream, config.Name)
 	}
 	return nil
 }
