@@ -36,7 +36,7 @@ const Path = "profile.custom"
 //	cascade                   []any of ids, from the top down; it may end above the lowest level
 //
 // Refused, all VALIDATION at profile.custom.<key>: one_of for a field that does not exist or is disabled, and for an option that does not
-// exist; too_long, characters and format.
+// exist; too_long, digits (a number of more than filter.MaxDigits), characters and format.
 func (s *State) Normalize(key string, value any) (any, error) {
 	f, found := s.Find(key)
 	if !found || f.System || f.Disabled {
@@ -65,6 +65,15 @@ func (s *State) Takes(key string) bool {
 	f, found := s.Find(key)
 	return found && !f.System && !f.Disabled
 }
+
+// Ordered reports whether customers can be sorted by that custom field: it exists, is not disabled, and its type is Ordered.
+func (s *State) Ordered(key string) bool {
+	f, found := s.Find(key)
+	return found && !f.System && !f.Disabled && Ordered(f.Type)
+}
+
+// Ordered reports whether values of a type have an order: texts of one line, numbers and dates.
+func Ordered(kind string) bool { return kind == TypeText || kind == TypeNumber || kind == TypeDate }
 
 func (f *Field) normalize(value any, at string) (any, error) {
 	switch f.Type {
@@ -155,7 +164,7 @@ func number(value any, at string) (any, error) {
 		typed = strconv.FormatFloat(value, 'g', -1, 64)
 	case string:
 		if len(value) > maxTyped {
-			return nil, domain.TooLong(at, filter.MaxDigits)
+			return nil, domain.Invalid(at, domain.RuleDigits).With("max", filter.MaxDigits)
 		}
 		if typed = text.Fold(value); typed == "" { // full-width digits too
 			return nil, nil
@@ -164,14 +173,14 @@ func number(value any, at string) (any, error) {
 		return nil, domain.Invalid(at, domain.RuleFormat)
 	}
 	if len(typed) > maxTyped {
-		return nil, domain.TooLong(at, filter.MaxDigits)
+		return nil, domain.Invalid(at, domain.RuleDigits).With("max", filter.MaxDigits)
 	}
 	if !decimal.MatchString(typed) {
 		return nil, domain.Invalid(at, domain.RuleFormat)
 	}
 	shortest, ok := filter.ParseDecimal(strings.TrimPrefix(typed, "+"))
 	if !ok {
-		return nil, domain.TooLong(at, filter.MaxDigits)
+		return nil, domain.Invalid(at, domain.RuleDigits).With("max", filter.MaxDigits)
 	}
 	return string(shortest), nil
 }
