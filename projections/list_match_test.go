@@ -476,3 +476,57 @@ func (p *population) facets(names []string, ordinals []int64, at time.Time) map[
 	}
 	return counts
 }
+
+// A search that runs out of its budget leads on to where it stopped, forward and back, so that all pages together have everybody, once.
+func TestPartialPagesLeadOn(t *testing.T) {
+	p := newPopulation(t, 200, 5_000)
+	p.customers.patience = time.Nanosecond
+	partial := 0
+	for _, raw := range []string{`{"field":"company","op":"contains","value":"王"}`, `{"field":"session_count","op":"gte","value":2}`} {
+		f, err := filter.Parse([]byte(raw), p.language(), "filter")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)
+		for _, sort := range []string{SortCreatedDesc, SortCreated, SortNickname, SortLastSessionDesc} {
+			want := p.sorted(p.matching(f, at, filter.Calendar{}), sort)
+			q := ListQuery{Filter: f, At: at, Sort: sort, Limit: 200}
+			var there, back []int64
+			for {
+				page, err := p.customers.List(t.Context(), tenantOfList, q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				there = append(there, ordinalsOf(page)...)
+				if page.Partial {
+					partial++
+				}
+				if page.Next == "" {
+					q.Cursor = page.Prev
+					back = ordinalsOf(page)
+					break
+				}
+				q.Cursor = page.Next
+			}
+			if !slices.Equal(there, want) {
+				t.Errorf("%s by %s: %d of %d", raw, sort, len(there), len(want))
+			}
+			if len(back) == 0 { // an empty page after a partial one leads nowhere
+				continue
+			}
+			for q.Cursor != "" {
+				page, err := p.customers.List(t.Context(), tenantOfList, q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				back, q.Cursor = append(ordinalsOf(page), back...), page.Prev
+			}
+			if !slices.Equal(back, want) {
+				t.Errorf("%s by %s, on the way back: %d of %d", raw, sort, len(back), len(want))
+			}
+		}
+	}
+	if partial < 4 {
+		t.Errorf("%d pages were partial", partial)
+	}
+}

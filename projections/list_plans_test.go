@@ -59,7 +59,9 @@ func TestListPlans(t *testing.T) {
 	customers := *p.customers
 	customers.pool = pool
 
-	one := func(field, op, value string) string { return fmt.Sprintf(`{"field":%q,"op":%q,"value":%s}`, field, op, value) }
+	one := func(field, op, value string) string {
+		return fmt.Sprintf(`{"field":%q,"op":%q,"value":%s}`, field, op, value)
+	}
 	all := func(conditions ...string) string { return `{"all":[` + strings.Join(conditions, ",") + `]}` }
 	tagged := one("tags", "has_any", fmt.Sprintf("[%q]", filtertest.Tags[0]))
 	untagged := one("tags", "has_none", fmt.Sprintf("[%q]", filtertest.Tags[1]))
