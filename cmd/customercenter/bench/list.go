@@ -35,6 +35,7 @@ type listBench struct {
 	plain     *plain
 	needles   *needles
 	groups    map[string]uuid.UUID // by name
+	wound     time.Time            // where the clock of the groups stands
 	at        time.Time            // when the year ends: what "now" is to the questions
 	week      time.Time            // when the week of at begins
 	calendar  filter.Calendar

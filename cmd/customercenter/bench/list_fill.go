@@ -82,7 +82,7 @@ func (b *listBench) done(what string, events int64, began time.Time) {
 
 // models are the read models behind the list.
 func models() []projector.Definition {
-	return []projector.Definition{projections.CustomersDefinition()}
+	return []projector.Definition{projections.CustomersDefinition(), projections.GroupsDefinition()}
 }
 
 // build folds the log into the read models, as the product does when it starts, and copies the rows for the baselines.
@@ -113,16 +113,17 @@ func (b *listBench) build(ctx context.Context) (err error) {
 	}
 	b.schema = pgx.Identifier{live.Schema}.Sanitize()
 	catalogues := projections.NewCatalogues(b.plant.store)
-	b.customers = projections.NewCustomers(b.plant.store, b.engine, catalogues)
+	b.customers = projections.NewCustomers(b.plant.store, b.engine, catalogues).WithGroups(projections.NewGroups(b.plant.store, b.engine, catalogues))
+	known, _, err := catalogues.Groups(ctx, b.plant.tenant)
+	if err != nil {
+		return err
+	}
 	b.groups = map[string]uuid.UUID{}
-	if len(models()) > 1 {
-		known, _, err := catalogues.Groups(ctx, b.plant.tenant)
-		if err != nil {
-			return err
-		}
-		for id, g := range known.All {
-			b.groups[g.Name] = id
-		}
+	for id, g := range known.All {
+		b.groups[g.Name] = id
+	}
+	if err := b.wind(ctx); err != nil {
+		return err
 	}
 	if err := b.settle(ctx); err != nil {
 		return err
@@ -133,6 +134,35 @@ func (b *listBench) build(ctx context.Context) (err error) {
 	}
 	b.plain = &plain{pool: b.plant.pool, schema: b.schema}
 	return b.plain.build(ctx, customers, b.report.Tell)
+}
+
+// wind lets the clock of the groups go on to now, and stops it there: who is in them by then does not change while questions are asked.
+func (b *listBench) wind(ctx context.Context) error {
+	live, err := b.engine.Live(ctx, projections.GroupsName)
+	if err != nil {
+		return err
+	}
+	engine, err := projector.New(projector.Config{Store: b.plant.store, Definitions: []projector.Definition{projections.GroupsDefinition()}})
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	fed, stop := running(ctx, engine.Run)
+	err = until(fed, func() (bool, error) {
+		if err := b.plant.pool.QueryRow(ctx, `select clock from projection_checkpoints where build = $1 and tenant = $2`, live.ID, b.plant.tenant).Scan(&b.wound); err != nil {
+			return false, fmt.Errorf("bench: clock of the groups: %w", err)
+		}
+		return b.wound.After(began), nil
+	})
+	if err = errors.Join(err, stop()); err != nil {
+		return err
+	}
+	// It may have moved on before it stopped.
+	if err := b.plant.pool.QueryRow(ctx, `select clock from projection_checkpoints where build = $1 and tenant = $2`, live.ID, b.plant.tenant).Scan(&b.wound); err != nil {
+		return fmt.Errorf("bench: clock of the groups: %w", err)
+	}
+	b.report.Tell("groups: the clock has reached now in %s", time.Since(began).Round(100*time.Millisecond))
+	return nil
 }
 
 // settle does at once what autovacuum would do in the middle of a measurement.

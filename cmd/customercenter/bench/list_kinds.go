@@ -77,13 +77,11 @@ func (b *listBench) setKinds() []kind {
 		always("served by an agent", question{served: "agent-38", where: "agents @> array['agent-38']"}),
 	}
 	for _, name := range []string{groupRegulars, groupQuiet, groupTagged, groupNoPhone} {
-		if id, ok := b.groups[name]; ok {
-			rule := b.year.rules(b.at)[name]
-			rule.json = is("groups", "has_any", []uuid.UUID{id}, "").json
-			kinds = append(kinds, always("group: "+name, rule.question()))
-			if name == groupNoPhone {
-				kinds = append(kinds, always("group and tag", all(rule, tagged("has_any", b.tag(2))).question()))
-			}
+		rule := b.year.rules(b.wound)[name]
+		rule.json = is("groups", "has_any", []uuid.UUID{b.groups[name]}, "").json
+		kinds = append(kinds, always("group: "+name, rule.question()))
+		if name == groupNoPhone {
+			kinds = append(kinds, always("group and tag", all(rule, tagged("has_any", b.tag(2))).question()))
 		}
 	}
 	return kinds
