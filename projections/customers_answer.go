@@ -508,3 +508,11 @@ func (a *answer) maybe() (n int64) {
 	}
 	return n
 }
+
+// all are those surely in the answer, in the order of creation. All is loaded.
+func (a *answer) all() (ordinals []int64) {
+	for bucket := a.firstBucket(); bucket <= a.lastBucket(); bucket++ {
+		ordinals = slices.AppendSeq(ordinals, a.span(bucket).lo.ordinals(bucket, true))
+	}
+	return ordinals
+}

@@ -203,10 +203,7 @@ func (a *answer) ordered(o order, beyond *place, ascending bool, want int, until
 
 // sortAll is ordered for an answer that is known.
 func (a *answer) sortAll(o order, beyond *place, ascending bool, want int) ([]place, *place, error) {
-	var ordinals []int64
-	for bucket := a.firstBucket(); bucket <= a.lastBucket(); bucket++ {
-		ordinals = slices.AppendSeq(ordinals, a.span(bucket).lo.ordinals(bucket, true))
-	}
+	ordinals := a.all()
 	if len(ordinals) == 0 {
 		return nil, nil, nil
 	}
