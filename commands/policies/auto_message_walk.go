@@ -89,10 +89,12 @@ func (w *walk) step(ctx context.Context, m automessage.Message) (rest time.Durat
 	by := commands.By{
 		Tenant: w.tenant, Actor: eventstore.Actor{Kind: "policy", ID: addressName}, Cause: w.tenant + ":" + strconv.FormatInt(w.position, 10),
 	}
+	begun := w.now()
 	done, err := commands.SendAutoMessage{AutoMessage: m.ID, Customers: w.found[:n]}.Run(ctx, w.center, by)
 	if err != nil {
 		return 0, fmt.Errorf("policies: address: %w", err)
 	}
+	w.spent += w.now().Sub(begun)
 	w.found = w.found[n:]
 	w.tokens -= float64(done.Recipients)
 	w.sent += done.Recipients

@@ -98,10 +98,44 @@ func (p *program) catalogue(f *facts, call *ast.CallExpr) *model {
 	}
 	file := p.file(call.Pos())
 	m := &model{name: strings.TrimSuffix(file[strings.LastIndex(file, "/")+1:], ".go"), file: file}
+	folds := p.folds(folder, state)
+	var all []string
 	for _, e := range f.events {
 		if e.goType.Pkg() == state.Obj().Pkg() {
-			m.hears = append(m.hears, e.name)
+			all = append(all, e.name)
+			if folds[e.goType] {
+				m.hears = append(m.hears, e.name)
+			}
 		}
 	}
+	if len(m.hears) == 0 { // Apply leaves it to other functions
+		m.hears = all
+	}
 	return m
+}
+
+// folds are the types that the Apply of a state speaks of. A package may have several states, each with a stream of its own.
+func (p *program) folds(folder string, state *types.Named) map[*types.TypeName]bool {
+	spoken := map[*types.TypeName]bool{}
+	for _, file := range p.files[folder] {
+		for _, declaration := range file.Decls {
+			apply, ok := declaration.(*ast.FuncDecl)
+			if !ok || apply.Name.Name != "Apply" || apply.Recv == nil {
+				continue
+			}
+			of := p.info.TypeOf(apply.Recv.List[0].Type)
+			if pointer, ok := of.(*types.Pointer); !ok || pointer.Elem() != types.Type(state) {
+				continue
+			}
+			ast.Inspect(apply.Body, func(n ast.Node) bool {
+				if name, ok := n.(*ast.Ident); ok {
+					if typeName, ok := p.info.Uses[name].(*types.TypeName); ok {
+						spoken[typeName] = true
+					}
+				}
+				return true
+			})
+		}
+	}
+	return spoken
 }

@@ -10,20 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"customercenter/domain/automessage"
 	"customercenter/eventstore"
 )
-
-// AutoMessages is the catalogue of a tenant's auto messages, and the version of its stream.
-func (c *Catalogues) AutoMessages(ctx context.Context, tenant string) (automessage.State, int64, error) {
-	return read[automessage.State](ctx, c, tenant, automessage.Stream)
-}
-
-// AutoMessageList is who was put on the list of an auto message by hand.
-func (c *Catalogues) AutoMessageList(ctx context.Context, tenant string, autoMessage uuid.UUID) (automessage.List, error) {
-	list, _, err := read[automessage.List](ctx, c, tenant, automessage.ListStream(autoMessage))
-	return list, err
-}
 
 // AutoMessages tells who got which auto message. It is safe for concurrent use.
 type AutoMessages struct {
