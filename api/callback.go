@@ -58,10 +58,15 @@ type startedSession struct {
 // shown is a customer as one customer is shown, to an agent if the agent owns or owned a session of theirs: with whether they may be
 // called back. projections.ErrNotFound.
 func (s *server) shown(ctx context.Context, r *request, agent string, id uuid.UUID) (projections.Customer, error) {
-	found, err := s.Customers.OneServedBy(ctx, r.who.Tenant, agent, id)
+	one, err := s.Customers.OneServedBy(ctx, r.who.Tenant, agent, id)
 	if err != nil {
-		return found, err
+		return one, err
 	}
+	shown := []projections.Customer{one}
+	if err := s.showGroups(ctx, r, shown, nil); err != nil {
+		return one, err
+	}
+	found := shown[0]
 	found.Callback, err = s.callback(ctx, r, &found)
 	return found, err
 }

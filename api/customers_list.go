@@ -97,6 +97,9 @@ func (s *server) customers(ctx context.Context, r *request, at string, after Aft
 	if err != nil {
 		return nil, err
 	}
+	if err := s.showGroups(ctx, r, page.Items, page.Facets); err != nil {
+		return nil, err
+	}
 	if !r.who.Personal {
 		for i := range page.Items {
 			maskCustomer(&page.Items[i])
@@ -124,7 +127,7 @@ func (s *server) filter(ctx context.Context, r *request, raw json.RawMessage) (*
 		return nil, cal, err
 	}
 	language := &filter.Language{Groups: true}
-	if bytes.Contains(raw, []byte("custom.")) { // most filters need no fields, and no look for them
+	if bytes.Contains(raw, []byte("custom.")) || bytes.IndexByte(raw, '\\') >= 0 { // most filters need no fields, and no look for them
 		fields, _, err := s.Catalogues.Fields(ctx, r.who.Tenant)
 		if err != nil {
 			return nil, cal, err

@@ -253,6 +253,7 @@ func TestCustomValuesAreFilteredBy(t *testing.T) {
 		`{"field":"custom.level","op":"in","value":["o1","o3"]}`:                                        "one four",
 		`{"field":"custom.level","op":"not_in","value":["o1"],"unset":true}`:                            "two three four",
 		`{"field":"custom.level","op":"not_set"}`:                                                       "three",
+		`{"field":"\u0063ustom\u002elevel","op":"in","value":["o2"]}`:                                   "two", // as JSON may be written, too
 		`{"field":"custom.size","op":"contains","value":"bc"}`:                                          "one",
 		`{"field":"custom.size","op":"is_set"}`:                                                         "one two",
 		`{"field":"custom.age","op":"gte","value":9}`:                                                   "one two",

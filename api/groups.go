@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -12,6 +13,7 @@ import (
 	"customercenter/commands"
 	"customercenter/domain"
 	"customercenter/domain/group"
+	"customercenter/projections"
 )
 
 // Group is a rule that customers enter and leave by themselves.
@@ -88,6 +90,37 @@ func (s *server) listGroups(ctx context.Context, r *request, _ *struct{ After })
 
 // seesGroup reports whether the caller sees a group.
 func seesGroup(r *request, g group.Group) bool { return r.who.Role != access.Agent || g.AgentVisible }
+
+// showGroups leaves of the groups that customers are told to be in, and of what they are counted by (which may be nil), those that the
+// caller sees: an agent is not told of the others, not even that they are there.
+func (s *server) showGroups(ctx context.Context, r *request, customers []projections.Customer, facets map[string]map[string]int64) error {
+	told := len(facets[projections.FacetGroups]) > 0
+	for i := range customers {
+		told = told || len(customers[i].Groups) > 0
+	}
+	if !told || r.who.Role != access.Agent {
+		return nil
+	}
+	state, _, err := s.Catalogues.Groups(ctx, r.who.Tenant)
+	if err != nil {
+		return err
+	}
+	sees := func(id uuid.UUID) bool { return state.Known(id) && seesGroup(r, state.All[id]) }
+	for i := range customers {
+		visible := []projections.Named{}
+		for _, in := range customers[i].Groups {
+			if sees(in.ID) {
+				visible = append(visible, in)
+			}
+		}
+		customers[i].Groups = visible
+	}
+	maps.DeleteFunc(facets[projections.FacetGroups], func(id string, _ int64) bool {
+		parsed, err := uuid.Parse(id)
+		return err != nil || !sees(parsed)
+	})
+	return nil
+}
 
 // group shows a group in words.
 func (v *vocabulary) group(g group.Group) Group {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 
 	"customercenter/api/access"
 	"customercenter/domain/group"
+	"customercenter/projections"
 )
 
 // listed is a rule that looks at nothing personal, and silent one that changes with the clock.
@@ -183,6 +185,29 @@ func TestGroupsAreSeenByRole(t *testing.T) {
 	}
 	w.do(call{as: "acme/agent", method: "GET", path: "/v1/groups/" + hidden}).refused(http.StatusNotFound, "NOT_FOUND", "")
 	w.do(call{as: "other/admin", method: "GET", path: "/v1/groups/" + shown}).refused(http.StatusNotFound, "NOT_FOUND", "")
+}
+
+// A customer may be in groups of which an agent must not learn.
+func TestAgentsAreToldOfTheirGroups(t *testing.T) {
+	w := start(t, options{idle: true})
+	define := func(name string, visible bool) projections.Named {
+		input := groupInput(name, listed)
+		input.AgentVisible = visible
+		return projections.Named{ID: uuid.MustParse(w.admin("POST", "/v1/groups", input).want(http.StatusCreated).get("id").(string)), Name: name}
+	}
+	hidden, shown := define("Hidden", false), define("Shown", true)
+	for role, want := range map[access.Role][]projections.Named{access.Agent: {shown}, access.Admin: {hidden, shown}, access.Analyst: {hidden, shown}} {
+		customers := []projections.Customer{{Groups: []projections.Named{hidden, shown}}, {Groups: []projections.Named{}}}
+		facets := map[string]map[string]int64{projections.FacetGroups: {hidden.ID.String(): 1, shown.ID.String(): 1}, projections.FacetTags: {hidden.ID.String(): 7}}
+		r := &request{who: access.Principal{Tenant: "acme", Role: role}}
+		if err := w.core.showGroups(t.Context(), r, customers, facets); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(customers[0].Groups, want) || len(customers[1].Groups) != 0 || len(facets[projections.FacetGroups]) != len(want) ||
+			facets[projections.FacetGroups][shown.ID.String()] != 1 || facets[projections.FacetTags][hidden.ID.String()] != 7 {
+			t.Errorf("%s is told of %+v and %v", role, customers, facets)
+		}
+	}
 }
 
 func TestARepeatedDefinitionIsOne(t *testing.T) {
