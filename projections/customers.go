@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"customercenter/domain/customer"
+	"customercenter/domain/field"
 	"customercenter/eventstore"
 	"customercenter/projections/projector"
 )
@@ -28,6 +29,7 @@ func CustomersDefinition() projector.Definition {
 			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded",
 			"customer.session_opened", "customer.session_closed",
 			"session.accepted", "session.transferred", "session.message_recorded", "session.rated",
+			"field.added",
 		},
 		Blind:  []string{"session.message_recorded", "session.rated", "suppressed.message_recorded"},
 		Tables: tables, Indexes: indexes,
@@ -98,6 +100,8 @@ type customersFold struct {
 	listings   *projector.Rows[uuid.UUID, customerListingRow]
 	counters   *projector.Rows[string, counterRow]
 	parked     *projector.Rows[int64, customerParkedRow]
+	fields     *projector.Rows[string, customFieldRow]
+	values     *projector.Rows[uuid.UUID, customerValueRow]
 	bits       *projector.Bits // of facets
 	grams      *projector.Bits
 	order      nicknameOrder
@@ -170,17 +174,19 @@ func newCustomersFold() projector.Fold {
 		parked: projector.NewRows("customer_parked", "position", "bigint", func(r *customerParkedRow) *int64 { return &r.Position },
 			projector.Value("customer", "uuid", func(r *customerParkedRow) *uuid.UUID { return &r.Customer }),
 			projector.Value("ordinal", "bigint", func(r *customerParkedRow) *int64 { return &r.Ordinal })),
+		fields: newCustomFields(), values: newCustomerValues(),
 		bits: projector.NewBits("customer_bits", "facet"), grams: projector.NewBits("customer_gram_bits", "gram"),
 		order: newNicknameOrder(),
 	}
 }
 
 func (f *customersFold) Tables() []projector.Table {
-	return []projector.Table{f.customers, f.texts, f.activities, f.listings, f.counters, f.parked, f.bits, f.grams}
+	return []projector.Table{f.customers, f.texts, f.activities, f.listings, f.counters, f.parked, f.fields, f.values, f.bits, f.grams}
 }
 
 func (f *customersFold) Touch(e *eventstore.Decoded) {
 	switch e.Type {
+	case "field.added": // all fields are in memory
 	case "customer.created":
 		f.counters.Touch(ordinalCounter)
 		if created, ok := e.Payload.(customer.Created); !ok || created.Generation <= 1 {
@@ -213,6 +219,9 @@ func (f *customersFold) Apply(e *eventstore.Decoded) error {
 		return f.listed(e, payload)
 	case customer.Unblacklisted:
 		return f.lifted(e)
+	case field.Added:
+		f.fieldAdded(payload)
+		return nil
 	}
 	return f.happened(e)
 }

@@ -111,6 +111,24 @@ create table counter (
   primary key (tenant, name)
 );
 
+-- The custom fields that the list can be sorted by. One that was removed stays: its values do, too.
+create table custom_field (
+  tenant text collate "C" not null,
+  key    text collate "C" not null,
+  type   text collate "C" not null, -- text, number or date
+  primary key (tenant, key)
+);
+
+-- What customers have in these fields, in their order. A customer without a value has no row.
+create table customer_value (
+  tenant  text collate "C" not null,
+  id      uuid             not null, -- field and ordinal, so that those of a field who are new follow each other
+  field   bigint           not null, -- the facet of those who have it set, see facets.go
+  ordinal bigint           not null,
+  key     bytea            not null, -- the order of the values, see customers_values.go
+  primary key (tenant, id)
+);
+
 -- The ordinals of customers whose creation was passed over, so that they have it when they are folded anew.
 create table customer_parked (
   tenant   text collate "C" not null,
@@ -131,3 +149,4 @@ create unique index customer_listing_position on customer_listing (tenant, posit
 create unique index customer_listing_ordinal on customer_listing (tenant, ordinal);
 create index customer_listing_since on customer_listing (tenant, since, ordinal);
 create index customer_listing_expires on customer_listing (tenant, expires_at) where expires_at is not null;
+create index customer_value_order on customer_value (tenant, field, key, ordinal);

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"maps"
 	"slices"
 
 	"customercenter/domain/customer"
@@ -12,7 +13,8 @@ import (
 
 func (f *customersFold) created(e *eventstore.Decoded, c customer.Created) error {
 	ordinal := f.ordinal(&e.Event)
-	custom, err := customJSON(c.Profile.Custom)
+	values := c.Profile.Custom
+	custom, err := customJSON(values)
 	if err != nil {
 		return err
 	}
@@ -35,6 +37,7 @@ func (f *customersFold) created(e *eventstore.Decoded, c customer.Created) error
 		f.customers.Create(row)
 		f.activities.Create(activity)
 	}
+	f.revalue(ordinal, nil, values)
 	return f.join(e.Tenant, &row)
 }
 
@@ -71,6 +74,11 @@ func (f *customersFold) leave(row *customerRow) error {
 	for _, facets := range [][]int64{identityFacets(row), tagFacets(row.Tags), fields, done, {facet(facetBlacklisted, "")}} {
 		move(f.bits, row.Ordinal, facets, nil)
 	}
+	values, err := customOf(row)
+	if err != nil {
+		return err
+	}
+	f.revalue(row.Ordinal, values, nil)
 	texts := foldedText(row)
 	move(f.grams, row.Ordinal, textGrams(&texts), nil)
 	f.texts.Delete(row.Ordinal)
@@ -112,11 +120,14 @@ func (f *customersFold) profileChanged(e *eventstore.Decoded, payload customer.P
 		return err
 	}
 	before := row.Profile
-	after := customer.State{Profile: before}
-	if after.Profile.Custom, err = customOf(row); err != nil {
+	values, err := customOf(row)
+	if err != nil {
 		return err
 	}
+	after := customer.State{Profile: before}
+	after.Profile.Custom = maps.Clone(values)
 	after.Apply(payload, row.UpdatedAt)
+	f.revalue(row.Ordinal, values, after.Profile.Custom)
 	if row.Custom, err = customJSON(after.Profile.Custom); err != nil {
 		return err
 	}

@@ -7,11 +7,12 @@ import (
 	"customercenter/domain/text"
 )
 
-// sortedCharacters is how many characters of a nickname decide on its place. The others are too few to be worth the room.
+// sortedCharacters is how many characters of a nickname, or of the text of a custom field, decide on its place. Too few have more that
+// matter to be worth the room.
 const sortedCharacters = 16
 
-// nicknameOrder makes the keys by which nicknames are sorted as people in China expect it: signs, digits and Latin letters, then Chinese
-// characters by their pinyin; case, width and accents do not matter. It is used by one goroutine at a time.
+// nicknameOrder makes the keys by which nicknames, and texts of custom fields, are sorted as people in China expect it: signs, digits and
+// Latin letters, then Chinese characters by their pinyin; case, width and accents do not matter. It is used by one goroutine at a time.
 //
 // Keys are stored. The tables of the collation come with golang.org/x/text: a version of it that orders otherwise needs a new version of
 // the read model.
