@@ -300,8 +300,8 @@ func (a *answer) load(first, last int) error {
 
 func (t setTable) sql() string { return pgx.Identifier{t.schema, t.name}.Sanitize() }
 
-// search finds by their terms who fulfils the conditions on texts, in some buckets.
-func (a *answer) search(buckets []int) error {
+// search finds by their terms who fulfils the conditions on texts, in some buckets, and tells how many it found.
+func (a *answer) search(buckets []int) (found int, err error) {
 	for _, n := range a.judged {
 		if n.complete || n.arms == nil {
 			continue
@@ -313,12 +313,13 @@ func (a *answer) search(buckets []int) error {
 		sql, args := a.searchSQL(n, wanted)
 		rows, err := a.pool.Query(a.ctx, sql, append([]any{planned}, args...)...)
 		if err != nil {
-			return err
+			return found, err
 		}
 		ordinals, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 		if err != nil {
-			return err
+			return found, err
 		}
+		found += len(ordinals)
 		for _, bucket := range wanted { // a bitmap that is part of a span is not to be changed
 			delete(n.yes, bucket)
 			n.settled[bucket] = true
@@ -326,7 +327,7 @@ func (a *answer) search(buckets []int) error {
 		}
 		members(n.yes, ordinals)
 	}
-	return nil
+	return found, nil
 }
 
 // searchSQL asks the index of terms bucket by bucket: the terms of all buckets and tenants are in one index. Within the fences (offset 0)

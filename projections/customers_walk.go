@@ -172,8 +172,10 @@ func (w *walk) learn(buckets []int) error {
 		}
 	}
 	if (w.seek || w.a.looked >= judgedFirst) && total > w.dear*full && w.a.unsearched(unsearched) {
-		w.buckets = min(8*w.buckets, 64)
-		return w.a.search(unsearched)
+		found, err := w.a.search(unsearched)
+		const atOnce = 2_000 // each costs the look at a row
+		w.buckets = max(1, min(8*w.buckets, 64, atOnce*len(unsearched)/max(1, found)))
+		return err
 	}
 	if w.a.looked >= judgedMany {
 		if tried, err := w.a.gatherRest(); tried || err != nil {
