@@ -2,7 +2,6 @@ package projections
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"math"
 	"strings"
@@ -109,11 +108,8 @@ func (s *groupSubject) readCustom() error {
 func filterValue(value any) filter.Value {
 	switch v := value.(type) {
 	case string:
-		return filter.Value{Text: v, Date: v, Options: []string{v}}
-	case json.Number:
-		if d, ok := filter.ParseDecimal(v.String()); ok {
-			return filter.Value{Number: d}
-		}
+		number, _ := filter.ParseDecimal(v) // as numbers are kept, see field.State.Normalize
+		return filter.Value{Text: v, Number: number, Date: v, Options: []string{v}}
 	case []any:
 		var options []string
 		for _, element := range v {

@@ -128,7 +128,7 @@ func (c *chances) step() {
 		p := w.Customers[c.IntN(len(w.Customers))]
 		w.Append(customer.Stream(p.ID), p.ID, customer.ProfileChanged{Fields: map[string]customer.Change{
 			"custom.birthday": {New: w.now.AddDate(0, 0, c.IntN(60)-30).Format("2006-01-02")},
-			"custom.score":    {New: json.Number(fmt.Sprint(c.IntN(100)))},
+			"custom.score":    {New: fmt.Sprint(c.IntN(100))}, // as numbers are kept
 			"custom.note":     {New: []any{nil, "vip"}[c.IntN(2)]},
 		}})
 	default:
