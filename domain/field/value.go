@@ -186,7 +186,7 @@ func number(value any, at string) (any, error) {
 }
 
 // Visible returns what is shown of a customer's custom values: those of fields that exist and are not disabled, without options that are
-// gone; of a cascade whose way is broken, nothing. It is what it was given if nothing has to go.
+// gone; of a cascade, the way as far as it still leads, which is what filters find it by. It is what it was given if nothing has to go.
 func (s *State) Visible(custom map[string]any) map[string]any {
 	var fewer map[string]any
 	drop := func(key string, instead any) {
@@ -229,7 +229,7 @@ func (f *Field) left(value any) (left any, all bool) {
 		_, found := f.option(id)
 		return nil, found
 	}
-	var still []any
+	var still []any // of a cascade the beginning: an option takes those below it along
 	for _, one := range list {
 		id, _ := one.(string)
 		if _, found := f.option(id); found {
@@ -239,7 +239,7 @@ func (f *Field) left(value any) (left any, all bool) {
 	if len(still) == len(list) {
 		return value, true
 	}
-	if f.Type == TypeCascade || len(still) == 0 {
+	if len(still) == 0 {
 		return nil, false
 	}
 	return still, false

@@ -152,7 +152,8 @@ func TestVisible(t *testing.T) {
 		{map[string]any{"multi_select": []any{"o1", "o2"}}, map[string]any{"multi_select": []any{"o2"}}},
 		{map[string]any{"multi_select": []any{"o1"}}, map[string]any{}},
 		{map[string]any{"cascade": []any{"o1", "o2"}}, map[string]any{"cascade": []any{"o1", "o2"}}},
-		{map[string]any{"cascade": []any{"o1", "o2", "o3"}}, map[string]any{}},
+		{map[string]any{"cascade": []any{"o1", "o2", "o3"}}, map[string]any{"cascade": []any{"o1", "o2"}}},
+		{map[string]any{"cascade": []any{"o5", "o6"}}, map[string]any{}},
 	} {
 		before, _ := json.Marshal(c.custom)
 		if got := s.Visible(c.custom); !reflect.DeepEqual(got, c.want) {
