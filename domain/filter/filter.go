@@ -21,7 +21,7 @@ const (
 	MaxValues     = 200
 	MaxNeedle     = 256      // characters of a text
 	MaxDigits     = 16       // digits of a number, before and after the point together
-	MaxSize       = 64 << 10 // bytes of JSON
+	MaxSize       = 64 << 10 // bytes of JSON, as it was written and in its canonical form
 )
 
 // Filter is a filter that was understood. It is never changed. Its zero value is everybody.

@@ -29,7 +29,13 @@ func Parse(raw []byte, l *Language, path string) (*Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Filter{root: root}, nil
+	f := &Filter{root: root}
+	// What is stored is the canonical form, which is to be read again: composing characters and escaping some can make it longer, though
+	// not by that much.
+	if len(raw) > MaxSize/8 && len(f.JSON()) > MaxSize {
+		return nil, domain.TooLong(path, MaxSize)
+	}
+	return f, nil
 }
 
 type parser struct {

@@ -194,6 +194,32 @@ func TestWhatIsTheSame(t *testing.T) {
 	}
 }
 
+// Whatever is accepted can be stored and read again: the canonical form, which may be the longer one, has the same limit.
+func TestTheCanonicalFormIsNotTooLarge(t *testing.T) {
+	for name, character := range map[string]string{"escaped": "<", "decomposed": "\U0001D160", "as it is": "x"} {
+		accepted, refused := 0, 0
+		for n := 1; n <= filter.MaxValues; n++ {
+			raw := `{"field":"company","op":"in","value":` + list(n, `"`+strings.Repeat(character, filter.MaxNeedle/3)+`"`) + `}`
+			f, err := filter.Parse([]byte(raw), nil, "filter")
+			if err != nil {
+				var refusal *domain.Refusal
+				if !errors.As(err, &refusal) || refusal.Location != "filter" || refusal.Args["rule"] != domain.RuleTooLong {
+					t.Fatalf("%s, %d values: %v", name, n, err)
+				}
+				refused++
+				continue
+			}
+			accepted++
+			if _, err := filter.Parse(f.JSON(), nil, "filter"); err != nil {
+				t.Fatalf("%s, %d values of %d bytes cannot be read again from %d: %v", name, n, len(raw), len(f.JSON()), err)
+			}
+		}
+		if accepted == 0 || (refused > 0) != (character != "x") {
+			t.Errorf("%s: %d are accepted, %d refused", name, accepted, refused)
+		}
+	}
+}
+
 func TestWithoutALanguageThereAreTheSystemFields(t *testing.T) {
 	if _, err := filter.Parse([]byte(`{"field":"name","op":"is_set"}`), nil, "filter"); err != nil {
 		t.Error(err)
