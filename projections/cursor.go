@@ -16,7 +16,9 @@ var ErrCursor = errors.New("projections: the cursor does not belong to this list
 type cursor struct {
 	Sort string `json:"s"`
 	// Back is set in a cursor that leads to the page before.
-	Back    bool      `json:"b,omitempty"`
+	Back bool `json:"b,omitempty"`
+	// Unset is set among those who have no value of the field that is sorted by.
+	Unset   bool      `json:"u,omitempty"`
 	Ordinal int64     `json:"o,omitempty"`
 	At      time.Time `json:"t,omitzero"`
 	ID      uuid.UUID `json:"i,omitzero"`

@@ -238,7 +238,7 @@ func (c *Customers) OneServedBy(ctx context.Context, tenant, agent string, id uu
 func (c *Customers) List(ctx context.Context, tenant string, q ListQuery) (Page, error) {
 	l := listing{query: &q, until: spend(c.patience)}
 	var err error
-	if l.order, err = orderOf(q.Sort); err != nil {
+	if l.order, err = c.order(ctx, tenant, q.Sort); err != nil {
 		return Page{}, err
 	}
 	if l.from, l.given, err = parseCursor(q.Cursor, l.order.name); err != nil {

@@ -8,11 +8,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Orders of the customer list. Ties are broken by the order of creation, in the same direction.
+// Orders of the customer list. Ties are broken by the order of creation, in the same direction. Besides these, a list can be sorted by
+// custom fields of the types text, number and date: "custom.<key>", and "-custom.<key>" for the other direction. In both, those without
+// a value come behind the others.
 const (
 	SortCreated         = "created_at"
 	SortCreatedDesc     = "-created_at" // the default
@@ -24,7 +27,7 @@ const (
 	SortNicknameDesc    = "-nickname"
 )
 
-// Sorts are the orders of the customer list.
+// Sorts are the orders of the customer list but for those by custom fields.
 func Sorts() []string {
 	return []string{SortCreatedDesc, SortCreated, SortLastSessionDesc, SortLastSession, SortUpdatedDesc, SortUpdated, SortNickname, SortNicknameDesc}
 }
@@ -35,9 +38,24 @@ type order struct {
 	ascending bool
 	// table and column are what it is kept by; none for the order of creation, which is that of the ordinals.
 	table, column string
+	// field is the number of the custom field it is by, see valueField. Only those who have a value are in this order. 0: no custom field.
+	field int64
 }
 
-// orderOf finds an order. ErrSort.
+// order finds an order. ErrSort, also for a custom field that cannot be sorted by.
+func (c *Customers) order(ctx context.Context, tenant, name string) (order, error) {
+	o, err := orderOf(name)
+	if err != nil || o.field == 0 {
+		return o, err
+	}
+	fields, _, err := c.catalogues.Fields(ctx, tenant)
+	if err == nil && !fields.Ordered(custom(strings.TrimPrefix(name, "-"))) {
+		err = ErrSort
+	}
+	return o, err
+}
+
+// orderOf finds an order, whether or not the tenant has the custom field. ErrSort.
 func orderOf(name string) (order, error) {
 	if name == "" {
 		name = SortCreatedDesc
@@ -53,30 +71,38 @@ func orderOf(name string) (order, error) {
 	case SortNickname:
 		o.table, o.column = "customer", "nickname_key"
 	default:
-		return o, ErrSort
+		key := custom(field)
+		if key == "" {
+			return o, ErrSort
+		}
+		o.table, o.column, o.field = "customer_value", "key", valueField(key)
 	}
 	return o, nil
 }
 
 func (o order) created() bool { return o.column == "" }
 
+// keyed reports whether the column holds keys that stand for something personal; else it holds times.
+func (o order) keyed() bool { return o.column == "nickname_key" || o.column == "key" }
+
 // place is a customer's place in an order.
 type place struct {
 	ordinal int64
 	at      time.Time // by times
-	key     []byte    // by nickname
+	key     []byte    // by nickname, or custom field
+	unset   bool      // without a value of the custom field, behind those with one
 }
 
 // value is what the column holds.
 func (o order) value(p place) any {
-	if o.column == "nickname_key" {
+	if o.keyed() {
 		return p.key
 	}
 	return p.at
 }
 
 func (o order) scan(row pgx.CollectableRow) (p place, err error) {
-	if o.column == "nickname_key" {
+	if o.keyed() {
 		err = row.Scan(&p.ordinal, &p.key)
 	} else {
 		err = row.Scan(&p.ordinal, &p.at)
@@ -84,15 +110,18 @@ func (o order) scan(row pgx.CollectableRow) (p place, err error) {
 	return p, err
 }
 
-// find completes the place that a cursor names. A nickname is not in it, because cursors are nothing personal. ErrCursor: the customer
-// has left the list.
+// find completes the place that a cursor names. Names and values are not in it, because cursors are nothing personal. ErrCursor: the
+// customer has left the list, or has no value any more.
 func (o order) find(ctx context.Context, pool *pgxpool.Pool, schema, tenant string, c cursor) (place, error) {
 	p := place{ordinal: c.Ordinal, at: c.At}
-	if o.column != "nickname_key" {
+	if !o.keyed() {
 		return p, nil
 	}
-	sql := in(schema, "select o.nickname_key from $.customer o where o.tenant = $1 and o.ordinal = $2")
-	err := pool.QueryRow(ctx, sql, tenant, c.Ordinal).Scan(&p.key)
+	sql, args := "select o.nickname_key from $.customer o where o.tenant = $1 and o.ordinal = $2", []any{tenant, c.Ordinal}
+	if o.field != 0 {
+		sql, args[1] = "select o.key from $.customer_value o where o.tenant = $1 and o.id = $2", valueID(o.field, c.Ordinal)
+	}
+	err := pool.QueryRow(ctx, in(schema, sql), args...).Scan(&p.key)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return p, ErrCursor
 	}
@@ -121,6 +150,9 @@ func (o order) piece(a *answer, beyond *place, ascending bool, size int) ([]plac
 func (o order) pieceSQL(schema, tenant string, beyond *place, ascending bool, size int) (string, []any) {
 	args := arguments{tenant}
 	condition, by := o.clauses("o."+o.column, beyond, ascending, &args)
+	if o.field != 0 {
+		condition = fmt.Sprintf("o.field = %s and %s", args.bind(o.field), condition)
+	}
 	return in(schema, fmt.Sprintf("select o.ordinal, o.%s from $.%s o where o.tenant = $1 and %s order by %s limit %s",
 		o.column, o.table, condition, by, args.bind(size))), args
 }
@@ -132,12 +164,20 @@ func (o order) sorted(a *answer, ordinals []int64, beyond *place, ascending bool
 }
 
 func (o order) sortedSQL(schema, tenant string, ordinals []int64, beyond *place, ascending bool, want int) (string, []any) {
-	args := arguments{tenant, ordinals}
-	from := fmt.Sprintf("cross join lateral (select b.ordinal, b.%s from $.%s b where b.tenant = $1 and b.ordinal = u.ordinal offset 0) o", o.column, o.table)
-	column := "o." + o.column
-	condition, by := o.clauses(column, beyond, ascending, &args)
-	return in(schema, fmt.Sprintf("select o.ordinal, %s from unnest($2::bigint[]) u(ordinal) %s where %s order by %s limit %s",
-		column, from, condition, by, args.bind(want))), args
+	var args arguments
+	rows, by := "unnest($2::bigint[]) u(ordinal)", "b.ordinal = u.ordinal"
+	if o.field == 0 {
+		args = arguments{tenant, ordinals}
+	} else {
+		ids := make([]uuid.UUID, len(ordinals))
+		for i, ordinal := range ordinals {
+			ids[i] = valueID(o.field, ordinal)
+		}
+		args, rows, by = arguments{tenant, ids}, "unnest($2::uuid[]) u(id)", "b.id = u.id"
+	}
+	condition, sort := o.clauses("o."+o.column, beyond, ascending, &args)
+	return in(schema, fmt.Sprintf("select o.ordinal, o.%s from %s cross join lateral (select b.ordinal, b.%s from $.%s b where b.tenant = $1 and %s offset 0) o "+
+		"where %s order by %s limit %s", o.column, rows, o.column, o.table, by, condition, sort, args.bind(want))), args
 }
 
 func (o order) places(a *answer, sql string, args []any) ([]place, error) {

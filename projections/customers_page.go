@@ -31,9 +31,12 @@ func (l *listing) page() (Page, error) {
 	ascending := l.order.ascending != l.from.Back
 	var walk *walk
 	var err error
-	if l.order.created() {
+	switch {
+	case l.order.created():
 		walk, err = l.created(ascending)
-	} else {
+	case l.order.field != 0:
+		err = l.custom(ascending)
+	default:
 		err = l.sorted(ascending)
 	}
 	if err != nil {
@@ -79,18 +82,59 @@ func (l *listing) created(ascending bool) (*walk, error) {
 	return w, nil
 }
 
-// sorted finds the page in another order.
-func (l *listing) sorted(ascending bool) (err error) {
+// sorted finds the page in another order that everybody has a place in.
+func (l *listing) sorted(ascending bool) error { return l.ordered(l.answer, ascending) }
+
+// ordered goes on with the page by the order of some of the answer's customers, all that are in it.
+func (l *listing) ordered(of *answer, ascending bool) error {
 	var beyond *place
-	if l.given {
-		p, err := l.order.find(l.answer.ctx, l.answer.pool, l.answer.schema, l.answer.tenant, l.from)
+	if l.given && !l.from.Unset {
+		p, err := l.order.find(of.ctx, of.pool, of.schema, of.tenant, l.from)
 		if err != nil {
 			return err
 		}
 		beyond = &p
 	}
-	l.places, l.stopped, err = l.answer.ordered(l.order, beyond, ascending, l.query.Limit+1, l.until)
+	found, stopped, err := of.ordered(l.order, beyond, ascending, l.query.Limit+1-len(l.places), l.until)
+	l.places, l.stopped = append(l.places, found...), stopped
 	return err
+}
+
+// custom finds the page in the order of a custom field: those with a value, then the others in the order of creation.
+func (l *listing) custom(ascending bool) error {
+	with, without := l.answer.halves(l.order.field)
+	first, second := func() error { return l.ordered(with, ascending) }, func() error { return l.unordered(without, ascending) }
+	begun := l.from.Unset // the page begins in the second half of the way
+	if l.from.Back {
+		first, second, begun = second, first, !begun
+	}
+	if !l.given || !begun {
+		if err := first(); err != nil || l.stopped != nil || len(l.places) > l.query.Limit {
+			return err
+		}
+	}
+	return second()
+}
+
+// unordered goes on with the page by those who are not in its order.
+func (l *listing) unordered(of *answer, ascending bool) error {
+	var beyond int64
+	if l.from.Unset {
+		beyond = l.from.Ordinal
+	}
+	want := l.query.Limit + 1 - len(l.places)
+	w := of.walk(ascending, beyond)
+	ordinals, err := w.next(want, l.until)
+	if err != nil {
+		return err
+	}
+	for _, ordinal := range ordinals {
+		l.places = append(l.places, place{ordinal: ordinal, unset: true})
+	}
+	if len(ordinals) < want && !w.ended() {
+		l.stopped = &place{ordinal: w.passed(), unset: true}
+	}
+	return nil
 }
 
 // counted counts once, for the first page: the cursors carry it to the others, as they do the instant.
@@ -117,6 +161,6 @@ func (l *listing) cursors() (next, prev string) {
 		if i >= 0 {
 			p = &l.places[i]
 		}
-		return cursor{Sort: l.order.name, Back: back, Ordinal: p.ordinal, At: p.at.UTC(), Judged: l.question.at, Count: &l.count}.String()
+		return cursor{Sort: l.order.name, Back: back, Unset: p.unset, Ordinal: p.ordinal, At: p.at.UTC(), Judged: l.question.at, Count: &l.count}.String()
 	})
 }

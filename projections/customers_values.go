@@ -136,3 +136,16 @@ const (
 	negativeKey byte = 1
 	positiveKey byte = 2
 )
+
+// halves are the customers of the answer with a value of a field, and those without one. What is found out about one half is known of the
+// answer. They are asked one after the other, and before anything is asked of the answer itself.
+func (a *answer) halves(field int64) (with, without *answer) {
+	set := &setNode{table: setTable{a.schema, "customer_bits", "facet"}, keys: []int64{field}, rows: map[int]*bitmap{}}
+	a.sets = append(a.sets, set)
+	half := func(of node) *answer {
+		half := *a
+		half.root, half.spans = all(of, a.root), map[int]span{}
+		return &half
+	}
+	return half(set), half(not(set))
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"testing"
@@ -154,4 +155,64 @@ func TestValuesFollowWhatHappens(t *testing.T) {
 	f.append(own, id, change("custom.size", "S", "M"))
 	want(2, map[string]string{"age": "8", "size": "M"}) // what is removed keeps its values, as the profile does
 	f.sameAsRebuilt()
+}
+
+func TestListByCustomField(t *testing.T) {
+	f := newFed(t)
+	for _, key := range []string{"size", "note", "old"} {
+		kind := field.TypeText
+		if key == "note" {
+			kind = field.TypeMultiline
+		}
+		f.append(field.Stream, uuid.Nil, field.Added{Field: key, Type: kind, Label: key})
+	}
+	f.append(field.Stream, uuid.Nil, field.Disabled{Field: "old"})
+	ids := make([]uuid.UUID, 6)
+	for i, size := range []any{"上海", nil, "北京", "XL", nil, "ｘｌ"} { // Běijīng is before Shànghǎi
+		custom := map[string]any{"note": "n", "old": "o"}
+		if size != nil {
+			custom["size"] = size
+		}
+		ids[i] = uuid.New()
+		f.append(customer.Stream(ids[i]), ids[i], customer.Created{Association: 1, Channel: "app", ExternalID: ids[i].String(), Via: "inbound", Generation: 1,
+			Profile: customer.Profile{Nickname: "王", Custom: custom}})
+	}
+	f.sync()
+	list := NewCustomers(f.store, f.projector, NewCatalogues(f.store))
+	page := func(q ListQuery) Page {
+		t.Helper()
+		page, err := list.List(t.Context(), "acme", q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page
+	}
+	for sort, want := range map[string][]int64{"custom.size": {4, 6, 3, 1, 2, 5}, "-custom.size": {1, 3, 6, 4, 5, 2}} {
+		if got := ordinalsOf(page(ListQuery{Sort: sort})); !slices.Equal(got, want) {
+			t.Errorf("by %s: %v, want %v", sort, got, want)
+		}
+	}
+	for _, sort := range []string{"custom.note", "custom.old", "-custom.colour", "custom.", "custom", "size"} {
+		if _, err := list.List(t.Context(), "acme", ListQuery{Sort: sort}); !errors.Is(err, ErrSort) {
+			t.Errorf("by %s: %v", sort, err)
+		}
+	}
+
+	first := page(ListQuery{Sort: "custom.size", Limit: 2})
+	if _, err := list.List(t.Context(), "acme", ListQuery{Sort: "-custom.size", Cursor: first.Next}); !errors.Is(err, ErrCursor) {
+		t.Errorf("the cursor of the other direction: %v", err)
+	}
+	change := func(i int, from, to any) {
+		t.Helper()
+		f.append(customer.Stream(ids[i]), ids[i], customer.ProfileChanged{Fields: map[string]customer.Change{"custom.size": {Old: from, New: to}}})
+		f.sync()
+	}
+	change(1, nil, "A") // goes before the page that was read
+	if got := ordinalsOf(page(ListQuery{Sort: "custom.size", Cursor: first.Next})); !slices.Equal(got, []int64{3, 1, 5}) {
+		t.Errorf("the rest is %v", got)
+	}
+	change(5, "ｘｌ", nil) // the last of the page that was read
+	if _, err := list.List(t.Context(), "acme", ListQuery{Sort: "custom.size", Cursor: first.Next}); !errors.Is(err, ErrCursor) {
+		t.Errorf("the cursor beyond who has no value any more: %v", err)
+	}
 }

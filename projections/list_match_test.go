@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"customercenter/domain"
 	"customercenter/domain/association"
 	"customercenter/domain/customer"
+	"customercenter/domain/field"
 	"customercenter/domain/filter"
 	"customercenter/domain/filter/filtertest"
 	"customercenter/domain/session"
@@ -67,10 +70,14 @@ func newPopulation(t *testing.T, drawn, plain int) *population {
 	from, to := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)
 	for i := range plain {
 		at := from.Add(to.Sub(from) / time.Duration(plain) * time.Duration(i))
-		p.subjects = append(p.subjects, &filter.Subject{
+		s := &filter.Subject{
 			ID: uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, "plain", i)), Association: 4, Channel: domain.ChannelWeibo, ExternalID: fmt.Sprint("plain-", i),
 			Nickname: fmt.Sprint("路人", i%100), CreatedVia: customer.ViaInbound, CreatedAt: at, UpdatedAt: at,
-		})
+		}
+		if i%3 == 0 {
+			s.Custom = map[string]filter.Value{filtertest.Score: {Number: filter.Decimal(strconv.Itoa(i % 40))}}
+		}
+		p.subjects = append(p.subjects, s)
 	}
 	slices.SortStableFunc(p.subjects, func(a, b *filter.Subject) int { return a.CreatedAt.Compare(b.CreatedAt) })
 
@@ -82,6 +89,15 @@ func newPopulation(t *testing.T, drawn, plain int) *population {
 	for i := range 4 {
 		log = append(log, recorded{at: from.AddDate(-1, 0, 0), stream: association.Stream,
 			payload: association.Registered{Association: i + 1, Channel: domain.ChannelApp, Account: fmt.Sprint("account ", i), Name: fmt.Sprint(i)}})
+	}
+	for _, key := range slices.Sorted(maps.Keys(typesOfList)) {
+		added := field.Added{Field: key, Type: typesOfList[key], Label: key}
+		if added.Type == field.TypeSelect || added.Type == field.TypeCascade {
+			for _, id := range optionIDs {
+				added.Options = append(added.Options, field.Option{ID: id, Label: id})
+			}
+		}
+		log = append(log, recorded{at: from.AddDate(-1, 0, 0), stream: field.Stream, payload: added})
 	}
 	for _, s := range p.subjects {
 		log = append(log, life(s)...)
@@ -125,6 +141,19 @@ func newPopulation(t *testing.T, drawn, plain int) *population {
 }
 
 const tenantOfList = "acme"
+
+// typesOfList are the types of the custom fields of package filtertest.
+var typesOfList = map[string]string{filtertest.Select: field.TypeSelect, filtertest.Cascade: field.TypeCascade, filtertest.Note: field.TypeText,
+	filtertest.Score: field.TypeNumber, filtertest.Date: field.TypeDate}
+
+// sortsOfList are all orders of the list.
+func sortsOfList() []string {
+	sorts := Sorts()
+	for _, key := range []string{filtertest.Note, filtertest.Score, filtertest.Date} {
+		sorts = append(sorts, field.Prefix+key, "-"+field.Prefix+key)
+	}
+	return sorts
+}
 
 // life is the history of a customer, who is changed where no history could make them.
 func life(s *filter.Subject) (log []recorded) {
@@ -294,7 +323,7 @@ func (p *population) sorted(ordinals []int64, sort string) []int64 {
 	if err != nil {
 		panic(err)
 	}
-	out := slices.Clone(ordinals)
+	out, texts := slices.Clone(ordinals), newNicknameOrder()
 	slices.SortFunc(out, func(a, b int64) int {
 		x, y := p.subjects[a-1], p.subjects[b-1]
 		by := 0
@@ -305,6 +334,24 @@ func (p *population) sorted(ordinals []int64, sort string) []int64 {
 			by = x.UpdatedAt.Compare(y.UpdatedAt)
 		case "nickname_key":
 			by = slices.Compare(p.keys[a-1], p.keys[b-1])
+		case "key":
+			of := custom(strings.TrimPrefix(sort, "-"))
+			v, has := x.Custom[of]
+			w, had := y.Custom[of]
+			if has != had && has == o.ascending { // those without a value are last in both directions
+				return -1
+			} else if has != had {
+				return 1
+			}
+			switch {
+			case !has:
+			case of == filtertest.Score:
+				by = v.Number.Compare(w.Number)
+			case of == filtertest.Date:
+				by = cmp.Compare(v.Date, w.Date)
+			default:
+				by = bytes.Compare(texts.key(v.Text), texts.key(w.Text))
+			}
 		}
 		return cmp.Or(by, cmp.Compare(a, b))
 	})
@@ -334,7 +381,7 @@ func (p *population) check(t *testing.T, l *filter.Language) {
 		want := p.matching(f, at, cal)
 
 		q := ListQuery{Filter: f, Calendar: cal, At: at, Limit: rapid.SampledFrom([]int{1, 7, 50, 200}).Draw(t, "limit"),
-			Sort: rapid.SampledFrom(Sorts()).Draw(t, "sort")}
+			Sort: rapid.SampledFrom(sortsOfList()).Draw(t, "sort")}
 		p.walks(t, &q, want)
 		if count, err := p.customers.CountOf(ctx, tenantOfList, q, time.Hour); err != nil || count != (Count{Value: int64(len(want)), Exact: true}) {
 			t.Fatalf("%s: counted %+v, want %d, %v", f.JSON(), count, len(want), err)
@@ -488,7 +535,7 @@ func TestPartialPagesLeadOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC)
-		for _, sort := range []string{SortCreatedDesc, SortCreated, SortNickname, SortLastSessionDesc} {
+		for _, sort := range []string{SortCreatedDesc, SortCreated, SortNickname, SortLastSessionDesc, "custom.score", "-custom.birthday"} {
 			want := p.sorted(p.matching(f, at, filter.Calendar{}), sort)
 			q := ListQuery{Filter: f, At: at, Sort: sort, Limit: 200}
 			var there, back []int64
