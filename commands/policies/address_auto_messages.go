@@ -48,10 +48,12 @@ type walkKey struct {
 
 func newAddresser(c Config) *addresser {
 	catalogues := projections.NewCatalogues(c.Store)
+	groups := projections.NewGroups(c.Store, c.Builds, catalogues)
 	return &addresser{
 		pool: c.Store.Pool(), store: c.Store, center: c.Center, catalogues: catalogues,
-		customers: projections.NewCustomers(c.Store, c.Builds, catalogues), autoMessages: projections.NewAutoMessages(c.Store, c.Builds),
-		log: c.Log, now: time.Now, walks: map[walkKey]*walk{},
+		customers:    projections.NewCustomers(c.Store, c.Builds, catalogues).WithGroups(groups),
+		autoMessages: projections.NewAutoMessages(c.Store, c.Builds),
+		log:          c.Log, now: time.Now, walks: map[walkKey]*walk{},
 	}
 }
 

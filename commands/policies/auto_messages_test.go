@@ -202,6 +202,43 @@ func TestAudiences(t *testing.T) {
 	w.got(id, first, second, plain, listed, third)
 }
 
+// The members of groups get it, also those who enter later.
+func TestAudienceOfGroups(t *testing.T) {
+	w := newWorld(t)
+	w.project()
+	vip := w.must(admin, commands.CreateTag{Name: "VIP"}).Tag
+	rule := json.RawMessage(`{"field":"tags","op":"has_any","value":["` + vip.String() + `"]}`)
+	group := w.must(admin, commands.DefineGroup{Name: "VIP", Rule: rule}).Group
+	other := w.must(admin, commands.DefineGroup{Name: "nobody", Rule: json.RawMessage(`{"field":"session_count","op":"gt","value":5}`)}).Group
+	first, second := w.customer("first"), w.customer("second")
+	w.must(admin, commands.TagCustomer{Customer: first, Tag: vip})
+	members := func(n int64) {
+		t.Helper()
+		groups := projections.NewGroups(w.store, w.projector, projections.NewCatalogues(w.store))
+		w.until("the group has not its members", func() bool {
+			all, err := groups.Status(t.Context(), tenant)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return all[group].Members == n
+		})
+	}
+	members(1)
+	r := w.runner()
+	id := w.campaign("vip", commands.Audience{Groups: []uuid.UUID{other, group}})
+	w.walked(r, id)
+	w.got(id, first)
+	w.must(admin, commands.TagCustomer{Customer: second, Tag: vip})
+	members(2)
+	w.walked(r, id)
+	w.got(id, first, second)
+	w.must(admin, commands.DeleteGroup{Group: group}) // nobody is in it any more, and nothing breaks
+	w.customer("third")
+	w.projected(projections.GroupsName)
+	w.walked(r, id)
+	w.got(id, first, second)
+}
+
 // At the rate it has, and not faster: judged by a clock of the test.
 func TestRate(t *testing.T) {
 	w := newWorld(t)
