@@ -28,7 +28,7 @@ type benchCommand struct {
 	Events    int           `help:"How many channel events 'relay' and 'project' work on." default:"100000"`
 	Customers int           `help:"How many customers 'list' searches, and how many sessions the customer of 'transcript' has." default:"100000"`
 	Kinds     string        `help:"'list' asks only the kinds of questions whose name contains this." placeholder:"TEXT"`
-	Keep      string        `help:"Where the private Postgres is kept, so that 'list' finds in the next run what it has loaded in this one. Needs as many customers then." type:"path" placeholder:"DIR"`
+	Keep      string        `help:"Where the private Postgres is kept, so that 'list' finds in the next run what it has loaded in this one. Needs as many customers then, and how fast it is written to is not measured." type:"path" placeholder:"DIR"`
 }
 
 // Run starts what is needed, measures, and removes it.
@@ -87,7 +87,7 @@ func (c *benchCommand) Run(env *environment) (err error) {
 	servers.NATS = nats
 	report := &bench.Report{Out: env.stdout, JSON: c.JSON, Progress: env.stderr}
 	for _, name := range cases {
-		if err := bench.Run(env.ctx, name, servers, bench.Options{Rounds: c.Rounds, Each: c.Each, Events: c.Events, Customers: c.Customers, Kinds: c.Kinds}, report); err != nil {
+		if err := bench.Run(env.ctx, name, servers, bench.Options{Rounds: c.Rounds, Each: c.Each, Events: c.Events, Customers: c.Customers, Kinds: c.Kinds, Kept: c.Keep != ""}, report); err != nil {
 			return fmt.Errorf("bench %s: %w", name, err)
 		}
 	}

@@ -167,6 +167,7 @@ type Options struct {
 	Events    int
 	Customers int
 	Kinds     string // see List
+	Kept      bool   // see List
 }
 
 var benches = []struct {
@@ -186,7 +187,7 @@ var benches = []struct {
 		return Pipeline{URL: url, NATS: s.NATS, Rounds: o.Rounds, Each: o.Each, Events: o.Events}.Run(ctx, r)
 	}},
 	{"list", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
-		return List{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers, Kinds: o.Kinds}.Run(ctx, r)
+		return List{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers, Kinds: o.Kinds, Kept: o.Kept}.Run(ctx, r)
 	}},
 	{"transcript", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return Transcript{URL: url, Rounds: o.Rounds, Each: o.Each, Sessions: o.Customers}.Run(ctx, r)

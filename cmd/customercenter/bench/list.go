@@ -22,6 +22,7 @@ type List struct {
 	Each      time.Duration
 	Customers int
 	Kinds     string // if not empty, only questions whose kind contains it, and nothing else
+	Kept      bool   // the database is for further runs, too: nothing is written to it
 }
 
 type listBench struct {
@@ -78,12 +79,16 @@ func (l List) Run(ctx context.Context, report *Report) (err error) {
 	if err := b.crowd(ctx, all); err != nil || b.Kinds != "" {
 		return err
 	}
-	for _, rest := range []func(context.Context) error{b.facets, b.sizes, b.writes} {
+	for _, rest := range []func(context.Context) error{b.facets, b.sizes} {
 		if err := rest(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
+	if b.Kept {
+		report.Tell("the database is kept: how fast it is written to is not measured")
+		return nil
+	}
+	return b.writes(ctx)
 }
 
 // prepare finds what can be asked.
