@@ -19,7 +19,7 @@ import (
 
 // benchCommand measures. Without DATABASE_URL it starts a Postgres of its own in a temporary directory, set up as `up` does; NATS always runs in the process.
 type benchCommand struct {
-	Case      []string      `arg:"" optional:"" help:"append, relay, project, pipeline, list, transcript. Default: all."`
+	Case      []string      `arg:"" optional:"" help:"append, relay, project, pipeline, list, groups, transcript. Default: all."`
 	JSON      bool          `help:"One JSON object a line."`
 	URL       string        `help:"Postgres to measure against. Every case gets a database of its own there, which is dropped afterwards." env:"DATABASE_URL" placeholder:"URL"`
 	Dir       string        `help:"Where the files of the servers go, into a directory of their own that is removed. Default: the system's for temporary files; mind that it may be memory." type:"path" placeholder:"DIR"`

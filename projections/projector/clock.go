@@ -50,7 +50,7 @@ const (
 	pieceLong  = 100 * time.Millisecond // a piece that lasted longer is followed by smaller ones
 	pieceShort = 40 * time.Millisecond  // one that lasted shorter by larger ones
 	pieceFirst = 500
-	pieceLeast = 50
+	pieceLeast = 500 // with fewer, a busy machine would do little but begin and end
 	// clockStep is how far the clock of the checkpoint lags when nothing falls due: it costs a write to move it.
 	clockStep = 10 * time.Second
 	// clockRest is how long it stays where it is at most, while there is anything that depends on it.

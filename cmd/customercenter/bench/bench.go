@@ -189,6 +189,9 @@ var benches = []struct {
 	{"list", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return List{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers, Kinds: o.Kinds, Kept: o.Kept}.Run(ctx, r)
 	}},
+	{"groups", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
+		return Groups{URL: url, Customers: o.Customers}.Run(ctx, r)
+	}},
 	{"transcript", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return Transcript{URL: url, Rounds: o.Rounds, Each: o.Each, Sessions: o.Customers}.Run(ctx, r)
 	}},

@@ -24,6 +24,7 @@ func TestBenchesMeasure(t *testing.T) {
 		"list": {"created this week", "everybody", "a page from the middle", "tag, common", "1 character, rare", "3 characters", "Latin, nobody's", "id: 4 characters",
 			"group: regulars", "group: quiet", "group and tag", "20 sessions or more", "rare tag or 2 characters", "by nickname", "4 clients: created this week", "all kinds mixed", "counts beside: tag, common", "size, everything",
 			"writes: customers created", "writes: tags put on at random", "writes: a tag put on in bulk", "writes: sessions"},
+		"groups":     {"rebuild without rules", "a rule for 30 %, sets", "a rule for 30 %, time", "5 % change at once by the clock", "rebuilt from zero"},
 		"transcript": {"many sessions, the end", "from one of them on", "an agent's", "a long session, the end", "its beginning"},
 	}
 	for _, name := range Names() {
