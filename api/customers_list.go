@@ -20,7 +20,7 @@ import (
 // SearchInput is a query of the customer list.
 type SearchInput struct {
 	Filter json.RawMessage `json:"filter,omitempty" doc:"The filter. None: created this week, in the tenant's zone. {}: everybody."`
-	Sort   string          `json:"sort,omitempty" enum:"-created_at,created_at,-last_session_at,last_session_at,-updated_at,updated_at,-nickname,nickname" default:"-created_at"`
+	Sort   string          `json:"sort,omitempty" maxLength:"64" default:"-created_at" doc:"created_at, last_session_at, updated_at, nickname, or custom.<key> for a custom field of the type text, number or date; with - before it the other way round."`
 	Limit  int             `json:"limit,omitempty" minimum:"1" maximum:"200" default:"50"`
 	Cursor string          `json:"cursor,omitempty" maxLength:"1000" doc:"next or prev of another page of the same query."`
 	Facets []string        `json:"facets,omitempty" nullable:"false" maxItems:"8" enum:"tags,groups,channel,association,created_via,blacklisted,session_open,ever_served" doc:"What to count the answer by."`
@@ -35,7 +35,7 @@ const listNotes = "The filter is a tree of conditions, see the documentation of 
 	"association, the way and time of creation, the blacklist, unfinished sessions, agents, options, which fields are set, single characters of names) is " +
 	"answered and counted exactly, and by `facets`: how many of all pages have each value. Texts, numbers and other times may have to be looked at customer by customer: such a count " +
 	"stops at a bound, and a search that runs out of its budget is `partial` and leads on. Times relative to now are judged as of the first page on all pages, and so is the count. " +
-	"By nickname is the order of pinyin. Whoever sees personal data masked cannot filter or sort by it. " + agentNotes
+	"By nickname, and by a custom text, is the order of pinyin; those without a value of a custom field come last in both directions. Whoever sees personal data masked cannot filter or sort by it. " + agentNotes
 
 func (s *server) customerListOperations() {
 	const tag = "Customers"
@@ -48,7 +48,7 @@ func (s *server) customerListOperations() {
 type listCustomersInput struct {
 	After
 	Filter string   `query:"filter" maxLength:"8000" doc:"The filter as JSON. None: created this week, in the tenant's zone. {}: everybody."`
-	Sort   string   `query:"sort" enum:"-created_at,created_at,-last_session_at,last_session_at,-updated_at,updated_at,-nickname,nickname" default:"-created_at"`
+	Sort   string   `query:"sort" maxLength:"64" default:"-created_at" doc:"created_at, last_session_at, updated_at, nickname, or custom.<key> for a custom field of the type text, number or date; with - before it the other way round."`
 	Limit  int      `query:"limit" minimum:"1" maximum:"200" default:"50"`
 	Cursor string   `query:"cursor" maxLength:"1000" doc:"next or prev of another page of the same query."`
 	Facets []string `query:"facets" nullable:"false" maxItems:"8" enum:"tags,groups,channel,association,created_via,blacklisted,session_open,ever_served" doc:"What to count the answer by, separated by commas."`
@@ -83,7 +83,7 @@ func (s *server) customers(ctx context.Context, r *request, at string, after Aft
 	if !r.who.Personal && query.Filter.Personal() {
 		return nil, domain.Refuse(codeForbidden).At("filter")
 	}
-	if !r.who.Personal && (in.Sort == projections.SortNickname || in.Sort == projections.SortNicknameDesc) {
+	if !r.who.Personal && projections.SortsByPersonal(in.Sort) {
 		return nil, domain.Refuse(codeForbidden).At(at + "sort")
 	}
 	served, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, after)
@@ -93,6 +93,9 @@ func (s *server) customers(ctx context.Context, r *request, at string, after Aft
 	page, err := s.Customers.List(ctx, r.who.Tenant, query)
 	if errors.Is(err, projections.ErrCursor) {
 		return nil, invalid(at+"cursor", ruleCursor)
+	}
+	if errors.Is(err, projections.ErrSort) {
+		return nil, invalid(at+"sort", domain.RuleOneOf)
 	}
 	if err != nil {
 		return nil, err

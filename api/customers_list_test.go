@@ -91,7 +91,62 @@ func TestMaskedDataCannotBeAskedFor(t *testing.T) {
 		w.do(call{as: "acme/analyst", method: "POST", path: "/v1/customers/search", body: f}).refused(http.StatusForbidden, "FORBIDDEN", "filter")
 	}
 	w.do(call{as: "acme/analyst", method: "GET", path: "/v1/customers?sort=-nickname"}).refused(http.StatusForbidden, "FORBIDDEN", "query.sort")
+	w.do(call{as: "acme/analyst", method: "POST", path: "/v1/customers/search", body: `{"sort":"custom.anything"}`}).refused(http.StatusForbidden, "FORBIDDEN", "sort")
 	w.do(call{as: "acme/analyst", method: "POST", path: "/v1/customers/search", body: `{"sort":"nickname"}`}).refused(http.StatusForbidden, "FORBIDDEN", "sort")
 	w.do(call{as: "acme/analyst", method: "POST", path: "/v1/customers/search",
 		body: `{"filter":{"field":"session_count","op":"gte","value":0},"facets":["channel","tags"]}`}).want(http.StatusOK)
+}
+
+// A list can be sorted by a custom text, number or date, and as long as a view does so the field stays.
+func TestListIsSortedByCustomFields(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	w.level()
+	for _, body := range []string{
+		`{"key":"size","type":"text","label":"Size"}`, `{"key":"age","type":"number","label":"Age"}`, `{"key":"born","type":"date","label":"Born"}`,
+		`{"key":"notes","type":"multiline","label":"Notes"}`, `{"key":"old","type":"number","label":"Old"}`,
+	} {
+		w.admin("POST", "/v1/fields", body).want(http.StatusCreated)
+	}
+	w.admin("PATCH", "/v1/fields/old", `{"enabled":false}`).want(http.StatusOK)
+	var last int64
+	for i, custom := range []string{`{"size":"小","age":9,"born":"1991-01-01"}`, `{"level":"o1","notes":"x"}`, `{"size":"大","age":"-7.5","born":"1990-02-28"}`, `{"size":"Ｘ","age":10}`} {
+		last = w.admin("POST", "/v1/customers", fmt.Sprintf(`{"association_id":2,"external_id":"c%d","profile":{"custom":%s}}`, i, custom)).want(http.StatusCreated).position()
+	}
+	for sort, want := range map[string]string{
+		"custom.size": "c3 c2 c0 c1", "-custom.size": "c0 c2 c3 c1", "custom.age": "c2 c0 c3 c1", "-custom.age": "c3 c0 c2 c1", "custom.born": "c2 c0 c1 c3", "-custom.born": "c0 c2 c3 c1",
+	} {
+		var got []string
+		path := "/v1/customers?filter={}&limit=3&sort=" + sort
+		for cursor := ""; ; {
+			page := w.read("acme/admin", path+cursor, last, "en").want(http.StatusOK)
+			for _, item := range page.get("items").([]any) {
+				got = append(got, item.(map[string]any)["external_id"].(string))
+			}
+			next, more := page.get("next").(string)
+			if !more {
+				break
+			}
+			cursor = "&cursor=" + next
+		}
+		if got := strings.Join(got, " "); got != want {
+			t.Errorf("by %s: %s, want %s", sort, got, want)
+		}
+	}
+	cursor := w.admin("GET", "/v1/customers?filter={}&limit=1&sort=custom.age", nil).want(http.StatusOK).get("next").(string)
+	w.admin("GET", "/v1/customers?filter={}&sort=custom.size&cursor="+cursor, nil).refused(http.StatusUnprocessableEntity, "VALIDATION", "query.cursor")
+	for _, sort := range []string{"custom.level", "custom.notes", "custom.old", "-custom.shoe", "custom.", "custom.age,custom.size"} {
+		w.admin("POST", "/v1/customers/search", `{"filter":{},"sort":"`+sort+`"}`).refused(http.StatusUnprocessableEntity, "VALIDATION", "sort")
+		w.admin("GET", "/v1/customers?sort="+sort, nil).refused(http.StatusUnprocessableEntity, "VALIDATION", "query.sort")
+		w.admin("POST", "/v1/views", `{"name":"By field","sort":"`+sort+`"}`).refused(http.StatusUnprocessableEntity, "VALIDATION", "sort")
+	}
+
+	view := w.admin("POST", "/v1/views", `{"name":"By age","sort":"-custom.age"}`).want(http.StatusCreated)
+	if view.get("sort") != "-custom.age" {
+		t.Errorf("the view: %s", view.body)
+	}
+	w.admin("PATCH", "/v1/fields/age", `{"enabled":false}`).refused(http.StatusConflict, "FIELD_IN_USE", "enabled")
+	w.admin("DELETE", "/v1/fields/age", nil).refused(http.StatusConflict, "FIELD_IN_USE", "")
+	w.admin("PATCH", "/v1/views/"+view.get("id").(string), `{"sort":"custom.born"}`).want(http.StatusOK)
+	w.admin("DELETE", "/v1/fields/age", nil).want(http.StatusNoContent)
 }

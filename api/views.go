@@ -38,7 +38,7 @@ type ViewOwner struct {
 type ViewInput struct {
 	Name    string          `json:"name" doc:"1 to 50 characters; unique, without regard to case and width, among the shared ones, or among the owner's private ones."`
 	Filter  json.RawMessage `json:"filter,omitempty" doc:"A filter, which may read groups. None is everybody."`
-	Sort    *string         `json:"sort,omitempty" doc:"created_at, last_session_at, updated_at or nickname; with - before it the other way round. None: -created_at."`
+	Sort    *string         `json:"sort,omitempty" doc:"created_at, last_session_at, updated_at, nickname or, of the types text, number and date, custom.<key>; with - before it the other way round. None: -created_at."`
 	Columns *[]string       `json:"columns,omitempty" nullable:"false" doc:"Up to 50 different ones: names of fields of the filter language, custom.<key> too."`
 	Shared  *bool           `json:"shared,omitempty" doc:"An admin may show it to everybody."`
 }
@@ -47,7 +47,7 @@ type ViewInput struct {
 type ViewChange struct {
 	Name    *string         `json:"name,omitempty" doc:"As when it was made."`
 	Filter  json.RawMessage `json:"filter,omitempty" doc:"A filter, which may read groups; {} is everybody."`
-	Sort    *string         `json:"sort,omitempty" doc:"created_at, last_session_at, updated_at or nickname; with - before it the other way round."`
+	Sort    *string         `json:"sort,omitempty" doc:"created_at, last_session_at, updated_at, nickname or, of the types text, number and date, custom.<key>; with - before it the other way round."`
 	Columns *[]string       `json:"columns,omitempty" nullable:"false" doc:"All of them, up to 50 different ones."`
 	Shared  *bool           `json:"shared,omitempty" doc:"An admin may show it to everybody, or stop that: then it is its owner's alone."`
 }

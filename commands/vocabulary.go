@@ -70,5 +70,6 @@ func (v vocabulary) known(admin bool) view.Known {
 		Custom: func(key string) bool {
 			return slices.ContainsFunc(custom, func(f filter.CustomField) bool { return f.Key == key })
 		},
+		Ordered: v.fields.state.Ordered,
 	}
 }

@@ -32,6 +32,12 @@ func Sorts() []string {
 	return []string{SortCreatedDesc, SortCreated, SortLastSessionDesc, SortLastSession, SortUpdatedDesc, SortUpdated, SortNickname, SortNicknameDesc}
 }
 
+// SortsByPersonal reports whether an order tells something of customers' personal data: who comes before whom by their names or values.
+func SortsByPersonal(name string) bool {
+	o, err := orderOf(name)
+	return err == nil && o.keyed()
+}
+
 // order is an order of the list.
 type order struct {
 	name      string

@@ -27,7 +27,7 @@ var columns = []string{
 	"rating_avg", "rating_last", "session_open", "ever_served", "imported", "blacklisted", "blacklisted_at",
 }
 
-// Sorts lists the orders that a view can have.
+// Sorts lists the orders that every tenant's views can have. Besides, there are those by custom fields: "custom.<key>" and "-custom.<key>".
 func Sorts() []string {
 	var all []string
 	for _, s := range sorts {
@@ -59,8 +59,8 @@ type Draft struct {
 // Known says what exists for a view to name.
 type Known struct {
 	Tags, Groups func(uuid.UUID) bool
-	// Custom reports whether there is a custom field, by its key.
-	Custom func(key string) bool
+	// Custom reports whether there is a custom field, by its key; Ordered whether customers can be sorted by it.
+	Custom, Ordered func(key string) bool
 }
 
 // Create makes a view under a new id.
@@ -140,7 +140,8 @@ func (s *State) become(v View, by Person, draft Draft, known Known) ([]Event, er
 		next.Filter = draft.Filter.JSON()
 	}
 	if draft.Sort != nil {
-		if !slices.Contains(Sorts(), *draft.Sort) {
+		key, custom := customSort(*draft.Sort)
+		if custom && !known.Ordered(key) || !custom && !slices.Contains(Sorts(), *draft.Sort) {
 			return nil, domain.Invalid("sort", domain.RuleOneOf)
 		}
 		next.Sort = *draft.Sort
@@ -190,13 +191,21 @@ func (s *State) nameTaken(v View) bool {
 	return false
 }
 
+// customSort is the key of the custom field that an order is by.
+func customSort(sort string) (key string, custom bool) {
+	return strings.CutPrefix(strings.TrimPrefix(sort, "-"), customPrefix)
+}
+
+// customPrefix stands before the key of a custom field in an order or a column, as in the filter language.
+const customPrefix = "custom."
+
 func checkColumns(names []string, known Known) error {
 	if len(names) > MaxColumns {
 		return domain.Invalid("columns", domain.RuleTooMany).With("max", MaxColumns)
 	}
 	for i, name := range names {
 		at := fmt.Sprintf("columns[%d]", i)
-		key, custom := strings.CutPrefix(name, "custom.")
+		key, custom := strings.CutPrefix(name, customPrefix)
 		if custom && !known.Custom(key) || !custom && !slices.Contains(columns, name) {
 			return domain.Invalid(at, domain.RuleOneOf)
 		}

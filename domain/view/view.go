@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,7 +37,7 @@ type View struct {
 	Name string
 	// Filter is in its canonical form.
 	Filter json.RawMessage
-	// Sort is one of Sorts.
+	// Sort is one of Sorts, or by a custom field.
 	Sort    string
 	Columns []string
 	Owner   Owner
@@ -60,10 +61,12 @@ func (s *State) Sorted() []View {
 	return slices.SortedFunc(maps.Values(s.All), func(a, b View) int { return slices.Compare(a.ID[:], b.ID[:]) })
 }
 
-// Uses lists the views that read a field in their filter or show it as a column, by its name in the filter language ("custom.level"),
-// oldest first. Private ones are among them.
+// Uses lists the views that read a field in their filter, show it as a column or are sorted by it, by its name in the filter language
+// ("custom.level"), oldest first. Private ones are among them.
 func (s *State) Uses(field string) []domain.Use {
-	return s.using(func(v View) bool { return slices.Contains(v.Columns, field) || filter.Mentions(v.Filter).Field(field) })
+	return s.using(func(v View) bool {
+		return slices.Contains(v.Columns, field) || strings.TrimPrefix(v.Sort, "-") == field || filter.Mentions(v.Filter).Field(field)
+	})
 }
 
 // UsesOption lists the views whose filter names an option of a field, oldest first. Private ones are among them.

@@ -31,7 +31,7 @@ var (
 		{Key: "level", Label: "Level", Kind: filter.Choice, Options: map[string]string{"gold": "Gold"}}}}
 	known = view.Known{
 		Tags: func(id uuid.UUID) bool { return id == vip }, Groups: func(id uuid.UUID) bool { return id == loyal },
-		Custom: func(key string) bool { return key == "level" },
+		Custom: func(key string) bool { return key == "level" || key == "age" }, Ordered: func(key string) bool { return key == "age" },
 	}
 
 	wang  = view.Person{Owner: view.Owner{Kind: "agent", ID: "1"}}
@@ -85,6 +85,8 @@ func TestDecisions(t *testing.T) {
 	mine, shared := saved(a, "Mine", wang), view.Shared{View: a}
 	full := saved(a, "Mine", wang)
 	full.Filter, full.Sort, full.Columns = parsed(t, loyalOnly).JSON(), "nickname", []string{"custom.level", "nickname", "last_session_at"}
+	byAge := saved(a, "Mine", wang)
+	byAge.Sort = "-custom.age"
 	longest := strings.Repeat("视", view.MaxName)
 	var fifty []string
 	fifty = append(fifty, view.Columns()...)
@@ -117,6 +119,9 @@ func TestDecisions(t *testing.T) {
 		{Name: "name of a shared view, for a shared one", Given: given{mine, shared}, When: create(b, admin, with(func(d *view.Draft) { d.Shared = ptr(true) })), Refused: exists, At: "name"},
 		{Name: "id taken", Given: given{mine}, When: create(a, wang, named("Other")), Refused: domain.CodeConflict},
 		{Name: "unknown order", When: create(a, wang, with(func(d *view.Draft) { d.Sort = ptr("phone") })), Refused: invalid, At: "sort"},
+		{Name: "by a custom field", When: create(a, wang, with(func(d *view.Draft) { d.Sort = ptr("-custom.age") })), Then: events{byAge}},
+		{Name: "by a custom field without an order", When: create(a, wang, with(func(d *view.Draft) { d.Sort = ptr("custom.level") })), Refused: invalid, At: "sort"},
+		{Name: "by an unknown custom field", When: create(a, wang, with(func(d *view.Draft) { d.Sort = ptr("-custom.size") })), Refused: invalid, At: "sort"},
 		{Name: "unknown column", When: create(a, wang, columns("nickname", "any_text")), Refused: invalid, At: "columns[1]"},
 		{Name: "unknown custom column", When: create(a, wang, columns("custom.size")), Refused: invalid, At: "columns[0]"},
 		{Name: "half a custom column", When: create(a, wang, columns("custom.")), Refused: invalid, At: "columns[0]"},
@@ -184,12 +189,15 @@ func TestApply(t *testing.T) {
 }
 
 func TestUses(t *testing.T) {
-	byFilter, byColumn := saved(a, "By filter", wang), saved(b, "By column", chen)
-	byFilter.Filter, byColumn.Columns = parsed(t, golden).JSON(), []string{"custom.level"}
-	s := domaintest.Fold[view.State](byColumn, byFilter)
+	byFilter, byColumn, byOrder := saved(a, "By filter", wang), saved(b, "By column", chen), saved(vip, "By order", chen)
+	byFilter.Filter, byColumn.Columns, byOrder.Sort = parsed(t, golden).JSON(), []string{"custom.level"}, "-custom.age"
+	s := domaintest.Fold[view.State](byColumn, byFilter, byOrder)
 	first, second := domain.Use{Kind: domain.UseView, ID: a, Name: "By filter"}, domain.Use{Kind: domain.UseView, ID: b, Name: "By column"}
 	if got := s.Uses("custom.level"); !slices.Equal(got, []domain.Use{first, second}) {
 		t.Errorf("the field is used by %v", got)
+	}
+	if got := s.Uses("custom.age"); !slices.Equal(got, []domain.Use{{Kind: domain.UseView, ID: vip, Name: "By order"}}) {
+		t.Errorf("the field that is sorted by is used by %v", got)
 	}
 	if got := s.UsesOption("custom.level", "gold"); !slices.Equal(got, []domain.Use{first}) {
 		t.Errorf("the option is used by %v", got)
