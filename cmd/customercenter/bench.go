@@ -25,10 +25,10 @@ type benchCommand struct {
 	Dir       string        `help:"Where the files of the servers go, into a directory of their own that is removed. Default: the system's for temporary files; mind that it may be memory." type:"path" placeholder:"DIR"`
 	Rounds    int           `help:"How often product and baseline are measured in turn; the medians count." default:"5"`
 	Each      time.Duration `help:"How long one measurement lasts." default:"2s"`
-	Events    int           `help:"How many channel events 'relay' and 'project' work on." default:"100000"`
-	Customers int           `help:"How many customers 'list' searches, and how many sessions the customer of 'transcript' has." default:"100000"`
-	Kinds     string        `help:"'list' asks only the kinds of questions whose name contains this." placeholder:"TEXT"`
-	Keep      string        `help:"Where the private Postgres is kept, so that 'list' finds in the next run what it has loaded in this one. Needs as many customers then, and how fast it is written to is not measured." type:"path" placeholder:"DIR"`
+	Events    int           `help:"How many channel events 'relay' and 'project' work on, and each log of traffic of 'groups' has." default:"100000"`
+	Customers int           `help:"How many customers 'list' and 'groups' have, and how many sessions the customer of 'transcript' has." default:"100000"`
+	Kinds     string        `help:"'list' asks only the kinds of questions whose name contains this; 'groups' measures only such parts: preview, define, revise, midnight, rebuild, mix." placeholder:"TEXT"`
+	Keep      string        `help:"Where the private Postgres is kept, so that 'list' and 'groups' find in the next run what they have loaded in this one. Needs as many customers then, and how fast the list is written to is not measured." type:"path" placeholder:"DIR"`
 }
 
 // Run starts what is needed, measures, and removes it.

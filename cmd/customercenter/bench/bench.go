@@ -166,7 +166,7 @@ type Options struct {
 	Each      time.Duration
 	Events    int
 	Customers int
-	Kinds     string // see List
+	Kinds     string // see List and Groups
 	Kept      bool   // see List
 }
 
@@ -190,7 +190,7 @@ var benches = []struct {
 		return List{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers, Kinds: o.Kinds, Kept: o.Kept}.Run(ctx, r)
 	}},
 	{"groups", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
-		return Groups{URL: url, Customers: o.Customers}.Run(ctx, r)
+		return Groups{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers, Events: o.Events, Kinds: o.Kinds}.Run(ctx, r)
 	}},
 	{"transcript", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return Transcript{URL: url, Rounds: o.Rounds, Each: o.Each, Sessions: o.Customers}.Run(ctx, r)

@@ -24,7 +24,8 @@ func TestBenchesMeasure(t *testing.T) {
 		"list": {"created this week", "everybody", "a page from the middle", "tag, common", "1 character, rare", "3 characters", "Latin, nobody's", "id: 4 characters",
 			"group: regulars", "group: quiet", "group and tag", "20 sessions or more", "rare tag or 2 characters", "by nickname", "4 clients: created this week", "all kinds mixed", "counts beside: tag, common", "size, everything",
 			"writes: customers created", "writes: tags put on at random", "writes: a tag put on in bulk", "writes: sessions"},
-		"groups":     {"rebuild without rules", "a rule for 30 %, sets", "a rule for 30 %, time", "5 % change at once by the clock", "rebuilt from zero"},
+		"groups": {"preview: a new group, by sets", "preview: another rule, by time", "define by sets, complete", "define by time, complete", "list pages while a rule by sets is filled",
+			"until visible in groups", "revise, complete", "midnight, worked off", "commands at midnight until visible in customers", "rebuild", "live, 0 groups: alone", "live, 50 groups: with customers"},
 		"transcript": {"many sessions, the end", "from one of them on", "an agent's", "a long session, the end", "its beginning"},
 	}
 	for _, name := range Names() {

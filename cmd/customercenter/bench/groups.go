@@ -2,257 +2,216 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"customercenter/commands"
+	"customercenter/domain"
+	"customercenter/domain/filter"
+	"customercenter/eventstore"
 	"customercenter/projections"
 	"customercenter/projections/projector"
 )
 
-// Groups measures how groups keep themselves, over the year of the list: how long a rule takes that 30 % of the customers match, how long
-// a midnight takes at which 5 % of them change, how soon an event is seen meanwhile, and whether a build from zero is the same.
+// Groups measures groups that keep themselves, over a year of a customer center that has four: previews, a rule that is defined and one that is
+// revised, a midnight of the calendar, a build from zero, and what groups cost the feeding of the read models. While rules are filled and the
+// clock moves, people list customers and commands are carried out, and what they notice of it is measured against the same in quiet.
+//
+// Where something is to be compared with plain SQL, that works on a narrow copy of what the rules read. It writes down who is a member and nothing
+// else: not since when, not why, no history, nothing to publish.
 type Groups struct {
-	URL       string // as of List
+	// URL is of a database that is empty, or that an earlier run has filled with as many customers: then it is used again.
+	URL       string
+	Rounds    int
+	Each      time.Duration // half of how long the quiet is measured, in each round
 	Customers int
+	Events    int    // channel events of which the logs of the last part are made
+	Kinds     string // if not empty, only the parts whose name contains it
 }
 
 type groupsBench struct {
-	*listBench
-	groups *projections.Groups
-	ahead  atomic.Int64 // how far the clock is ahead, in nanoseconds
-	live   string       // schema
-	some   []uuid.UUID  // customers
-	edits  int
-	stop   func() error // see feed
+	Groups
+	report    *Report
+	plant     *plant
+	list      *listBench // the year, and who asks for pages of the list
+	schema    string     // of the read model of groups
+	customers *projections.Customers
+	groups    *projections.Groups
+	running   atomic.Pointer[projector.Projector] // rung by every append
+	people    []uuid.UUID                         // some customers, to whom something happens meanwhile
+	tag       uuid.UUID                           // what happens to them
+	written   int                                 // commands given
+	regular   *ruled                              // the group that is defined and revised
 }
 
-// Run prints one line per figure.
+// Run prints some lines per part.
 func (g Groups) Run(ctx context.Context, report *Report) (err error) {
-	list := &listBench{List: List{URL: g.URL, Customers: g.Customers}, report: report}
-	if list.plant, err = connectPlant(ctx, g.URL, "bench"); err != nil {
+	b := &groupsBench{Groups: g, report: report}
+	if b.plant, err = connectPlant(ctx, g.URL, "bench", eventstore.WithBell(b.ring)); err != nil {
 		return err
 	}
-	defer list.plant.close()
-	if err := list.fill(ctx); err != nil {
+	defer b.plant.close()
+	if err := b.prepare(ctx); err != nil {
 		return err
 	}
-	b := &groupsBench{listBench: list}
-	if err := b.build(ctx); err != nil {
-		return err
-	}
-	report.Heading("groups: %d customers", g.Customers)
-	b.feed(ctx)
-	err = b.figures(ctx)
-	return errors.Join(err, b.stop())
-}
-
-// feed keeps the read model up to date until stop is called.
-func (b *groupsBench) feed(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
-	fed := make(chan error, 1)
-	go func() { fed <- b.engine.Run(ctx) }()
-	b.stop = func() error {
-		cancel()
-		return <-fed
-	}
-}
-
-// build folds the log, as the product does when it starts.
-func (b *groupsBench) build(ctx context.Context) (err error) {
-	b.engine, err = projector.New(projector.Config{
-		Store: b.plant.store, Definitions: []projector.Definition{projections.GroupsDefinition()},
-		Watermark: func(ctx context.Context, tenant string) (int64, time.Time, error) {
-			head, at, err := b.plant.store.Watermark(ctx, tenant)
-			return head, at.Add(time.Duration(b.ahead.Load())), err
-		},
-	})
-	if err != nil {
-		return err
-	}
-	progress, folded := b.progress("read model groups: %d events"), int64(0)
-	began := time.Now()
-	err = b.engine.EnsureBuilt(ctx, func(done, _ int64) { folded = done; progress(done) })
-	if err != nil {
-		return err
-	}
-	if folded > 0 {
-		rate := float64(folded) / time.Since(began).Seconds()
-		copied, err := b.copyLog(ctx)
-		if err != nil {
-			return err
+	for _, part := range []struct {
+		name string
+		run  func(context.Context) error
+	}{{"preview", b.preview}, {"define", b.define}, {"revise", b.revise}, {"midnight", b.midnight}, {"rebuild", b.rebuild}, {"mix", b.mix}} {
+		if !strings.Contains(part.name, g.Kinds) {
+			continue
 		}
-		b.report.Print(Line{Case: "groups, rebuild without rules", Unit: "events/s", Value: rate}.Against(float64(folded) / copied))
-	}
-	b.groups = projections.NewGroups(b.plant.store, b.engine, projections.NewCatalogues(b.plant.store))
-	build, err := b.engine.Live(ctx, projections.GroupsName)
-	if err != nil {
-		return err
-	}
-	b.live = pgx.Identifier{build.Schema}.Sanitize()
-	rows, err := b.plant.pool.Query(ctx, `select id from `+b.live+`.group_subject where tenant = $1 order by id limit 2000`, b.plant.tenant)
-	if err == nil {
-		b.some, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	}
-	return err
-}
-
-func (b *groupsBench) figures(ctx context.Context) error {
-	// Customers are spread evenly over the year.
-	within := fmt.Sprintf(`{"field":"created_at","op":"within","value":{"days":%d}}`, 110)
-	for _, rule := range []struct{ what, rule string }{
-		{"sets: created in the last 110 days", fmt.Sprintf(`{"field":"created_at","op":"after","value":%q}`, b.at.AddDate(0, 0, -110).Format(time.RFC3339))},
-		{"time: within 110 days", within},
-	} {
-		var id uuid.UUID
-		err := b.timed(ctx, "a rule for 30 %, "+rule.what, 3, func() error {
-			done, err := commands.DefineGroup{Name: rule.what, Rule: json.RawMessage(rule.rule)}.Run(ctx, b.plant.center, b.plant.by())
-			id = done.Group
-			return err
-		}, func() (bool, string, error) {
-			all, err := b.groups.Status(ctx, b.plant.tenant)
-			s, known := all[id]
-			return known && s.Filling == nil, fmt.Sprintf("%d members", s.Members), err
-		})
-		if err != nil {
-			return err
+		if err := part.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
-	var due int64
-	until := time.Now().Add(18 * 24 * time.Hour)
-	if err := b.plant.pool.QueryRow(ctx, `select count(*) from `+b.live+`.group_standing where tenant = $1 and due_at <= $2`, b.plant.tenant, until).Scan(&due); err != nil {
-		return err
-	}
-	err := b.timed(ctx, "5 % change at once by the clock", 20, func() error {
-		err := b.stop() // it sleeps until something is due by the clock that there was
-		b.ahead.Store(int64(time.Until(until)))
-		b.feed(ctx)
-		return err
-	}, func() (bool, string, error) {
-		var left int64
-		err := b.plant.pool.QueryRow(ctx, `select count(*) from (select from `+b.live+`.group_standing where tenant = $1 and due_at <= $2 limit 1) s`, b.plant.tenant, until).Scan(&left)
-		return left == 0, fmt.Sprintf("%d customers", due), err
-	})
-	if err != nil {
-		return err
-	}
-	began := time.Now()
-	build, err := b.engine.Rebuild(ctx, projections.GroupsName, nil)
-	if err != nil {
-		return err
-	}
-	rebuilt := time.Since(began)
-	began = time.Now()
-	differences, err := b.engine.Compare(ctx, projections.GroupsName, build.ID)
-	if err != nil {
-		return err
-	}
-	if len(differences) > 0 {
-		return fmt.Errorf("bench: rebuilt from zero, %d tables of groups differ: %+v", len(differences), differences)
-	}
-	note := fmt.Sprintf("equal; compared in %s", time.Since(began).Round(time.Second))
-	copied, err := b.copyLog(ctx)
-	if err != nil {
-		return err
-	}
-	b.report.Print(Line{Case: "groups, rebuilt from zero, rules included", Unit: "s", Value: rebuilt.Seconds(), Note: note}.Against(copied))
 	return nil
 }
 
-// copyLog is the baseline of folding the log: how long Postgres takes to copy it, in seconds.
-func (b *groupsBench) copyLog(ctx context.Context) (float64, error) {
-	return b.statement(ctx, `create table bench_copy as select * from events where tenant = $1`)
+// ring tells whoever runs of what was appended.
+func (b *groupsBench) ring(tenant string, position int64) {
+	if engine := b.running.Load(); engine != nil {
+		engine.Ring(tenant, position)
+	}
 }
 
-// mark is the baseline of members coming and going: how long Postgres takes to mark one in so many customers with one statement, in seconds.
-func (b *groupsBench) mark(ctx context.Context, of int) (float64, error) {
-	return b.statement(ctx, fmt.Sprintf(`create table bench_copy as select id, ordinal, ordinal %% %d = 0 as member, now() as since from `+b.live+`.group_subject where tenant = $1`, of),
-		`alter table bench_copy add primary key (id)`, `update bench_copy set member = true, since = now() where member`)
+// start runs a projector, as in a process that has just been started, until stop is called.
+func (b *groupsBench) start(ctx context.Context, models ...projector.Definition) (measured context.Context, engine *projector.Projector, stop func() error, err error) {
+	if engine, err = projector.New(projector.Config{Store: b.plant.store, Definitions: models}); err != nil {
+		return nil, nil, nil, err
+	}
+	b.running.Store(engine)
+	measured, end := running(ctx, engine.Run)
+	return measured, engine, func() error {
+		b.running.CompareAndSwap(engine, nil)
+		return end()
+	}, nil
 }
 
-// statement runs statements that make a table, which is dropped again, and returns how long they took.
-func (b *groupsBench) statement(ctx context.Context, statements ...string) (float64, error) {
-	if _, err := b.plant.pool.Exec(ctx, `drop table if exists bench_copy`); err != nil {
-		return 0, fmt.Errorf("bench: %w", err)
-	}
-	began := time.Now()
-	for i, sql := range statements {
-		args := []any{b.plant.tenant}
-		if i > 0 {
-			args = nil
-		}
-		if _, err := b.plant.pool.Exec(ctx, sql, append([]any{pgx.QueryExecModeExec}, args...)...); err != nil {
-			return 0, fmt.Errorf("bench: %w", err)
-		}
-	}
-	took := time.Since(began).Seconds()
-	if _, err := b.plant.pool.Exec(ctx, `drop table bench_copy`); err != nil {
-		return 0, fmt.Errorf("bench: %w", err)
-	}
-	return took, nil
-}
-
-// timed begins something that changes one in so many customers, and prints how long it takes until it is done, and how long events take to be seen
-// meanwhile.
-func (b *groupsBench) timed(ctx context.Context, what string, of int, begin func() error, done func() (bool, string, error)) error {
-	took, err := b.seen(ctx, 20) // nothing else going on
+// fed does something while the read models are fed, from when they show all there is.
+func (b *groupsBench) fed(ctx context.Context, do func(ctx context.Context, engine *projector.Projector) error) (err error) {
+	measured, engine, stop, err := b.start(ctx, models()...)
 	if err != nil {
 		return err
 	}
-	quiet := Percentile(took, 99)
-	if err := begin(); err != nil {
+	defer func() {
+		if ended := stop(); err == nil {
+			err = ended
+		}
+	}()
+	if err := b.settled(measured, engine); err != nil {
 		return err
 	}
-	began := time.Now()
-	took = nil
-	for {
-		ok, note, err := done()
-		if err != nil {
-			return err
-		}
-		if ok {
-			l := Line{Case: "groups, " + what, Unit: "s", Value: time.Since(began).Seconds(), Note: fmt.Sprintf("%s; events seen in (p50, p99, max), quiet p99 %.0f ms", note, quiet)}
-			if len(took) > 0 {
-				l = l.Latency(took)
-				most := Percentile(took, 100)
-				l.Max = &most
-			}
-			marked, err := b.mark(ctx, of)
-			if err != nil {
-				return err
-			}
-			b.report.Print(l.Against(marked))
-			return nil
-		}
-		some, err := b.seen(ctx, 3)
-		if err != nil {
-			return err
-		}
-		took = append(took, some...)
-	}
+	return do(measured, engine)
 }
 
-// seen appends events, one after the other, and measures how long each takes to be seen.
-func (b *groupsBench) seen(ctx context.Context, n int) (took []time.Duration, err error) {
-	for range n {
-		b.edits++
-		name := fmt.Sprintf("edited %d", b.edits)
-		began := time.Now()
-		done, err := commands.EditProfile{Customer: b.some[b.edits%len(b.some)], Changes: map[string]*string{"name": &name}}.Run(ctx, b.plant.center, b.plant.by())
-		if err != nil {
-			return nil, err
-		}
-		b.engine.Ring(b.plant.tenant, done.Position)
-		if _, fresh, err := b.engine.WaitFor(ctx, projections.GroupsName, b.plant.tenant, done.Position, 30*time.Second); err != nil || !fresh {
-			return nil, errors.Join(err, errors.New("bench: an event was not seen within 30 s"))
-		}
-		took = append(took, time.Since(began))
+// settled waits until both read models show the log, and the clock of groups is where the log is.
+func (b *groupsBench) settled(ctx context.Context, engine *projector.Projector) error {
+	head, at, err := b.plant.store.Watermark(ctx, b.plant.tenant)
+	if err != nil {
+		return err
 	}
-	return took, nil
+	for _, model := range models() {
+		if _, fresh, err := engine.WaitFor(ctx, model.Name, b.plant.tenant, head, tooLong); err != nil || !fresh {
+			return fmt.Errorf("bench: %s does not show position %d: %w", model.Name, head, orLate(err))
+		}
+	}
+	return b.clockAt(ctx, at.Add(-clockLag))
+}
+
+// clockLag is how far the clock of a read model that has nothing to do may be behind.
+const clockLag = 2 * time.Minute
+
+// clockAt waits until the clock of the served build of groups has reached an instant: all that fell due by then has been done.
+func (b *groupsBench) clockAt(ctx context.Context, at time.Time) error {
+	return until(ctx, func() (reached bool, err error) {
+		err = b.plant.pool.QueryRow(ctx, `select clock >= $3 from projection_checkpoints where tenant = $1
+			and build = (select build from projection_live where name = $2 order by version desc limit 1)`, b.plant.tenant, projections.GroupsName, at).Scan(&reached)
+		if err != nil {
+			return false, fmt.Errorf("bench: clock: %w", err)
+		}
+		return reached, nil
+	})
+}
+
+// orLate is the error, or that something took too long.
+func orLate(err error) error {
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("bench: it took longer than %s", tooLong)
+}
+
+// ruled is a group of the bench and its rule.
+type ruled struct {
+	id   uuid.UUID
+	rule condition
+}
+
+// defineGroup defines a group and waits until its members are known. What it returns began when the command did.
+func (b *groupsBench) defineGroup(ctx context.Context, name string, rule condition) (*ruled, time.Duration, error) {
+	began := time.Now()
+	done, err := commands.DefineGroup{Name: fmt.Sprintf("%s %d", name, began.UnixMilli()), Rule: []byte(rule.json)}.Run(ctx, b.plant.center, b.plant.by())
+	if err != nil {
+		return nil, 0, fmt.Errorf("bench: define a group: %w", err)
+	}
+	err = b.complete(ctx, done.Group, 1)
+	return &ruled{done.Group, rule}, time.Since(began), err
+}
+
+// complete waits until the members by a revision of a group's rule are served.
+func (b *groupsBench) complete(ctx context.Context, id uuid.UUID, revision int) error {
+	return until(ctx, func() (bool, error) {
+		known, err := b.groups.Status(ctx, b.plant.tenant)
+		return known[id].Revision == revision && known[id].Filling == nil, err
+	})
+}
+
+// matching counts who matches a filter now; groups are a field like any other.
+func (b *groupsBench) matching(ctx context.Context, json string) (int64, error) {
+	f, err := filter.Parse([]byte(json), &filter.Language{Groups: true}, "filter")
+	if err != nil {
+		return 0, fmt.Errorf("bench: filter: %w", err)
+	}
+	count, err := b.customers.CountOf(ctx, b.plant.tenant, projections.ListQuery{Filter: f, Calendar: b.list.calendar, At: b.list.at}, time.Minute)
+	if err == nil && !count.Exact {
+		err = fmt.Errorf("bench: the members of a group cannot be counted within a minute")
+	}
+	return count.Value, err
+}
+
+// members counts a group, and fails unless those who match its rule are as many.
+func (b *groupsBench) members(ctx context.Context, g *ruled) (int64, error) {
+	n, err := b.matching(ctx, inGroup(g.id).json)
+	if err != nil {
+		return 0, err
+	}
+	match, err := b.matching(ctx, g.rule.json)
+	if err == nil && match != n {
+		err = fmt.Errorf("bench: a group has %d members, and %d customers match its rule", n, match)
+	}
+	return n, err
+}
+
+func inGroup(id uuid.UUID) condition {
+	return is("groups", "has_any", []uuid.UUID{id}, "")
+}
+
+// regulars are rules of which one matches about 30 % of the year's customers. None of them depends on the clock.
+func regulars() []condition {
+	came := is("session_count", "gte", 1, "session_count >= 1")
+	again := is("session_count", "gte", 2, "session_count >= 2")
+	unknown := is("phone", "not_set", nil, "phone = ''")
+	wechat, app, web := channel(domain.ChannelWechat), channel(domain.ChannelApp), channel(domain.ChannelWeb)
+	return []condition{all(wechat, came), all(wechat, unknown), all(either(wechat, web), came, unknown), all(app, unknown), all(app, came), all(came, not(wechat)), all(not(app), again),
+		either(again, web)}
+}
+
+// seconds prints how long something took; the baseline is what plain SQL took.
+func (b *groupsBench) seconds(what string, took, plainly time.Duration, note string) {
+	b.report.Print(Line{Case: "groups " + what, Unit: "s", Value: took.Seconds(), Note: note}.Against(plainly.Seconds()))
 }

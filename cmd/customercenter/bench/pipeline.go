@@ -278,7 +278,7 @@ func (b *pipelineBench) watched(ctx context.Context, do func(context.Context) ([
 	seen = make(sightings, len(projections.Definitions()))
 	for i, d := range projections.Definitions() {
 		watchers.Go(func() (err error) {
-			seen[i], err = b.watch(watching, engine, d.Name)
+			seen[i], err = b.plant.watch(watching, engine, d.Name)
 			return err
 		})
 	}
@@ -297,24 +297,6 @@ type sighting struct {
 
 // sightings are those of each read model, in order.
 type sightings [][]sighting
-
-// watch notes every move of a read model until ctx ends.
-func (b *pipelineBench) watch(ctx context.Context, engine *projector.Projector, name string) (seen []sighting, err error) {
-	for next := int64(1); ; {
-		position, fresh, err := engine.WaitFor(ctx, name, b.plant.tenant, next, time.Minute)
-		switch {
-		case ctx.Err() != nil:
-			// Whatever has moved since the last look counts from now.
-			position, _, err = engine.WaitFor(context.WithoutCancel(ctx), name, b.plant.tenant, next, 0)
-			return append(seen, sighting{time.Now(), position}), err
-		case err != nil:
-			return nil, err
-		case fresh:
-			seen = append(seen, sighting{time.Now(), position})
-			next = position + 1
-		}
-	}
-}
 
 // since is how long it took until all read models showed what a call did.
 func (s sightings) since(c call) time.Duration {

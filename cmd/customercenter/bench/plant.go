@@ -16,6 +16,7 @@ import (
 	"customercenter/eventstore"
 	"customercenter/eventstore/keyring"
 	"customercenter/internal/traffic"
+	"customercenter/projections/projector"
 )
 
 // plant is one tenant with its associations on a migrated database, and what carries out its channel events: what the benches that
@@ -43,14 +44,7 @@ func openPlant(ctx context.Context, url, tenant string, options ...eventstore.Op
 	if err := p.begin(ctx); err != nil {
 		return nil, err
 	}
-	for i, a := range p.traffic.Associations {
-		done, err := commands.RegisterAssociation{Channel: a.Channel, Account: a.Account, Name: a.Account}.Run(ctx, p.center, p.by())
-		if err != nil {
-			return nil, fmt.Errorf("bench: association: %w", err)
-		}
-		p.traffic.Associations[i].ID = done.Association
-	}
-	return p, nil
+	return p, p.register(ctx)
 }
 
 // connectPlant opens the database, whatever is in it, and brings its tables up to date.
@@ -89,6 +83,18 @@ func (p *plant) begin(ctx context.Context) error {
 		return fmt.Errorf("bench: the database is in use by tenant %q; every bench needs an empty one", others[0].Slug)
 	}
 	return p.store.CreateTenant(ctx, p.tenant, p.tenant)
+}
+
+// register connects the accounts of the traffic.
+func (p *plant) register(ctx context.Context) error {
+	for i, a := range p.traffic.Associations {
+		done, err := commands.RegisterAssociation{Channel: a.Channel, Account: a.Account, Name: a.Account}.Run(ctx, p.center, p.by())
+		if err != nil {
+			return fmt.Errorf("bench: association: %w", err)
+		}
+		p.traffic.Associations[i].ID = done.Association
+	}
+	return nil
 }
 
 func (p *plant) close() { p.pool.Close() }
@@ -234,6 +240,24 @@ func until(ctx context.Context, so func() (bool, error)) error {
 		case <-tick.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+	}
+}
+
+// watch notes every move of a read model until ctx ends.
+func (p *plant) watch(ctx context.Context, engine *projector.Projector, name string) (seen []sighting, err error) {
+	for next := int64(1); ; {
+		position, fresh, err := engine.WaitFor(ctx, name, p.tenant, next, time.Minute)
+		switch {
+		case ctx.Err() != nil:
+			// Whatever has moved since the last look counts from now.
+			position, _, err = engine.WaitFor(context.WithoutCancel(ctx), name, p.tenant, next, 0)
+			return append(seen, sighting{time.Now(), position}), err
+		case err != nil:
+			return nil, err
+		case fresh:
+			seen = append(seen, sighting{time.Now(), position})
+			next = position + 1
 		}
 	}
 }
