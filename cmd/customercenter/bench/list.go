@@ -68,15 +68,13 @@ func (l List) Run(ctx context.Context, report *Report) (err error) {
 	}
 	report.Heading("list: pages of %d out of %d customers, p95, against ILIKE, && and ORDER BY over btrees, and (second baseline) over GIN indexes of pg_trgm and tags; a ratio below 1 is faster",
 		projections.DefaultLimit, l.Customers)
-	var all []measured
-	for _, k := range b.kinds() {
-		m, err := b.measure(ctx, k)
-		if err != nil {
+	kinds := b.kinds()
+	for _, k := range kinds {
+		if err := b.measure(ctx, k); err != nil {
 			return fmt.Errorf("%s: %w", k.name, err)
 		}
-		all = append(all, m)
 	}
-	if err := b.crowd(ctx, all); err != nil || b.Kinds != "" {
+	if err := b.crowd(ctx, kinds); err != nil || b.Kinds != "" {
 		return err
 	}
 	for _, rest := range []func(context.Context) error{b.facets, b.sizes} {

@@ -11,12 +11,6 @@ import (
 	"customercenter/projections"
 )
 
-// measured is how long the answers to a kind of questions took.
-type measured struct {
-	kind kind
-	p95  float64 // ms, of one client
-}
-
 // baseline is what one of the copies took for a kind of questions.
 type baseline struct {
 	table   string
@@ -47,7 +41,7 @@ type asked struct {
 }
 
 // measure asks one kind, of the product and of the baselines in turn. Where a baseline answers, both must show the same page and count.
-func (b *listBench) measure(ctx context.Context, k kind) (measured, error) {
+func (b *listBench) measure(ctx context.Context, k kind) error {
 	naive, trgm := baseline{table: plainTable}, baseline{table: trgmTable}
 	baselines := []*baseline{&naive}
 	if b.plain.trgm {
@@ -56,11 +50,11 @@ func (b *listBench) measure(ctx context.Context, k kind) (measured, error) {
 	var product asked
 	for round := range b.Rounds + 1 {
 		if err := b.round(ctx, k, &product); err != nil {
-			return measured{}, err
+			return err
 		}
 		for _, l := range baselines {
 			if err := b.plainRound(ctx, k, l, product.pages); err != nil {
-				return measured{}, err
+				return err
 			}
 			if round == 0 { // it warms up
 				l.took = nil
@@ -84,7 +78,7 @@ func (b *listBench) measure(ctx context.Context, k kind) (measured, error) {
 		line.Note += fmt.Sprintf("; %d of %d counts a bound", product.inexact, len(product.took))
 	}
 	b.report.Print(line)
-	return measured{k, p95}, nil
+	return nil
 }
 
 func (b *listBench) round(ctx context.Context, k kind, to *asked) error {
@@ -147,39 +141,37 @@ func agree(page projections.Page, found answer) error {
 	return nil
 }
 
-// crowd asks the same kinds with four clients at once: their p95 against that of one client, for each kind and for all kinds mixed.
-func (b *listBench) crowd(ctx context.Context, kinds []measured) error {
+// crowd asks the same kinds with four clients at once: their p95 against that of one client right before, for each kind and for all kinds mixed.
+func (b *listBench) crowd(ctx context.Context, kinds []kind) error {
 	if len(kinds) == 0 {
 		return nil
 	}
 	const clients = 4
 	b.report.Heading("list: %d clients at once, p95, against one client; to reach: at most 3 times", clients)
-	ask := func(k kind, i int) func(context.Context) error {
-		return func(ctx context.Context) error {
-			_, _, err := b.ask(ctx, k.ask(i))
+	compare := func(name string, lasting time.Duration, ask func(worker, i int) question) error {
+		var p95, rates [2]float64
+		var took []time.Duration
+		for side, n := range []int{1, clients} {
+			var err error
+			rates[side], took, err = run(ctx, n, lasting, func(ctx context.Context, worker, i int) error {
+				_, _, err := b.ask(ctx, ask(worker, i))
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			p95[side] = Percentile(took, 95)
+		}
+		b.report.Print(Line{Case: fmt.Sprintf("list %d clients: %s", clients, name), Unit: "ms", Value: p95[1],
+			Note: fmt.Sprintf("%.0f pages/s, one client %.0f", rates[1], rates[0])}.Against(p95[0]).Latency(took))
+		return nil
+	}
+	for _, k := range kinds {
+		if err := compare(k.name, b.Each/2, func(worker, i int) question { return k.ask(worker*questions/clients + i) }); err != nil {
 			return err
 		}
 	}
-	for _, m := range kinds {
-		_, took, err := run(ctx, clients, b.Each/2, func(ctx context.Context, worker, i int) error {
-			return ask(m.kind, worker*questions/clients+i)(ctx)
-		})
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.kind.name, err)
-		}
-		b.report.Print(Line{Case: fmt.Sprintf("list %d clients: %s", clients, m.kind.name), Unit: "ms", Value: Percentile(took, 95)}.Against(m.p95).Latency(took))
-	}
-	var p95, rates [2]float64
-	for side, n := range []int{1, clients} {
-		rate, took, err := run(ctx, n, 2*b.Each, func(ctx context.Context, worker, i int) error {
-			return ask(kinds[(worker*len(kinds)/clients+i)%len(kinds)].kind, i)(ctx)
-		})
-		if err != nil {
-			return err
-		}
-		p95[side], rates[side] = Percentile(took, 95), rate
-	}
-	b.report.Print(Line{Case: fmt.Sprintf("list %d clients: all kinds mixed", clients), Unit: "ms", Value: p95[1],
-		Note: fmt.Sprintf("%.0f pages/s, one client %.0f", rates[1], rates[0])}.Against(p95[0]))
-	return nil
+	return compare("all kinds mixed", 2*b.Each, func(worker, i int) question {
+		return kinds[(worker*len(kinds)/clients+i)%len(kinds)].ask(i)
+	})
 }
