@@ -74,6 +74,7 @@ type customerActivityRow struct {
 	Ratings        int
 	RatingLast     int
 	RatingLastAt   *time.Time
+	RatingScores   int // which were ever given: bit k is score k
 	// LastCustomerMessageAt is when the customer last wrote, late and suppressed messages included: the channel counts them too.
 	LastCustomerMessageAt *time.Time
 	Suppressed            int    // messages, in all listings
@@ -163,6 +164,7 @@ func newCustomersFold() projector.Fold {
 			projector.Value("rating_count", "int", func(r *a) *int { return &r.Ratings }),
 			projector.Value("rating_last", "int", func(r *a) *int { return &r.RatingLast }),
 			projector.Value("rating_last_at", "timestamptz", func(r *a) **time.Time { return &r.RatingLastAt }),
+			projector.Value("rating_scores", "int", func(r *a) *int { return &r.RatingScores }),
 			projector.Value("last_customer_message_at", "timestamptz", func(r *a) **time.Time { return &r.LastCustomerMessageAt }),
 			projector.Value("suppressed_count", "int", func(r *a) *int { return &r.Suppressed }),
 			projector.JSON("agents", func(r *a) *string { return &r.Agents }),

@@ -81,6 +81,7 @@ create table customer_activity (
   rating_count     int              not null,
   rating_last      int              not null,
   rating_last_at   timestamptz,
+  rating_scores    int              not null, -- which were ever given: bit k (of value 2^k) is score k
   last_customer_message_at timestamptz,      -- late and suppressed messages included
   suppressed_count int              not null, -- in all listings
   agents           jsonb            not null, -- array of texts: who owns or owned a session

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -216,7 +215,9 @@ func (p *planner) time(c *filter.Condition) node {
 	switch c.Field {
 	case "blacklisted_at":
 		isSet = func() node { return within }
-	case "first_session_at", "last_session_at", "last_message_at":
+	case "first_session_at", "last_session_at":
+		isSet = func() node { return p.set(facet(facetSessions, "1")) }
+	case "last_message_at":
 		isSet = func() node {
 			return p.judge(&judgedNode{within: allOf{}, table: alias, column: func(*arguments) string { return hasTime(alias + "." + column) }})
 		}
@@ -241,7 +242,7 @@ func (p *planner) time(c *filter.Condition) node {
 				if also != "" {
 					where += " and " + fmt.Sprintf(also, args.bind(p.at))
 				}
-				return fmt.Sprintf("select o.ordinal from $.%s o where %s order by o.%s", table, where, column)
+				return fmt.Sprintf("select o.ordinal from $.%s o where %s", table, where)
 			}
 		}
 		return p.judge(n)
@@ -254,50 +255,6 @@ func hasTime(column string) string {
 		return column + " > timestamptz '0001-01-01 00:00:00Z'"
 	}
 	return column + " is not null"
-}
-
-// compare is the SQL of an operator on a number. times is what the numbers are multiplied with, or empty.
-func compare(c *filter.Condition, column, times string, args *arguments) string {
-	signs := map[filter.Op]string{filter.Eq: "=", filter.Ne: "<>", filter.Lt: "<", filter.Lte: "<=", filter.Gt: ">", filter.Gte: ">="}
-	one := func(sign string, n filter.Decimal) string {
-		return fmt.Sprintf("%s %s %s::numeric%s", column, sign, args.bind(string(n)), times)
-	}
-	if c.Op == filter.Between {
-		return one(">=", c.Numbers[0]) + " and " + one("<=", c.Numbers[1])
-	}
-	return one(signs[c.Op], c.Numbers[0])
-}
-
-func (p *planner) number(c *filter.Condition) node {
-	if key := custom(c.Field); key != "" {
-		return p.custom(c, key)
-	}
-	scores := make([]int64, 0, 5)
-	for score := 1; score <= 5; score++ {
-		scores = append(scores, facet(facetRatingLast, strconv.Itoa(score)))
-	}
-	rated := func() node { return p.set(scores...) }
-	switch c.Field {
-	case "rating_last":
-		return unset(c, rated, func() node {
-			var keys []int64
-			for i, key := range scores {
-				if c.Match(&filter.Subject{RatingLast: i + 1}, p.at, p.cal) {
-					keys = append(keys, key)
-				}
-			}
-			return p.set(keys...)
-		})
-	case "rating_avg":
-		return unset(c, rated, func() node { // exactly, without a division
-			return p.judge(&judgedNode{within: rated(), table: "a", column: func(args *arguments) string {
-				return "a.rating_count > 0 and " + compare(c, "a.rating_sum", " * a.rating_count", args)
-			}})
-		})
-	}
-	return unset(c, always, func() node {
-		return p.judge(&judgedNode{within: allOf{}, table: "a", column: func(args *arguments) string { return compare(c, "a."+c.Field, "", args) }})
-	})
 }
 
 // custom is the plan of a condition on a custom text, number or date, which is judged by the condition itself: folding is not the

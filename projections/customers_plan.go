@@ -239,8 +239,7 @@ func (p *planner) node(n filter.Node) (node, error) {
 		parts, err := p.nodes(n)
 		return all(parts...), err
 	case filter.Any:
-		parts, err := p.nodes(n)
-		return either(parts...), err
+		return p.any(n)
 	case filter.Not:
 		part, err := p.node(n.Node)
 		if err != nil {

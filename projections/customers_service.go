@@ -67,6 +67,9 @@ func (f *customersFold) happened(e *eventstore.Decoded) error {
 		}
 		activity.OpenSession = &payload.Session
 		activity.Sessions++
+		if slices.Contains(sessionSteps, int64(activity.Sessions)) {
+			f.bits.Set(facet(facetSessions, strconv.Itoa(activity.Sessions)), activity.Ordinal)
+		}
 		if activity.FirstSessionAt == nil || at.Before(*activity.FirstSessionAt) {
 			activity.FirstSessionAt = &at
 		}
@@ -97,6 +100,10 @@ func (f *customersFold) happened(e *eventstore.Decoded) error {
 	case session.Rated:
 		activity.RatingSum += payload.Score
 		activity.Ratings++
+		if given := 1 << payload.Score; activity.RatingScores&given == 0 {
+			activity.RatingScores |= given
+			f.bits.Set(facet(facetRated, strconv.Itoa(payload.Score)), activity.Ordinal)
+		}
 		if activity.RatingLastAt == nil || !at.Before(*activity.RatingLastAt) {
 			f.rated(activity, payload.Score)
 			activity.RatingLastAt = &at

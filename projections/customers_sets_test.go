@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -108,11 +109,15 @@ func (f *fed) members(schema, table, key string) map[int64][]int64 {
 // named are sets under the names that tests know them by.
 func named(tag uuid.UUID) map[int64]string {
 	names := map[int64]string{facet(facetTag, tag.String()): "tag"}
+	for _, step := range sessionSteps {
+		names[facet(facetSessions, fmt.Sprint(step))] = fmt.Sprint("sessions ", step)
+	}
 	for _, kind := range []facetKind{facetLive, facetBlacklisted, facetOpen, facetServed} {
 		names[facet(kind, "")] = string(kind)
 	}
 	for kind, values := range map[facetKind][]string{
 		facetChannel: {"app", "web"}, facetAssociation: {"1", "2"}, facetCreatedVia: {"inbound", "api", "import"}, facetRatingLast: {"1", "2", "3", "4", "5"},
+		facetRated: {"1", "2", "3", "4", "5"},
 		facetAgent: {"a1", "a2"}, facetLastAgent: {"a1", "a2"},
 		facetSet: {"nickname", "name", "phone", "qq", "wechat_id", "email", "company", "description", "custom.level", "custom.likes", "custom.size", "custom.age"},
 	} {
@@ -185,6 +190,7 @@ func TestSetsFollowWhatHappens(t *testing.T) {
 
 	f.append(own, id, customer.SessionOpened{Session: first, Initiator: domain.PartyCustomer})
 	f.append(talk, id, session.Started{Customer: id, Association: 1, Channel: "app", Initiator: domain.PartyCustomer})
+	full = append(full, "sessions 1")
 	want(append(slices.Clone(full), "open")...)
 	f.append(talk, id, session.MessageRecorded{Message: "m", Sender: session.Sender{Kind: domain.PartyCustomer}, Kind: session.KindText, Text: "?"}, session.Accepted{Agent: "a1"})
 	full = append(full, "served", "agent a1")
@@ -196,13 +202,16 @@ func TestSetsFollowWhatHappens(t *testing.T) {
 	f.append(talk, id, session.Closed{By: domain.PartyAgent})
 	f.append(own, id, customer.SessionClosed{Session: first})
 	f.append(talk, id, session.Rated{Score: 5})
+	full = append(full, "rated 5")
 	want(append(slices.Clone(full), "last_agent a2", "rating_last 5")...)
 	f.append(talk, id, session.Rated{Score: 2})
 	f.at = f.at.Add(-time.Minute)
 	f.append(talk, id, session.Rated{Score: 4}) // heard of late
+	full = append(full, "rated 2", "rated 4")
 	want(append(slices.Clone(full), "last_agent a2", "rating_last 2")...)
 	f.append(own, id, customer.SessionOpened{Session: second, Initiator: domain.PartyAgent}, customer.Blacklisted{Reason: "spam"})
 	f.append(session.Stream(second), id, session.Started{Customer: id, Association: 1, Channel: "app", Initiator: domain.PartyAgent}, session.Accepted{Agent: "a1"})
+	full = append(full, "sessions 2")
 	want(append(slices.Clone(full), "open", "blacklisted", "last_agent a1", "rating_last 2")...)
 
 	f.append(own, id, customer.Created{Association: 1, Channel: "app", ExternalID: "visitor", Via: "api", Generation: 2})
@@ -276,7 +285,7 @@ func TestSetsAreWhatTheRowsSay(t *testing.T) {
 	f.head = world.Head()
 	b := f.sync()
 	rows, err := f.store.Pool().Query(t.Context(), in(b.Schema, `select c.ordinal, c.association, c.channel, c.created_via, c.tags, c.nickname, c.name, c.phone, c.external_id,
-			a.open_session, a.agents, a.last_agent, a.rating_last, l.customer is not null
+			a.open_session, a.agents, a.last_agent, a.rating_last, a.rating_scores, a.session_count, l.customer is not null
 		from $.customer c join $.customer_activity a using (tenant, id) left join $.customer_listing l on l.tenant = c.tenant and l.customer = c.id`))
 	if err != nil {
 		t.Fatal(err)
@@ -286,7 +295,7 @@ func TestSetsAreWhatTheRowsSay(t *testing.T) {
 	var a customerActivityRow
 	var listed bool
 	_, err = pgx.ForEachRow(rows, []any{&c.Ordinal, &c.Association, &c.Channel, &c.Via, &c.Tags, &c.Profile.Nickname, &c.Profile.Name, &c.Profile.Phone, &c.ExternalID,
-		&a.OpenSession, &a.Agents, &a.LastAgent, &a.RatingLast, &listed}, func() error {
+		&a.OpenSession, &a.Agents, &a.LastAgent, &a.RatingLast, &a.RatingScores, &a.Sessions, &listed}, func() error {
 		c.Custom = noCustom
 		fields, err := fieldFacets(&c)
 		done, err2 := activityFacets(&a)
@@ -366,6 +375,6 @@ func TestUnreadableRowsLeaveTheCustomerParked(t *testing.T) {
 	if n, err := f.projector.Retry(t.Context(), CustomersName, "acme", id); n != 1 || err != nil {
 		t.Fatalf("folded anew in %d builds, %v", n, err)
 	}
-	f.want(1, named(uuid.Nil), "live", "channel app", "association 1", "created_via inbound", "set nickname", "open", "served", "agent a1", "last_agent a1")
+	f.want(1, named(uuid.Nil), "live", "channel app", "association 1", "created_via inbound", "set nickname", "open", "sessions 1", "served", "agent a1", "last_agent a1")
 	f.sameAsRebuilt()
 }

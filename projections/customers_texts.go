@@ -48,6 +48,45 @@ func (p *planner) text(c *filter.Condition) node {
 	})
 }
 
+// any is the plan of the parts of any. Those that look for the same in texts whose terms are indexed become one condition: both names have
+// the same terms, so each search alone would find what the other finds, too.
+func (p *planner) any(parts filter.Any) (node, error) {
+	out := make([]node, 0, len(parts))
+	merged := make([]bool, len(parts))
+	for i, part := range parts {
+		if merged[i] {
+			continue
+		}
+		first, ok := part.(*filter.Condition)
+		if !ok || !searched(first) {
+			n, err := p.node(part)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, n)
+			continue
+		}
+		fields := []string{first.Field}
+		for j := i + 1; j < len(parts); j++ {
+			other, ok := parts[j].(*filter.Condition)
+			if ok && searched(other) && other.Op == first.Op && slices.Equal(other.Texts, first.Texts) {
+				fields, merged[j] = append(fields, other.Field), true
+			}
+		}
+		out = append(out, p.parts(first.Op, fields, first.Texts))
+	}
+	return either(out...), nil
+}
+
+// searched reports whether nothing but a text that has terms for what it looks for makes a condition true.
+func searched(c *filter.Condition) bool {
+	kind, ok := termKinds[c.Field]
+	if !ok || c.Unset || c.Op != filter.Contains && c.Op != filter.StartsWith && c.Op != filter.Eq && c.Op != filter.In {
+		return false
+	}
+	return !slices.ContainsFunc(c.Texts, func(needle string) bool { return len(needleTerms("", kind, needle)) == 0 })
+}
+
 func (p *planner) anyText(c *filter.Condition) node {
 	var fields []string
 	for _, field := range filter.AnyTextFields() {

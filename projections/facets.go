@@ -39,6 +39,8 @@ const (
 	facetAgent       facetKind = "agent"       // the agent who owns or owned a session
 	facetLastAgent   facetKind = "last_agent"  // the agent who accepted a session, or got one, last
 	facetRatingLast  facetKind = "rating_last" // the score of the latest rating, in decimal
+	facetRated       facetKind = "rated"       // a score that was ever given, in decimal
+	facetSessions    facetKind = "sessions"    // one of sessionSteps, in decimal: has had as many sessions, or more
 	facetSet         facetKind = "set"         // the field that is set: nickname, name … or custom.<key>
 	facetOption      facetKind = "option"      // <key> of a custom field, NUL and the id of the option that is chosen
 )
@@ -182,6 +184,16 @@ func activityFacets(r *customerActivityRow) ([]int64, error) {
 	}
 	if r.RatingLast != 0 {
 		facets = append(facets, facet(facetRatingLast, strconv.Itoa(r.RatingLast)))
+	}
+	for score := worst; score <= best; score++ {
+		if r.RatingScores&(1<<score) != 0 {
+			facets = append(facets, facet(facetRated, strconv.Itoa(score)))
+		}
+	}
+	for _, step := range sessionSteps {
+		if int64(r.Sessions) >= step {
+			facets = append(facets, facet(facetSessions, strconv.FormatInt(step, 10)))
+		}
 	}
 	return facets, nil
 }

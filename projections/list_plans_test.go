@@ -83,7 +83,7 @@ func TestListPlans(t *testing.T) {
 		"part of a phone":           {one("phone", "contains", `"0013"`), "", nil, []string{"customer_text_pkey"}},
 		"characters and tag":        {all(tagged, one("name", "contains", `"小明"`)), "", nil, []string{"customer_text_pkey"}},
 		"another text":              {one("company", "contains", `"王"`), "", nil, []string{"customer_text_pkey"}},
-		"sessions":                  {one("session_count", "gte", "2"), "", nil, []string{"customer_activity_ordinal"}},
+		"messages":                  {one("message_count", "gte", "2"), "", nil, []string{"customer_activity_ordinal"}},
 		"rating and tag":            {all(tagged, one("rating_avg", "lt", "3.5")), "", nil, []string{"customer_activity_ordinal"}},
 		"last session":              {one("last_session_at", "within", `{"days":7}`), "", nil, []string{"customer_activity_last_session"}},
 		"updated":                   {one("updated_at", "after", `"2026-12-30T00:00:00Z"`), "", nil, []string{"customer_updated"}},

@@ -27,7 +27,8 @@ func inBucket(term int64, bucket int) int64 { return int64(bucket)<<termBits + t
 // needleTerms are the terms, without bucket, that every text of that kind has that contains the needle, which is folded; each once,
 // ascending. There are none for a needle of fewer than two characters, for phones of fewer than three.
 //
-// Where three characters are known to be together, the pairs in them are not asked for: they find nothing less.
+// Where three characters are known to be together, the pairs in them are not asked for: they find nothing less. Of a long needle's terms
+// some are enough, from its beginning to its end: each costs as much as it finds, and the texts are compared in any case.
 func needleTerms(tenant string, kind termKind, needle string) []int64 {
 	h := newTermHash(tenant)
 	runes := []rune(needle)
@@ -38,6 +39,14 @@ func needleTerms(tenant string, kind termKind, needle string) []int64 {
 		} else if i+2 <= len(runes) && kind != termPhone && !(i > 0 && triple(kind, runes[i-1:i+2])) {
 			terms = append(terms, h.of(kind, runes[i:i+2]))
 		}
+	}
+	const most = 4
+	if n := len(terms); n > most {
+		some := make([]int64, most)
+		for i := range some {
+			some[i] = terms[i*(n-1)/(most-1)]
+		}
+		terms = some
 	}
 	slices.Sort(terms)
 	return slices.Compact(terms)

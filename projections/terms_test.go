@@ -42,6 +42,7 @@ func TestNeedleTerms(t *testing.T) {
 		{termName, "王王王", 1}, {termName, "🙂🙂", 1},
 		{termExternalID, "a", 0}, {termExternalID, "a-", 1}, {termExternalID, "a-b", 1}, {termExternalID, "wx_9", 2},
 		{termPhone, "13", 0}, {termPhone, "138", 1}, {termPhone, "1380000", 4}, // 000 is there twice
+		{termPhone, "13912345678", 4}, {termName, "王小明的哥哥", 4}, {termExternalID, "webim-visitor-", 4}, // some of them
 	} {
 		if terms := needleTerms("acme", c.kind, c.needle); len(terms) != c.n {
 			t.Errorf("%q of kind %d has %d terms, want %d", c.needle, c.kind, len(terms), c.n)
