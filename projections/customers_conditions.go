@@ -257,12 +257,12 @@ func hasTime(column string) string {
 	return column + " is not null"
 }
 
-// custom is the plan of a condition on a custom text, number or date, which is judged by the condition itself: folding is not the
-// database's business, and few fields of few tenants are asked for.
+// custom is the plan of a condition on a custom text, number or date. It is judged by the condition itself: folding is not the database's
+// business. Those whose number or date lies in a span are found by the order of the values, if they are few.
 func (p *planner) custom(c *filter.Condition, key string) node {
 	isSet := func() node { return p.hasField(c.Field) }
 	return unset(c, isSet, func() node {
-		return p.judge(&judgedNode{
+		n := &judgedNode{
 			within: isSet(), table: "c",
 			column: func(args *arguments) string { return fmt.Sprintf("(c.custom -> %s)::text", args.bind(key)) },
 			verdict: func(text *string) (bool, error) {
@@ -275,7 +275,11 @@ func (p *planner) custom(c *filter.Condition, key string) node {
 				}
 				return c.Match(&filter.Subject{Custom: map[string]filter.Value{key: value}}, p.at, p.cal), nil
 			},
-		})
+		}
+		if span, ok := spanOf(c, p.at, p.cal); ok {
+			n.gather = func(args *arguments) string { return span.gather(valueField(key), args) }
+		}
+		return p.judge(n)
 	})
 }
 
