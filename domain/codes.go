@@ -52,7 +52,8 @@ const (
 	RuleUnknown    = "unknown"    // no such member, field or operator here
 	RuleDuplicate  = "duplicate"  // a member that was given before
 	RuleDigits     = "digits"     // a number of more digits than the argument "max"
-	RuleOrder      = "order"      // the first of two does not lie before the second
+	RuleOrder      = "order"      // the first of two instants lies after the second
+	RuleAscending  = "ascending"  // the first of two numbers is greater than the second
 	RuleTime       = "time"       // not an instant as RFC 3339 writes it
 	RuleUUID       = "uuid"       // not an id
 	RuleJSON       = "json"       // not JSON

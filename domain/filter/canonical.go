@@ -170,7 +170,11 @@ func addNew[T comparable](have, more []T) []T {
 func (f *Filter) Personal() bool {
 	personal := false
 	conditions(f.root, func(c *Condition) {
-		personal = personal || c.Kind == Text || strings.HasPrefix(c.Field, customPrefix)
+		personal = personal || isPersonal(c.Kind, c.Field)
 	})
 	return personal
+}
+
+func isPersonal(kind Kind, field string) bool {
+	return kind == Text || strings.HasPrefix(field, customPrefix)
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -47,7 +49,9 @@ func (e Evidence) Words(lang string, n Names) (condition, text string) {
 	if !ok {
 		return e.Condition, e.Condition + t.word(colonWords) + e.Observed
 	}
+	t.more = e.More
 	condition = t.condition(c)
+	t.more = 0
 	text = condition + t.word(colonWords) + t.observed(e)
 	if c.Kind == Time && (c.Op == In || c.Op == Within || c.Op == OlderThan) {
 		from, to, _ := strings.Cut(e.Threshold, "/")
@@ -81,6 +85,7 @@ func (e Evidence) condition() (*Condition, bool) {
 type telling struct {
 	chinese bool
 	names   Names
+	more    int // how many values a condition has besides those that are told
 }
 
 func (t *telling) word(w words) string { return w.in(t.chinese) }
@@ -127,7 +132,7 @@ func (t *telling) group(parts []Node, joint, empty words, inside bool) string {
 }
 
 func (t *telling) condition(c *Condition) string {
-	field := t.label(c.Field)
+	field := t.subject(c.Field)
 	var told string
 	switch {
 	case c.Op == IsSet:
@@ -169,6 +174,15 @@ func (t *telling) condition(c *Condition) string {
 	return told
 }
 
+// subject is the label of a field as a sentence begins with it: between Latin letters or digits and Chinese there is a space.
+func (t *telling) subject(field string) string {
+	label := t.label(field)
+	if last, _ := utf8.DecodeLastRuneInString(label); t.chinese && (unicode.Is(unicode.Latin, last) || unicode.IsDigit(last)) {
+		return label + " "
+	}
+	return label
+}
+
 func (t *telling) label(field string) string {
 	if label, ok := t.names.Fields[field]; ok {
 		return label
@@ -188,6 +202,9 @@ func (t *telling) quote(s string) string {
 
 // list joins alternatives: a, b or c.
 func (t *telling) list(values []string) string {
+	if t.more > 0 {
+		return t.andMore(values)
+	}
 	if len(values) < 2 {
 		return strings.Join(values, "")
 	}
@@ -208,7 +225,15 @@ func (t *telling) ids(field string, ids []uuid.UUID) string {
 		}
 		names[i] = name
 	}
+	if t.more > 0 {
+		return t.andMore(names)
+	}
 	return strings.Join(names, t.word(commaWords))
+}
+
+// andMore tells values that are only some of the condition's.
+func (t *telling) andMore(values []string) string {
+	return t.fill(moreWords, "value", strings.Join(values, t.word(commaWords)), "more", strconv.Itoa(t.more), "all", strconv.Itoa(len(values)+t.more))
 }
 
 func (t *telling) choice(field, value string) string {
@@ -310,14 +335,19 @@ func (t *telling) observed(e Evidence) string {
 		return strings.Join(chosen, t.word(commaWords))
 	}
 	if e.Kind == Set {
-		var ids []uuid.UUID
+		var ids []string
 		if json.Unmarshal([]byte(e.Observed), &ids) != nil {
 			return e.Observed
 		}
 		if len(ids) == 0 {
 			return t.word(noneWords)
 		}
-		return t.ids(e.Field, ids)
+		for i := range ids {
+			if id, err := uuid.Parse(ids[i]); err == nil { // else it says that there are more
+				ids[i] = t.ids(e.Field, []uuid.UUID{id})
+			}
+		}
+		return strings.Join(ids, t.word(commaWords))
 	}
 	return e.Observed
 }

@@ -34,7 +34,7 @@ func TestDescribe(t *testing.T) {
 		{`{"all":[{"field":"created_at","op":"in","value":{"period":"this_week"}},{"field":"tags","op":"has_any","value":["` + filtertest.Tags[0].String() + `"]}]}`,
 			"创建时间为本周 且 标签包含任一 VIP", "created this week and has any of the tags VIP"},
 		{`{"all":[{"field":"name","op":"contains","value":"王"},{"any":[{"field":"qq","op":"is_set"},{"field":"email","op":"not_set"}]},{"not":{"field":"blacklisted","op":"is","value":true}}]}`,
-			"名字包含“王” 且 （QQ已设置 或 邮箱未设置） 且 非（在黑名单中）", `name contains "王" and (QQ is set or email is not set) and not (is on the blacklist)`},
+			"名字包含“王” 且 （QQ 已设置 或 邮箱未设置） 且 非（在黑名单中）", `name contains "王" and (QQ is set or email is not set) and not (is on the blacklist)`},
 		{`{"not":{"all":[{"field":"imported","op":"is","value":true},{"field":"session_open","op":"is","value":false}]}}`,
 			"非（由导入创建 且 没有未结束的会话）", "not (was imported and has no unfinished session)"},
 		{`{"any":[{"all":[{"field":"ever_served","op":"is","value":false}]}]}`, "从未接受过客服服务", "was never served by an agent"},
@@ -59,7 +59,7 @@ func TestDescribe(t *testing.T) {
 		{`{"field":"association","op":"not_in","value":[1,7]}`, "关联不为售前 或 7", "association is not 售前 or 7"},
 		{`{"field":"last_agent","op":"in","value":["agent-1","nobody"]}`, "最近服务客服为小李 或 nobody", "last agent is 小李 or nobody"},
 		{`{"field":"custom.level","op":"in","value":["gold","bronze"]}`, "等级为金牌 或 bronze", "等级 is 金牌 or bronze"},
-		{`{"field":"custom.note","op":"is_set"}`, "note已设置", "note is set"},
+		{`{"field":"custom.note","op":"is_set"}`, "note 已设置", "note is set"},
 	} {
 		f := parse(t, c.filter)
 		if got := f.Describe("zh-CN", known(t)); got != c.zh {
@@ -176,6 +176,59 @@ func TestExplain(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s\n got %+v\nwant %+v", c.filter, got, c.want)
+		}
+	}
+}
+
+// What is kept of the longest conditions is short, and says that it is not all.
+func TestEvidenceIsShort(t *testing.T) {
+	many := func(value func(i int) string) string {
+		values := make([]string, filter.MaxValues)
+		for i := range values {
+			values[i] = value(i)
+		}
+		raw, err := json.Marshal(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	long := strings.Repeat("x", filter.MaxNeedle-3)
+	tag := func(i int) string { return uuid.NewSHA1(uuid.Nil, []byte{byte(i)}).String() }
+	s := &filter.Subject{Name: long + "197", LastAgent: "a7", Description: strings.Repeat("长", 1000), Association: 7}
+	var chosen []string
+	options := map[string]string{}
+	for i := range filter.MaxValues {
+		s.Tags = append(s.Tags, uuid.MustParse(tag(i)))
+		chosen = append(chosen, fmt.Sprint("option-", i))
+		options[chosen[i]] = chosen[i]
+	}
+	s.Custom = map[string]filter.Value{"level": {Options: chosen}}
+	language := &filter.Language{Custom: []filter.CustomField{{Key: "level", Kind: filter.Choice, Options: options}}}
+	for raw, zh := range map[string]string{
+		`{"field":"name","op":"in","value":` + many(func(i int) string { return fmt.Sprint(long, i) }) + `}`:              "名字为“" + long + "0” 等 200 个之一：“" + long + "197”",
+		`{"field":"description","op":"contains","value":"` + long + `","unset":true}`:                                     "",
+		`{"field":"last_agent","op":"in","value":` + many(func(i int) string { return fmt.Sprint("a", i) }) + `}`:         "最近服务客服为a0、a1、",
+		`{"field":"association","op":"in","value":` + many(func(i int) string { return fmt.Sprint(i + 1) }) + `}`:         "关联为1、2、",
+		`{"field":"tags","op":"has_all","value":` + many(tag) + `}`:                                                       "标签包含全部 " + tag(0),
+		`{"field":"custom.level","op":"in","value":` + many(func(i int) string { return fmt.Sprint("option-", i) }) + `}`: "level 为option-0、",
+	} {
+		f, err := filter.Parse([]byte(raw), language, "filter")
+		if err != nil {
+			t.Fatalf("%.80s: %v", raw, err)
+		}
+		for _, e := range f.Explain(s, now, filter.Calendar{}) {
+			for what, kept := range map[string]string{"condition": e.Condition, "observed": e.Observed, "threshold": e.Threshold} {
+				if n := len([]rune(kept)); n > 400 || what == "observed" && n > 260 {
+					t.Errorf("%.80s: %d characters of the %s are kept", raw, n, what)
+				}
+			}
+			if got := e.Text("zh", filter.Names{}); !strings.HasPrefix(got, zh) || e.More > 0 && !strings.Contains(got, "等 200 个") {
+				t.Errorf("%.80s is told as %s, want %s", raw, got, zh)
+			}
+			if e.More > 0 != strings.HasSuffix(e.Threshold, `,"…"]`) || e.More > 0 && !strings.Contains(e.Text("en", filter.Names{}), fmt.Sprintf(" and %d more", e.More)) {
+				t.Errorf("%.80s leaves out %d: %s", raw, e.More, e.Threshold)
+			}
 		}
 	}
 }

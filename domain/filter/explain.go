@@ -7,19 +7,23 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
 
-// Evidence is what a condition saw when a filter was judged. It can be kept: Words needs nothing but it and names. Observed may be
-// personal data.
+// Evidence is what a condition saw when a filter was judged. It can be kept: Words needs nothing but it and names, and it is small, whatever
+// the filter: of texts and lists there are the first 256 characters or so, and "…" tells of the rest. Condition, Observed and Threshold
+// may be personal data, see Personal.
 type Evidence struct {
-	// Condition is the condition in canonical JSON; Path where it was in the filter; Kind what its field is.
+	// Condition is the condition in canonical JSON. Of a long list it has the first values, and More says how many there are besides.
 	Condition string `json:"condition"`
-	Path      string `json:"path"`
-	Field     string `json:"field"`
-	Kind      Kind   `json:"kind"`
-	Op        Op     `json:"op"`
+	More      int    `json:"more,omitempty"`
+	// Path is where the condition was in the filter; Kind what its field is.
+	Path  string `json:"path"`
+	Field string `json:"field"`
+	Kind  Kind   `json:"kind"`
+	Op    Op     `json:"op"`
 	// Set reports whether the field had a value. Observed is that value: a text, a number in decimal, an average rounded to four places, an
 	// instant in RFC 3339, true or false. Of a set and a custom choice it is a list in JSON: of a set, what the condition names of it, and
 	// all for IsEmpty.
@@ -74,8 +78,74 @@ func (e *explaining) parts(parts []Node, met bool) {
 
 func (c *Condition) evidence(s *Subject, at time.Time, cal Calendar, met bool) Evidence {
 	observed, set := c.observed(s, at, cal)
-	return Evidence{Condition: string(c.JSON()), Path: c.Path, Field: c.Field, Kind: c.Kind, Op: c.Op, Set: set, Observed: observed,
-		Threshold: c.threshold(at, cal), Met: met}
+	if c.Kind == Text {
+		observed = cut(observed)
+	}
+	short, more := c.brief()
+	return Evidence{Condition: string(short.JSON()), More: more, Path: c.Path, Field: c.Field, Kind: c.Kind, Op: c.Op, Set: set,
+		Observed: observed, Threshold: short.threshold(at, cal, more), Met: met}
+}
+
+// Personal reports whether the evidence tells personal data: what was looked for, or what was found.
+func (e Evidence) Personal() bool { return isPersonal(e.Kind, e.Field) }
+
+// maxKept is how many characters are kept of what a condition compares with, and of what it saw.
+const maxKept = 256
+
+// cut is a text of at most maxKept characters; "…" stands for the rest.
+func cut(s string) string {
+	if len(s) <= maxKept {
+		return s
+	}
+	characters := []rune(s)
+	if len(characters) <= maxKept {
+		return s
+	}
+	return string(characters[:maxKept-1]) + ellipsis
+}
+
+const ellipsis = "…"
+
+// fitting is how many values of a list are kept: at least one, and together with what JSON puts around them maxKept characters.
+func fitting(values []string) int {
+	room := maxKept
+	for i, v := range values {
+		if room -= utf8.RuneCountInString(v) + len(`"",`); room < 0 && i > 0 {
+			return i
+		}
+	}
+	return len(values)
+}
+
+// brief is the condition with no more values than are kept of it, and how many that leaves out.
+func (c *Condition) brief() (short *Condition, more int) {
+	kept := *c
+	switch {
+	case len(c.Typed) > 1:
+		n := fitting(c.Typed)
+		kept.Typed, more = c.Typed[:n], len(c.Typed)-n
+	case len(c.Choices) > 1:
+		n := fitting(c.Choices)
+		kept.Choices, more = c.Choices[:n], len(c.Choices)-n
+	case len(c.IDs) > maxIDs:
+		kept.IDs, more = c.IDs[:maxIDs], len(c.IDs)-maxIDs
+	}
+	return &kept, more
+}
+
+// maxIDs is how many ids, in quotes and separated by commas, fit into maxKept characters.
+const maxIDs = maxKept / (36 + len(`"",`))
+
+// listed is a list as evidence has it, in JSON.
+func listed[T any](values []T, more int) string {
+	all := make([]any, len(values), len(values)+1)
+	for i, v := range values {
+		all[i] = v
+	}
+	if more > 0 {
+		all = append(all, ellipsis)
+	}
+	return string(encode(all))
 }
 
 // observed is the value of the condition's field.
@@ -150,7 +220,8 @@ func (s *Subject) observedChoice(field string) (string, bool) {
 	if len(chosen) == 0 {
 		return "", false
 	}
-	return string(encode(chosen)), true
+	n := fitting(chosen)
+	return listed(chosen[:n], len(chosen)-n), true
 }
 
 func (c *Condition) observedSet(s *Subject) (string, bool) {
@@ -167,10 +238,12 @@ func (c *Condition) observedSet(s *Subject) (string, bool) {
 		}
 		have = named
 	}
-	return string(encode(append([]uuid.UUID{}, have...))), true
+	n := min(len(have), maxIDs)
+	return listed(have[:n], len(have)-n), true
 }
 
-func (c *Condition) threshold(at time.Time, cal Calendar) string {
+// threshold is what the condition compares with, if more values than it has are left out.
+func (c *Condition) threshold(at time.Time, cal Calendar, more int) string {
 	switch value := c.value().(type) {
 	case nil:
 		return ""
@@ -180,6 +253,12 @@ func (c *Condition) threshold(at time.Time, cal Calendar) string {
 		return strconv.FormatBool(value)
 	case json.Number:
 		return value.String()
+	case []string:
+		return listed(value, more)
+	case []json.Number:
+		return listed(value, more)
+	case []uuid.UUID:
+		return listed(value, more)
 	default:
 		if c.Kind != Time {
 			return string(encode(value))

@@ -99,7 +99,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"between without an end":          {condition("session_count", "between", `{"from":1}`), "filter.value.to required"},
 		"between with a step":             {condition("session_count", "between", `{"from":1,"to":2,"step":1}`), "filter.value.step unknown"},
 		"between texts":                   {condition("session_count", "between", `{"from":1,"to":"2"}`), "filter.value.to type_number"},
-		"between backwards":               {condition("session_count", "between", `[2,1.9]`), "filter.value order"},
+		"between backwards":               {condition("session_count", "between", `[2,1.9]`), "filter.value ascending"},
 		"a time without zone":             {condition("created_at", "before", `"2026-11-01T00:00:00"`), "filter.value time"},
 		"a date":                          {condition("created_at", "before", `"2026-11-01"`), "filter.value time"},
 		"a day that is none":              {condition("created_at", "before", `"2026-02-30T00:00:00Z"`), "filter.value time"},

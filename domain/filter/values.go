@@ -124,7 +124,7 @@ func (r *reading) numbers(v *value, path string) error {
 		c.Numbers = append(c.Numbers, n)
 	}
 	if c.Numbers[1].Compare(c.Numbers[0]) < 0 {
-		return domain.Invalid(path, domain.RuleOrder)
+		return domain.Invalid(path, domain.RuleAscending)
 	}
 	return nil
 }

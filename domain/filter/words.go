@@ -150,6 +150,7 @@ var (
 	closeWords     = words{")", "）"}
 	commaWords     = words{", ", "、"}
 	orLastWords    = words{" or ", " 或 "}
+	moreWords      = words{"{value} and {more} more", "{value} 等 {all} 个"}
 	colonWords     = words{": ", "："}
 	nothingWords   = words{"not set", "未设置"}
 	noneWords      = words{"none of them", "均无"}
