@@ -151,13 +151,13 @@ func (a *answer) gather(n *judgedNode, most int) error {
 	if !n.needed {
 		sql += fmt.Sprintf(" limit %d", most+1)
 	}
-	rows, err := a.pool.Query(a.ctx, in(a.schema, sql), append([]any{planned}, args...)...)
-	if err != nil {
+	var ordinals []int64 // as one value: many rows would cost thrice as much
+	sql = in(a.schema, "select coalesce(array_agg(g.ordinal), '{}') from ("+sql+") g")
+	if err := a.pool.QueryRow(a.ctx, sql, append([]any{planned}, args...)...).Scan(&ordinals); err != nil {
 		return err
 	}
-	ordinals, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil || !n.needed && len(ordinals) > most {
-		return err
+	if !n.needed && len(ordinals) > most {
+		return nil
 	}
 	n.complete, n.yes = true, map[int]*bitmap{} // what was judged before is among them
 	members(n.yes, ordinals)

@@ -207,7 +207,7 @@ func (a *answer) tell(until budget) (Count, error) {
 	}
 	const piece = 10_000
 	w := a.walk(false, 0)
-	w.chunk = piece
+	w.judging.size = piece
 	var n int64
 	for {
 		found, err := w.next(piece, until)

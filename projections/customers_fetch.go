@@ -20,8 +20,8 @@ const customerColumns = `c.id, c.association, c.channel, c.external_id,
 	a.session_count, a.message_count, a.suppressed_count, a.rating_sum, a.rating_count,
 	l.reason, l.actor_kind, l.actor, l.since, l.expires_at, l.suppressed`
 
-const customerTables = ` from $.customer c join $.customer_activity a on a.tenant = c.tenant and a.id = c.id
-	left join $.customer_listing l on l.tenant = c.tenant and l.customer = c.id `
+const customerTables = ` from $.customer c join $.customer_activity a on a.tenant = c.tenant and a.ordinal = c.ordinal
+	left join $.customer_listing l on l.tenant = c.tenant and l.ordinal = c.ordinal `
 
 // oneSQL reads a customer; if there is an agent, only one whose session the agent owns or owned.
 func oneSQL(schema, tenant, agent string, id uuid.UUID) (string, []any) {

@@ -21,22 +21,33 @@ func spend(d time.Duration) budget { return budget(time.Now().Add(d)) }
 
 func (b budget) spent() bool { return !time.Time(b).IsZero() && time.Now().After(time.Time(b)) }
 
+// left is how long it may go on; false: until the end.
+func (b budget) left() (time.Duration, bool) { return time.Until(time.Time(b)), !time.Time(b).IsZero() }
+
 // walk goes through an answer in the order of the ordinals, and learns on the way what it has to.
 type walk struct {
 	a         *answer
 	ascending bool
-	at        int64 // the next ordinal that is looked at
-	window    int   // buckets that are read at once
-	chunk     int   // customers that are judged at once
-	buckets   int   // buckets that are searched at once
-	seek      bool  // the index of terms is searched at once, see judgedFirst
-	dear      int   // how many customers are judged for what the search of a bucket costs
+	at        int64  // the next ordinal that is looked at
+	window    int    // buckets that are read at once
+	seek      bool   // the index of terms is searched at once, see judgedFirst
+	judging   effort // by customers
+	searching effort // by buckets, in the index of terms
 	learned   bool
+
+	found    int     // in all
+	last     *effort // by which the last step was; nil: it is measured already
+	lastSize int
+	before   int // found before the last step
 }
 
 // walk begins beyond an ordinal; 0 is the beginning.
 func (a *answer) walk(ascending bool, beyond int64) *walk {
-	w := &walk{a: a, ascending: ascending, window: 4, chunk: judgedFirst, buckets: 1, dear: 20}
+	w := &walk{
+		a: a, ascending: ascending, window: 4,
+		judging:   effort{size: judgedFirst, least: 50, cost: 8 * time.Microsecond, yield: -1},
+		searching: effort{size: 1, least: 1, cost: 4 * searchBase, yield: -1},
+	}
 	switch {
 	case ascending:
 		w.at = max(a.from, beyond+1)
@@ -95,7 +106,7 @@ func (w *walk) next(want int, until budget) (found []int64, err error) {
 				return found, nil
 			}
 			w.learned = true
-			if err := w.learn(buckets[i:]); err != nil {
+			if err := w.learn(buckets[i:], want-len(found), until); err != nil {
 				return nil, err
 			}
 		}
@@ -119,6 +130,7 @@ func (w *walk) collect(bucket int, found []int64, want int) (_ []int64, open boo
 			return found, true
 		}
 		found = append(found, ordinal)
+		w.found++
 		w.at = ordinal + w.step()
 	}
 	if len(found) < want {
@@ -147,12 +159,14 @@ func (w *walk) beyond(bucket int) *bitmap {
 	return between(bucket, int64(bucket)*bucketSize, w.at+1)
 }
 
-// learn finds out about the next of whom it is open whether they are in the answer. The newest are judged one by one, which is soon
-// done where many match. Then the index of terms is searched, if it can spare more than it costs.
-func (w *walk) learn(buckets []int) error {
-	var total, full int
-	ordinals := make([]int64, 0, w.chunk)
-	unsearched := make([]int, 0, w.buckets)
+// learn finds out about the next of whom it is open whether they are in the answer; need is how many more are wanted. Where many may match,
+// the newest are judged first, which is soon done if many do. Then it goes on by what costs less: judging, or searching the index of terms.
+func (w *walk) learn(buckets []int, need int, until budget) error {
+	w.measure()
+	chunk, most := w.judging.next(need, until), w.searching.next(need, until)
+	var total, full, waiting int
+	ordinals := make([]int64, 0, chunk)
+	unsearched := make([]int, 0, most)
 	for _, bucket := range buckets {
 		s := w.a.span(bucket)
 		open := s.hi.without(s.lo).and(w.beyond(bucket))
@@ -161,33 +175,110 @@ func (w *walk) learn(buckets []int) error {
 			continue
 		}
 		total, full = total+n, full+1
-		if len(unsearched) < w.buckets {
-			unsearched = append(unsearched, bucket)
+		if len(unsearched) < most {
+			unsearched, waiting = append(unsearched, bucket), waiting+n
 		}
 		for ordinal := range open.ordinals(bucket, w.ascending) {
-			if len(ordinals) == w.chunk {
+			if len(ordinals) == chunk {
 				break
 			}
 			ordinals = append(ordinals, ordinal)
 		}
 	}
-	if (w.seek || w.a.looked >= judgedFirst) && total > w.dear*full && w.a.unsearched(unsearched) {
+	began := time.Now()
+	begun := w.seek || w.a.looked >= judgedFirst || total < judgedFirst*full
+	if begun && w.a.unsearched(unsearched) && w.searchCost(unsearched) < w.judging.cost*time.Duration(waiting) {
 		found, err := w.a.search(unsearched)
 		const atOnce = 2_000 // each costs the look at a row
-		w.buckets = max(1, min(8*w.buckets, 64, atOnce*len(unsearched)/max(1, found)))
+		w.searching.size = max(1, min(8*len(unsearched), 64, atOnce*len(unsearched)/max(1, found)))
+		w.searched(&w.searching, len(unsearched), time.Since(began))
 		return err
 	}
-	if w.a.looked >= judgedMany {
+	if w.a.looked >= judgedFirst && w.judging.needed(need) > judgedMany {
 		if tried, err := w.a.gatherRest(); tried || err != nil {
 			return err
 		}
 	}
-	began := time.Now()
 	err := w.a.judge(ordinals)
-	if time.Since(began) < walkSteady {
-		w.chunk = min(4*w.chunk, 20_000)
+	took := time.Since(began)
+	if took < walkSteady {
+		w.judging.size = min(4*len(ordinals), 20_000)
 	}
+	w.searched(&w.judging, len(ordinals), took)
 	return err
+}
+
+// searchCost is what it probably takes to search some buckets: as much as the last time. The first time it may be known that there is little
+// to be found; else it is worth a try where many would be judged.
+func (w *walk) searchCost(buckets []int) time.Duration {
+	cost := w.searching.cost * time.Duration(len(buckets))
+	if w.searching.yield >= 0 || w.searching.size > 1 {
+		return cost
+	}
+	little := time.Duration(0)
+	for _, n := range w.a.judged {
+		if n.complete || n.arms == nil {
+			continue
+		}
+		for _, bucket := range buckets {
+			little += searchBase + searchHit*time.Duration(n.within.span(bucket).hi.count())
+		}
+	}
+	if w.seek || w.a.looked >= judgedFirst {
+		return min(cost, little)
+	}
+	return little
+}
+
+// What the search of a bucket costs on a quiet machine, and each customer it finds.
+const (
+	searchBase = 40 * time.Microsecond
+	searchHit  = 5 * time.Microsecond
+)
+
+// effort is one way to learn, by customers or by buckets: what the last step of it says of the next.
+type effort struct {
+	size  int           // how many at once
+	least int           // fewer are not worth a question
+	cost  time.Duration // of one
+	yield float64       // how many of the answer one has brought; negative: nobody knows
+}
+
+// needed is how many it probably takes to find some.
+func (e *effort) needed(some int) int {
+	if e.yield < 0 {
+		return e.size
+	}
+	if n := 1.25 * float64(some) / e.yield; n < walkMost {
+		return int(n) + 1
+	}
+	return walkMost
+}
+
+// next is how many are right for the next step: as many as are needed, and as there is time for.
+func (e *effort) next(need int, until budget) int {
+	n := e.size
+	if e.yield > 0 {
+		n = min(n, e.needed(need))
+	}
+	if left, bounded := until.left(); bounded {
+		n = min(n, int(left/e.cost))
+	}
+	return max(n, e.least)
+}
+
+// searched notes what a step has cost. What it has found is known when all of that is collected.
+func (w *walk) searched(by *effort, size int, took time.Duration) {
+	by.cost = max(took/time.Duration(max(1, size)), time.Nanosecond)
+	w.last, w.lastSize, w.before = by, size, w.found
+}
+
+// measure notes what the last step has found.
+func (w *walk) measure() {
+	if w.last != nil && w.lastSize > 0 {
+		w.last.yield = float64(w.found-w.before) / float64(w.lastSize)
+	}
+	w.last = nil
 }
 
 // unsearched reports whether a search of these buckets would tell something new.

@@ -401,9 +401,9 @@ func (p *population) walks(t *rapid.T, q *ListQuery, want []int64) {
 		w := l.answer.walk(ascending, 0)
 		w.seek = rapid.Bool().Draw(t, "search first")
 		if w.seek {
-			w.dear = 0
+			w.searching.cost = 1 // less than to judge anybody
 		}
-		w.chunk = rapid.SampledFrom([]int{1, 100, 20_000}).Draw(t, "chunk")
+		w.judging.size = rapid.SampledFrom([]int{1, 100, 20_000}).Draw(t, "chunk")
 		size := rapid.SampledFrom([]int{1, 50, 100_000}).Draw(t, "piece")
 		if len(want) > 500 { // only time would be lost
 			size = max(size, 5_000)
