@@ -145,7 +145,9 @@ func TestATagLeavesARule(t *testing.T) {
 	if got := w.admin("GET", path, nil).want(http.StatusOK); got.get("rule.value.0") != tag || !strings.Contains(got.get("description").(string), tag) {
 		t.Errorf("got %s", got.body)
 	}
-	w.admin("PATCH", path, map[string]any{"rule": hasTag(tag)}).refused(http.StatusUnprocessableEntity, "TAG_UNKNOWN", "rule.value[0]")
+	w.admin("PATCH", path, map[string]any{"name": "No one", "rule": hasTag(tag)}).want(http.StatusOK) // a form sends back what it has not touched
+	gone := json.RawMessage(`{"all":[` + string(hasTag(tag)) + `]}`)
+	w.admin("PATCH", path, map[string]any{"rule": gone}).refused(http.StatusUnprocessableEntity, "TAG_UNKNOWN", "rule.all[0].value[0]")
 }
 
 // Who sees which group, and what of it.

@@ -52,20 +52,21 @@ func (s *State) Define(id uuid.UUID, name string, rule Rule, agentVisible bool) 
 	return []Event{Defined{Group: id, Name: name, Rule: rule.Filter.JSON(), AgentVisible: agentVisible}}, nil
 }
 
-// Revise gives a group another rule. One that says the same in the same order changes nothing.
+// Revise gives a group another rule. One that says the same in the same order changes nothing, also when it names a tag that was deleted
+// since: who sends a whole group back need not mend what they did not touch.
 // Refused: NOT_FOUND, and for the rule as in Define.
 func (s *State) Revise(id uuid.UUID, rule Rule) ([]Event, error) {
 	g, found := s.All[id]
 	if !found {
 		return nil, domain.Refuse(domain.CodeNotFound)
 	}
+	if rule.Filter != nil && bytes.Equal(rule.Filter.JSON(), g.Rule) {
+		return nil, nil
+	}
 	if err := rule.Check(); err != nil {
 		return nil, err
 	}
-	if canonical := rule.Filter.JSON(); !bytes.Equal(canonical, g.Rule) {
-		return []Event{Revised{Group: id, Rule: canonical, Revision: g.Revision + 1}}, nil
-	}
-	return nil, nil
+	return []Event{Revised{Group: id, Rule: rule.Filter.JSON(), Revision: g.Revision + 1}}, nil
 }
 
 // Rename gives a group another name. Refused: NOT_FOUND, and for the name as in Define.

@@ -134,10 +134,12 @@ func (s *State) become(v View, by Person, draft Draft, known Known) ([]Event, er
 		next.Name = name
 	}
 	if draft.Filter != nil {
-		if err := draft.Filter.CheckNamed(known.Tags, known.Groups); err != nil {
-			return nil, err
-		}
 		next.Filter = draft.Filter.JSON()
+		if v.Version == 0 || !bytes.Equal(next.Filter, v.Filter) { // what is not touched may name what has gone since
+			if err := draft.Filter.CheckNamed(known.Tags, known.Groups); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if draft.Sort != nil {
 		key, custom := customSort(*draft.Sort)

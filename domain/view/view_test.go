@@ -83,6 +83,11 @@ func TestDecisions(t *testing.T) {
 	const invalid, exists, forbidden, missing = domain.CodeValidation, domain.CodeViewExists, domain.CodeForbidden, domain.CodeNotFound
 
 	mine, shared := saved(a, "Mine", wang), view.Shared{View: a}
+	const goneOnly = `{"field":"groups","op":"has_any","value":["00000000-0000-7000-8000-0000000000f1"]}`
+	stale := saved(a, "Mine", wang)
+	stale.Filter = parsed(t, goneOnly).JSON()
+	renamed := stale
+	renamed.Name = "Old"
 	full := saved(a, "Mine", wang)
 	full.Filter, full.Sort, full.Columns = parsed(t, loyalOnly).JSON(), "nickname", []string{"custom.level", "nickname", "last_session_at"}
 	byAge := saved(a, "Mine", wang)
@@ -133,6 +138,10 @@ func TestDecisions(t *testing.T) {
 		{Name: "unknown group", When: create(a, wang, with(func(d *view.Draft) {
 			d.Filter = parsed(t, `{"any":[`+loyalOnly+`,{"field":"groups","op":"has_none","value":["00000000-0000-7000-8000-0000000000f1"]}]}`)
 		})), Refused: domain.CodeGroupUnknown, At: "filter.any[1].value[0]"},
+		{Name: "filter not touched, of a group that has gone", Given: given{stale}, When: change(a, wang, view.Draft{Name: ptr("Old"), Filter: parsed(t, goneOnly)}),
+			Then: events{renamed}},
+		{Name: "filter of a group that has gone", Given: given{mine}, When: change(a, wang, view.Draft{Filter: parsed(t, goneOnly)}),
+			Refused: domain.CodeGroupUnknown, At: "filter.value[0]"},
 		{Name: "as many as one may have", Given: owned[1:], When: create(a, wang, named("Mine")), Then: events{mine}},
 		{Name: "one more than one may have", Given: owned, When: create(a, wang, named("Mine")), Refused: domain.CodeLimitReached},
 		{Name: "as many as there may be", Given: many[1:], When: create(a, wang, named("Mine")), Then: events{mine}},
