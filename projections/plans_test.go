@@ -96,7 +96,7 @@ func TestPlans(t *testing.T) {
 			wechat_id, email, company, description, custom, tags, created_via, created_at + n * interval '1 hour', updated_at, version, created_position, nickname_key
 		from $.customer, generate_series(1, 24) n`,
 		`insert into $.customer_activity select tenant, md5(id::text || n)::uuid, ordinal + n * 2000, open_session, first_session_at, last_session_at, last_message_at,
-			session_count, message_count, rating_sum, rating_count, rating_last, rating_last_at, last_customer_message_at, suppressed_count, agents, last_agent
+			session_count, message_count, rating_sum, rating_count, rating_last, rating_last_at, rating_scores, last_customer_message_at, suppressed_count, agents, last_agent
 		from $.customer_activity, generate_series(1, 24) n`,
 		`insert into $.customer_listing select tenant, md5(customer::text || n)::uuid, ordinal + n * 2000, position + n * 10000, since, expires_at, reason,
 			actor_kind, actor, suppressed
