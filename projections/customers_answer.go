@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/domain/filter"
 	"customercenter/domain/tag"
@@ -18,7 +17,7 @@ import (
 // answer is who matches a filter, as far as it is known. It belongs to one request.
 type answer struct {
 	ctx            context.Context
-	pool           *pgxpool.Pool
+	db             reader
 	schema, tenant string
 
 	root node
@@ -54,14 +53,20 @@ type question struct {
 	at     time.Time
 	cal    filter.Calendar
 	tags   *tag.State
-	groups groupSets
+	groups groupFacets
 	flags  []string // facets of yes and no that are to be counted
 }
 
+// reader is what a question is asked of: the pool, or one snapshot of the database.
+type reader interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
 // newAnswer plans a question and finds out what plans are made with: the ordinals of times, and the few who fulfil a rare condition.
-func newAnswer(ctx context.Context, pool *pgxpool.Pool, schema, tenant string, q *question) (*answer, error) {
+func newAnswer(ctx context.Context, db reader, schema, tenant string, q *question) (*answer, error) {
 	a := &answer{
-		ctx: ctx, pool: pool, schema: schema, tenant: tenant, flags: map[string]node{},
+		ctx: ctx, db: db, schema: schema, tenant: tenant, flags: map[string]node{},
 		loaded: map[int]bool{}, spans: map[int]span{}, rejected: map[int]*bitmap{},
 	}
 	p := &planner{a: a, at: q.at, cal: q.cal, tags: q.tags, groups: q.groups, known: map[string]*setNode{}}
@@ -125,7 +130,7 @@ func (a *answer) findOrdinals() error {
 		}
 	}
 	sql := in(a.schema, "select "+strings.Join(columns, ", "))
-	if err := a.pool.QueryRow(a.ctx, sql, append([]any{planned}, args...)...).Scan(into...); err != nil {
+	if err := a.db.QueryRow(a.ctx, sql, append([]any{planned}, args...)...).Scan(into...); err != nil {
 		return err
 	}
 	a.from, a.to = 1, last+1
@@ -153,7 +158,7 @@ func (a *answer) gather(n *judgedNode, most int) error {
 	}
 	var ordinals []int64 // as one value: many rows would cost thrice as much
 	sql = in(a.schema, "select coalesce(array_agg(g.ordinal), '{}') from ("+sql+") g")
-	if err := a.pool.QueryRow(a.ctx, sql, append([]any{planned}, args...)...).Scan(&ordinals); err != nil {
+	if err := a.db.QueryRow(a.ctx, sql, append([]any{planned}, args...)...).Scan(&ordinals); err != nil {
 		return err
 	}
 	if !n.needed && len(ordinals) > most {
@@ -275,7 +280,7 @@ func (a *answer) load(first, last int) error {
 	if len(parts) == 0 {
 		return nil
 	}
-	rows, err := a.pool.Query(a.ctx, strings.Join(parts, " union all "), append([]any{planned}, args...)...)
+	rows, err := a.db.Query(a.ctx, strings.Join(parts, " union all "), append([]any{planned}, args...)...)
 	if err != nil {
 		return err
 	}
@@ -311,7 +316,7 @@ func (a *answer) search(buckets []int) (found int, err error) {
 			continue
 		}
 		sql, args := a.searchSQL(n, wanted)
-		rows, err := a.pool.Query(a.ctx, sql, append([]any{planned}, args...)...)
+		rows, err := a.db.Query(a.ctx, sql, append([]any{planned}, args...)...)
 		if err != nil {
 			return found, err
 		}
@@ -364,7 +369,7 @@ func (a *answer) judge(ordinals []int64) error {
 		}
 	}
 	sql, args := a.judgeSQL(open, ordinals)
-	rows, err := a.pool.Query(a.ctx, sql, append([]any{planned}, args...)...)
+	rows, err := a.db.Query(a.ctx, sql, append([]any{planned}, args...)...)
 	if err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func (p *planner) inGroups(c *filter.Condition) (node, error) {
 		}
 		return allOf{}, nil
 	}
-	schema, facets, err := p.groups(p.a.ctx, p.a.tenant, c.IDs)
+	schema, facets, err := p.groups(p.a.ctx, p.a.db, p.a.tenant, c.IDs)
 	if err != nil {
 		return nil, err
 	}

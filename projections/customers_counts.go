@@ -98,11 +98,11 @@ func (a *answer) facets(q *question, names []string, associations *association.S
 	return out, a.tally(setTable{a.schema, "customer_bits", "facet"}, own, out)
 }
 
-func (a *answer) groupFacets(groups groupSets, out map[string]map[string]int64) error {
+func (a *answer) groupFacets(groups groupFacets, out map[string]map[string]int64) error {
 	if groups == nil {
 		return nil
 	}
-	schema, facets, err := groups(a.ctx, a.tenant, nil)
+	schema, facets, err := groups(a.ctx, a.db, a.tenant, nil)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (a *answer) tallyRows(values map[int64]facetValue, out map[string]map[strin
 		return nil
 	}
 	sql, args := tallyRowsSQL(a.schema, a.tenant, ordinals)
-	rows, err := a.pool.Query(a.ctx, sql, append([]any{planned}, args...)...)
+	rows, err := a.db.Query(a.ctx, sql, append([]any{planned}, args...)...)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (a *answer) tally(table setTable, values map[int64]facetValue, out map[stri
 	}
 	slices.Sort(keys)
 	sql, args := tallySQL(a.tenant, table, keys, buckets, bits)
-	rows, err := a.pool.Query(a.ctx, sql, append([]any{planned}, args...)...)
+	rows, err := a.db.Query(a.ctx, sql, append([]any{planned}, args...)...)
 	if err != nil {
 		return err
 	}

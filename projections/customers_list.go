@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"customercenter/domain/association"
 	"customercenter/domain/filter"
 	"customercenter/eventstore"
 )
@@ -155,9 +157,12 @@ type Customers struct {
 	patience   time.Duration // how long a page is searched for
 }
 
-// groupSets tells in which schema the sets of groups' members are (table group_bits, key facet), and which facet has a group's members
-// now. No ids: of all groups. A group that is absent from the answer has no members.
-type groupSets func(ctx context.Context, tenant string, ids []uuid.UUID) (schema string, facets map[uuid.UUID]int64, err error)
+// groupSets finds the build of groups that is served, before a snapshot is taken.
+type groupSets func(ctx context.Context) (groupFacets, error)
+
+// groupFacets tells in which schema the sets of groups' members are (table group_bits, key facet), and which facet has a group's members
+// as db sees them. No ids: of all groups. A group that is absent from the answer has no members.
+type groupFacets func(ctx context.Context, db reader, tenant string, ids []uuid.UUID) (schema string, facets map[uuid.UUID]int64, err error)
 
 // groupsOf tells in which groups customers are now.
 type groupsOf func(ctx context.Context, tenant string, customers []uuid.UUID) (map[uuid.UUID][]Named, error)
@@ -253,24 +258,29 @@ func (c *Customers) List(ctx context.Context, tenant string, q ListQuery) (Page,
 		q.At = l.from.Judged
 	}
 	q.Limit = limit(q.Limit)
-	if err := c.ask(ctx, tenant, &l); err != nil {
-		return Page{}, err
-	}
-	page, err := l.page()
-	if err != nil {
-		return Page{}, fmt.Errorf("projections: list customers: %w", err)
-	}
+	var associations association.State
 	if len(q.Facets) > 0 {
-		if page.Facets, err = c.facets(ctx, tenant, &l, q.Facets); err != nil {
+		if associations, _, err = c.catalogues.Associations(ctx, tenant); err != nil {
 			return Page{}, err
 		}
+	}
+	var page Page
+	err = c.ask(ctx, tenant, &l, func() (err error) {
+		if page, err = l.page(); err != nil || len(q.Facets) == 0 || !l.known {
+			return err
+		}
+		page.Facets, err = l.answer.facets(&l.question, q.Facets, &associations)
+		return err
+	})
+	if err != nil {
+		return Page{}, err
 	}
 	page.Items, err = c.items(ctx, tenant, &l)
 	return page, err
 }
 
-// ask plans what is asked for.
-func (c *Customers) ask(ctx context.Context, tenant string, l *listing) error {
+// ask plans what is asked for and has do find the answer. do uses no connection but the answer's.
+func (c *Customers) ask(ctx context.Context, tenant string, l *listing, do func() error) error {
 	build, err := c.builds.Live(ctx, CustomersName)
 	if err != nil {
 		return err
@@ -283,29 +293,43 @@ func (c *Customers) ask(ctx context.Context, tenant string, l *listing) error {
 		at = c.now()
 	}
 	l.question = question{
-		root: l.query.root(), agent: l.query.ServedBy, at: micros(at), cal: l.query.Calendar, tags: &l.tags, groups: c.groups,
+		root: l.query.root(), agent: l.query.ServedBy, at: micros(at), cal: l.query.Calendar, tags: &l.tags,
 		flags: slices.DeleteFunc(slices.Clone(l.query.Facets), func(name string) bool { return !isFlag(name) }),
 	}
-	if l.answer, err = newAnswer(ctx, c.pool, build.Schema, tenant, &l.question); err != nil {
+	answer := func(db reader) error {
+		if l.answer, err = newAnswer(ctx, db, build.Schema, tenant, &l.question); err != nil {
+			return err
+		}
+		return do()
+	}
+	if c.groups == nil || !slices.Contains(l.query.Facets, FacetGroups) && !readsGroups(l.question.root) {
+		err = answer(c.pool)
+	} else if l.question.groups, err = c.groups(ctx); err != nil {
+		return err
+	} else {
+		// Which set has the members, and the set, are read as of one instant: when a new rule of a group begins to be served, the set by
+		// the former one goes away.
+		err = pgx.BeginTxFunc(ctx, c.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error { return answer(tx) })
+	}
+	if err != nil {
 		return fmt.Errorf("projections: customers: %w", err)
 	}
 	return nil
 }
 
-// facets counts the listing's customers by facets; nil if they are not known.
-func (c *Customers) facets(ctx context.Context, tenant string, l *listing, names []string) (map[string]map[string]int64, error) {
-	if !l.known {
-		return nil, nil
+// readsGroups reports whether a filter asks who is in a group.
+func readsGroups(n filter.Node) bool {
+	switch n := n.(type) {
+	case filter.All:
+		return slices.ContainsFunc(n, readsGroups)
+	case filter.Any:
+		return slices.ContainsFunc(n, readsGroups)
+	case filter.Not:
+		return readsGroups(n.Node)
+	case *filter.Condition:
+		return n.Field == "groups"
 	}
-	associations, _, err := c.catalogues.Associations(ctx, tenant)
-	if err != nil {
-		return nil, err
-	}
-	counts, err := l.answer.facets(&l.question, names, &associations)
-	if err != nil {
-		return nil, fmt.Errorf("projections: count customers: %w", err)
-	}
-	return counts, nil
+	return false
 }
 
 // items reads the customers of the page.

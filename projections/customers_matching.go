@@ -2,7 +2,6 @@ package projections
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,26 +21,29 @@ type Match struct {
 // everybody. Who begins or ceases to match between two calls may be found or not.
 func (c *Customers) Matching(ctx context.Context, tenant string, f *filter.Filter, cal filter.Calendar, at time.Time, after int64, limit int) ([]Match, error) {
 	l := listing{query: &ListQuery{Filter: f, Calendar: cal, At: at}}
-	if err := c.ask(ctx, tenant, &l); err != nil {
-		return nil, err
-	}
-	w := l.answer.walk(true, after)
 	var found []Match
-	for len(found) < limit && !w.ended() { // once, unless somebody leaves the list meanwhile
-		ordinals, err := w.next(limit-len(found), budget{})
-		if err != nil {
-			return nil, fmt.Errorf("projections: customers who match: %w", err)
+	err := c.ask(ctx, tenant, &l, func() error {
+		w := l.answer.walk(true, after)
+		for len(found) < limit && !w.ended() { // once, unless somebody leaves the list meanwhile
+			ordinals, err := w.next(limit-len(found), budget{})
+			if err != nil {
+				return err
+			}
+			sql, args := matchSQL(l.answer.schema, tenant, ordinals)
+			rows, err := l.answer.db.Query(ctx, sql, append([]any{planned}, args...)...)
+			if err != nil {
+				return err
+			}
+			some, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Match])
+			if err != nil {
+				return err
+			}
+			found = append(found, some...)
 		}
-		sql, args := matchSQL(l.answer.schema, tenant, ordinals)
-		rows, err := c.pool.Query(ctx, sql, append([]any{planned}, args...)...)
-		if err != nil {
-			return nil, fmt.Errorf("projections: customers who match: %w", err)
-		}
-		some, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Match])
-		if err != nil {
-			return nil, fmt.Errorf("projections: customers who match: %w", err)
-		}
-		found = append(found, some...)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return found, nil
 }
@@ -55,12 +57,10 @@ func matchSQL(schema, tenant string, ordinals []int64) (string, []any) {
 func (c *Customers) CountOf(ctx context.Context, tenant string, q ListQuery, within time.Duration) (Count, error) {
 	q.Facets = nil
 	l := listing{query: &q}
-	if err := c.ask(ctx, tenant, &l); err != nil {
-		return Count{}, err
-	}
-	count, err := l.answer.tell(spend(within))
-	if err != nil {
-		return Count{}, fmt.Errorf("projections: count customers: %w", err)
-	}
-	return count, nil
+	var count Count
+	err := c.ask(ctx, tenant, &l, func() (err error) {
+		count, err = l.answer.tell(spend(within))
+		return err
+	})
+	return count, err
 }

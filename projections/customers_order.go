@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Orders of the customer list. Ties are broken by the order of creation, in the same direction. Besides these, a list can be sorted by
@@ -118,7 +117,7 @@ func (o order) scan(row pgx.CollectableRow) (p place, err error) {
 
 // find completes the place that a cursor names. Names and values are not in it, because cursors are nothing personal. ErrCursor: the
 // customer has left the list, or has no value any more.
-func (o order) find(ctx context.Context, pool *pgxpool.Pool, schema, tenant string, c cursor) (place, error) {
+func (o order) find(ctx context.Context, db reader, schema, tenant string, c cursor) (place, error) {
 	p := place{ordinal: c.Ordinal, at: c.At}
 	if !o.keyed() {
 		return p, nil
@@ -127,7 +126,7 @@ func (o order) find(ctx context.Context, pool *pgxpool.Pool, schema, tenant stri
 	if o.field != 0 {
 		sql, args[1] = "select o.key from $.customer_value o where o.tenant = $1 and o.id = $2", valueID(o.field, c.Ordinal)
 	}
-	err := pool.QueryRow(ctx, in(schema, sql), args...).Scan(&p.key)
+	err := db.QueryRow(ctx, in(schema, sql), args...).Scan(&p.key)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return p, ErrCursor
 	}
@@ -187,7 +186,7 @@ func (o order) sortedSQL(schema, tenant string, ordinals []int64, beyond *place,
 }
 
 func (o order) places(a *answer, sql string, args []any) ([]place, error) {
-	rows, err := a.pool.Query(a.ctx, sql, append([]any{planned}, args...)...)
+	rows, err := a.db.Query(a.ctx, sql, append([]any{planned}, args...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func (l *listing) sorted(ascending bool) error { return l.ordered(l.answer, asce
 func (l *listing) ordered(of *answer, ascending bool) error {
 	var beyond *place
 	if l.given && !l.from.Unset {
-		p, err := l.order.find(of.ctx, of.pool, of.schema, of.tenant, l.from)
+		p, err := l.order.find(of.ctx, of.db, of.schema, of.tenant, l.from)
 		if err != nil {
 			return err
 		}

@@ -161,7 +161,8 @@ func (n *rangeNode) bounded() bool        { return false }
 type judgedNode struct {
 	// within is a set in which everybody is for whom it holds.
 	within node
-	// column is the SQL of the verdict over one of the tables: t, c, a or l, see judgeSQL. If there is a verdict, it is a text for that.
+	// column is the SQL of the verdict over one of the tables: t, c, a or l, see judgeSQL. If there is a verdict, it is a text for that. It is
+	// asked of customers outside of within, too, where other conditions are open, and must be right for them.
 	table   string
 	column  func(args *arguments) string
 	verdict func(text *string) (bool, error)
@@ -198,7 +199,7 @@ type planner struct {
 	at     time.Time
 	cal    filter.Calendar
 	tags   *tag.State
-	groups groupSets
+	groups groupFacets
 	known  map[string]*setNode
 	// expired are those whose listing has expired and is not lifted yet; nil until somebody asks.
 	expired *judgedNode

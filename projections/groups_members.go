@@ -32,7 +32,7 @@ func NewGroups(store *eventstore.Store, builds Builds, catalogues *Catalogues) *
 }
 
 // WithGroups returns the same queries with filters by groups, counts by groups, and the groups of each customer.
-func (c *Customers) WithGroups(g *Groups) *Customers { return c.withGroups(g.facetsOf, g.memberships) }
+func (c *Customers) WithGroups(g *Groups) *Customers { return c.withGroups(g.sets, g.memberships) }
 
 // Progress says how much of a work is done.
 type Progress struct {
@@ -105,8 +105,8 @@ func (g *Groups) snapshot(ctx context.Context, do func(tx pgx.Tx, schema string)
 }
 
 // servedRules are the rules of a tenant's groups, or of some of them.
-func servedRules(ctx context.Context, tx pgx.Tx, schema, tenant string, only []uuid.UUID) ([]servedRule, error) {
-	rows, err := tx.Query(ctx, in(schema, `select id, epoch, served, served_revision from $.group_rule
+func servedRules(ctx context.Context, db reader, schema, tenant string, only []uuid.UUID) ([]servedRule, error) {
+	rows, err := db.Query(ctx, in(schema, `select id, epoch, served, served_revision from $.group_rule
 		where tenant = $1 and revision > 0 and ($2::uuid[] is null or id = any($2)) order by id`), tenant, only)
 	if err != nil {
 		return nil, err
@@ -117,23 +117,25 @@ func servedRules(ctx context.Context, tx pgx.Tx, schema, tenant string, only []u
 	})
 }
 
-// facetsOf is groupSets.
-func (g *Groups) facetsOf(ctx context.Context, tenant string, ids []uuid.UUID) (schema string, facets map[uuid.UUID]int64, err error) {
-	facets = map[uuid.UUID]int64{}
-	if len(ids) == 0 {
-		ids = nil
+// sets is groupSets.
+func (g *Groups) sets(ctx context.Context) (groupFacets, error) {
+	build, err := g.builds.Live(ctx, GroupsName)
+	if err != nil {
+		return nil, err
 	}
-	err = g.snapshot(ctx, func(tx pgx.Tx, live string) error {
-		schema = live
-		rules, err := servedRules(ctx, tx, live, tenant, ids)
+	return func(ctx context.Context, db reader, tenant string, ids []uuid.UUID) (schema string, facets map[uuid.UUID]int64, err error) {
+		if len(ids) == 0 {
+			ids = nil
+		}
+		rules, err := servedRules(ctx, db, build.Schema, tenant, ids)
+		facets = map[uuid.UUID]int64{}
 		for _, r := range rules {
 			if r.served != 0 {
 				facets[r.group] = r.facet()
 			}
 		}
-		return err
-	})
-	return schema, facets, err
+		return build.Schema, facets, err
+	}, nil
 }
 
 // Status tells how all groups of a tenant stand. One that was defined this moment may be missing.

@@ -280,7 +280,7 @@ func (p *population) groups(t *testing.T) groupSets {
 			t.Fatal(err)
 		}
 	}
-	return func(_ context.Context, _ string, ids []uuid.UUID) (string, map[uuid.UUID]int64, error) {
+	of := func(_ context.Context, _ reader, _ string, ids []uuid.UUID) (string, map[uuid.UUID]int64, error) {
 		if ids == nil {
 			return schema, facets, nil
 		}
@@ -290,6 +290,7 @@ func (p *population) groups(t *testing.T) groupSets {
 		}
 		return schema, some, nil
 	}
+	return func(context.Context) (groupFacets, error) { return of, nil }
 }
 
 // language is that of package filtertest with the ids of options.
@@ -395,32 +396,35 @@ func (p *population) check(t *testing.T, l *filter.Language) {
 func (p *population) walks(t *rapid.T, q *ListQuery, want []int64) {
 	for _, ascending := range []bool{true, false} {
 		l := listing{query: q}
-		if err := p.customers.ask(context.Background(), tenantOfList, &l); err != nil {
-			t.Fatal(err)
-		}
-		w := l.answer.walk(ascending, 0)
-		w.seek = rapid.Bool().Draw(t, "search first")
-		if w.seek {
-			w.searching.cost = 1 // less than to judge anybody
-		}
-		w.judging.size = rapid.SampledFrom([]int{1, 100, 20_000}).Draw(t, "chunk")
-		size := rapid.SampledFrom([]int{1, 50, 100_000}).Draw(t, "piece")
-		if len(want) > 500 { // only time would be lost
-			size = max(size, 5_000)
-		}
-		var got []int64
-		for !w.ended() {
-			some, err := w.next(size, budget{})
-			if err != nil {
-				t.Fatal(err)
+		err := p.customers.ask(context.Background(), tenantOfList, &l, func() error {
+			w := l.answer.walk(ascending, 0)
+			w.seek = rapid.Bool().Draw(t, "search first")
+			if w.seek {
+				w.searching.cost = 1 // less than to judge anybody
 			}
-			got = append(got, some...)
-		}
-		if !ascending {
-			slices.Reverse(got)
-		}
-		if !slices.Equal(got, want) {
-			t.Fatalf("%s at %s in %s, ascending %v, search first %v: %s", q.Filter.JSON(), q.At, q.Calendar.Zone, ascending, w.seek, p.difference(got, want))
+			w.judging.size = rapid.SampledFrom([]int{1, 100, 20_000}).Draw(t, "chunk")
+			size := rapid.SampledFrom([]int{1, 50, 100_000}).Draw(t, "piece")
+			if len(want) > 500 { // only time would be lost
+				size = max(size, 5_000)
+			}
+			var got []int64
+			for !w.ended() {
+				some, err := w.next(size, budget{})
+				if err != nil {
+					return err
+				}
+				got = append(got, some...)
+			}
+			if !ascending {
+				slices.Reverse(got)
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("%s at %s in %s, ascending %v, search first %v: %s", q.Filter.JSON(), q.At, q.Calendar.Zone, ascending, w.seek, p.difference(got, want))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }
