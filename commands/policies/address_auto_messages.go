@@ -32,7 +32,9 @@ type addresser struct {
 	store        *eventstore.Store
 	center       *commands.Center
 	catalogues   *projections.Catalogues
+	builds       projections.Builds
 	customers    *projections.Customers
+	groups       *projections.Groups
 	autoMessages *projections.AutoMessages
 	log          *slog.Logger
 	now          func() time.Time
@@ -50,8 +52,9 @@ func newAddresser(c Config) *addresser {
 	catalogues := projections.NewCatalogues(c.Store)
 	groups := projections.NewGroups(c.Store, c.Builds, catalogues)
 	return &addresser{
-		pool: c.Store.Pool(), store: c.Store, center: c.Center, catalogues: catalogues,
+		pool: c.Store.Pool(), store: c.Store, center: c.Center, catalogues: catalogues, builds: c.Builds,
 		customers:    projections.NewCustomers(c.Store, c.Builds, catalogues).WithGroups(groups),
+		groups:       groups,
 		autoMessages: projections.NewAutoMessages(c.Store, c.Builds),
 		log:          c.Log, now: time.Now, walks: map[walkKey]*walk{},
 	}
@@ -76,6 +79,7 @@ func (a *addresser) note(d *eventstore.Decoded) []statement {
 			on conflict (tenant, policy, key) do update set position = excluded.position, due_at = excluded.due_at, next_at = excluded.next_at`,
 			[]any{d.Tenant, addressName, payload.AutoMessage.String(), d.Position, d.RecordedAt}}}
 	case automessage.Stopped:
+		a.forget(d.Tenant, payload.AutoMessage)
 		return []statement{{`delete from policy_due where tenant = $1 and policy = $2 and key = $3`,
 			[]any{d.Tenant, addressName, payload.AutoMessage.String()}}}
 	case automessage.Changed:
@@ -117,9 +121,14 @@ func (a *addresser) address(ctx context.Context, tenant string) (more bool, err 
 			}
 			continue
 		}
-		rest, err := a.walk(tenant, r).step(ctx, m)
-		if err != nil {
-			return false, err
+		w := a.walk(tenant, r)
+		rest, err := w.step(ctx, m)
+		switch {
+		case ctx.Err() != nil:
+			return false, fmt.Errorf("policies: address: %w", context.Cause(ctx))
+		case err != nil: // it rests, and holds up no other
+			rest = w.fault()
+			a.log.WarnContext(ctx, "policies: an auto message cannot be gone on with, trying again", "tenant", tenant, "auto_message", m.ID, "rest", rest, "error", err)
 		}
 		if rest <= 0 {
 			more = true
@@ -157,6 +166,13 @@ func (a *addresser) postpone(ctx context.Context, tenant string, r running, rest
 		return fmt.Errorf("policies: postpone: %w", err)
 	}
 	return nil
+}
+
+// forget drops the walk of an auto message that was stopped.
+func (a *addresser) forget(tenant string, autoMessage uuid.UUID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.walks, walkKey{tenant, autoMessage})
 }
 
 // walk is the walk of an auto message: a new one if it was started anew. When something else is new it looks at the list again.

@@ -70,6 +70,7 @@ func (w *world) walked(r *Runner, id uuid.UUID) {
 			w.t.Fatal(err)
 		}
 		step(w.t, worker, true)
+		step(w.t, w.worker(r, sendAutoName), false)
 		var rest float64
 		err := w.store.Pool().QueryRow(w.t.Context(), `select coalesce(max(extract(epoch from next_at - clock_timestamp())), 3600)::float8 from policy_due
 			where policy = $1 and key = $2`, addressName, id.String()).Scan(&rest)
@@ -258,6 +259,8 @@ func TestRate(t *testing.T) {
 	now := time.Now()
 	a.now = func() time.Time { return now }
 	walking := newWalk(a, tenant, running{autoMessage: id, started: now, position: w.head()})
+	w.projected(projections.CustomersName)
+	handing := w.worker(w.runner(), sendAutoName)
 	drain := func() (sent int, rest time.Duration) {
 		before := len(w.recipients(id))
 		for rest == 0 {
@@ -266,6 +269,7 @@ func TestRate(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		step(t, handing, false)
 		return len(w.recipients(id)) - before, rest
 	}
 	for i, c := range []struct {
@@ -301,7 +305,8 @@ func TestTwoSendersAtOnce(t *testing.T) {
 	m, _ := all.Find(id)
 	var at sync.WaitGroup
 	for range 3 {
-		a := newAddresser(w.runner().config)
+		r := w.runner()
+		a, handing := newAddresser(r.config), w.worker(r, sendAutoName)
 		at.Go(func() {
 			walking := newWalk(a, tenant, running{autoMessage: id, started: time.Now(), position: 1})
 			for end := time.Now().Add(patience); time.Now().Before(end); {
@@ -313,6 +318,7 @@ func TestTwoSendersAtOnce(t *testing.T) {
 				if rest >= shortestRest {
 					return
 				}
+				step(t, handing, false)
 				wait(t.Context(), rest)
 			}
 			t.Error("the pass does not end")

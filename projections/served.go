@@ -1,0 +1,26 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"customercenter/eventstore"
+)
+
+// Served tells how far the live build of a read model has come with a tenant's log, and the age of the oldest event that it has not
+// folded; 0 if it has them all. A build that knows nothing of the tenant is at 0.
+func Served(ctx context.Context, store *eventstore.Store, builds Builds, name, tenant string) (position int64, behind time.Duration, err error) {
+	build, err := builds.Live(ctx, name)
+	if err != nil {
+		return 0, 0, err
+	}
+	var seconds float64
+	err = store.Pool().QueryRow(ctx, `select c.position, coalesce(extract(epoch from clock_timestamp() - n.recorded_at), 0)::float8
+		from (select coalesce((select position from projection_checkpoints where build = $1 and tenant = $2), 0) as position) c
+		left join events n on n.tenant = $2 and n.position = c.position + 1`, build.ID, tenant).Scan(&position, &seconds)
+	if err != nil {
+		return 0, 0, fmt.Errorf("projections: how far %s is: %w", name, err)
+	}
+	return position, time.Duration(max(seconds, 0) * float64(time.Second)), nil
+}
