@@ -45,6 +45,15 @@ func (s *bustle) visible(model string) []time.Duration {
 	return took
 }
 
+// answered is how long it took, from when each command was due, until it was carried out.
+func (s *bustle) answered() []time.Duration {
+	took := make([]time.Duration, len(s.calls))
+	for i, c := range s.calls {
+		took[i] = c.done.Sub(c.due)
+	}
+	return took
+}
+
 // bustling measures both while something is done. The engine must be running and show all there is.
 func (b *groupsBench) bustling(ctx context.Context, engine *projector.Projector, do func(ctx context.Context) error) (*bustle, error) {
 	seen := &bustle{seen: make(sightings, len(models()))}
@@ -171,13 +180,15 @@ func (b *groupsBench) command(n int) func(context.Context) (commands.Done, error
 
 // noticed prints what people noticed, against the quiet.
 func (b *groupsBench) noticed(when string, quiet, then *bustle) {
-	pages := Percentile(then.pages, 95)
-	b.report.Print(Line{Case: "groups list pages " + when + ": p95", Unit: "ms", Value: pages,
-		Note: fmt.Sprintf("%d pages; baseline: in quiet", len(then.pages))}.Against(Percentile(quiet.pages, 95)).Latency(then.pages))
-	for _, model := range models() {
-		took, before := then.visible(model.Name), quiet.visible(model.Name)
+	against := func(what, note string, took, before []time.Duration) {
 		most := Percentile(took, 100)
-		b.report.Print(Line{Case: "groups commands " + when + " until visible in " + model.Name + ": p95", Unit: "ms", Value: Percentile(took, 95), Max: &most,
-			Note: fmt.Sprintf("%d commands at %d/s; in quiet at most %.0f ms", len(took), commandsPerSecond, Percentile(before, 100))}.Against(Percentile(before, 95)).Latency(took))
+		b.report.Print(Line{Case: "groups " + what + ": p95", Unit: "ms", Value: Percentile(took, 95), Max: &most,
+			Note: fmt.Sprintf("%d %s; baseline: in quiet, where the slowest took %.0f ms", len(took), note, Percentile(before, 100))}.Against(Percentile(before, 95)).Latency(took))
+	}
+	against("list pages "+when, fmt.Sprintf("pages at %d/s", pagesPerSecond), then.pages, quiet.pages)
+	paced := fmt.Sprintf("commands at %d/s", commandsPerSecond)
+	against("commands "+when, paced, then.answered(), quiet.answered())
+	for _, model := range models() {
+		against("commands "+when+" until visible in "+model.Name, paced, then.visible(model.Name), quiet.visible(model.Name))
 	}
 }
