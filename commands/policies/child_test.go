@@ -19,10 +19,12 @@ import (
 	"customercenter/projections/projector"
 )
 
-// childEnv makes the test program a process that runs the policies: its value is the address of the database, that of NATS is in the other.
+// childEnv makes the test program a process that runs the policies: its value is the address of the database, that of NATS is in the next.
+// With the last one set, the process also feeds the read model of groups, in small pieces.
 const (
-	childEnv     = "POLICIES_TEST_DATABASE"
-	childNATSEnv = "POLICIES_TEST_NATS"
+	childEnv      = "POLICIES_TEST_DATABASE"
+	childNATSEnv  = "POLICIES_TEST_NATS"
+	childFeedsEnv = "POLICIES_TEST_FEEDS_GROUPS"
 )
 
 // childMain is a process that runs the policies, to be killed.
@@ -53,7 +55,7 @@ func child() error {
 		return err
 	}
 	store := eventstore.New(pool, eventstore.NewCodec(catalog.Events()...), keyring.New(pool, master), eventstore.WithBell(bell.Ringer(nc)))
-	builds, err := projector.New(projector.Config{Store: store, Definitions: projections.Definitions()}) // which another process fills
+	builds, err := projector.New(projector.Config{Store: store, Definitions: projections.Definitions()}) // which another process fills, mostly
 	if err != nil {
 		return err
 	}
@@ -61,15 +63,30 @@ func child() error {
 	if err != nil {
 		return err
 	}
+	if os.Getenv(childFeedsEnv) != "" {
+		feeder, err := projector.New(projector.Config{
+			Store: store, Definitions: []projector.Definition{projections.GroupsDefinition()}, Bells: bells, Batch: 100, Piece: 250, Sweep: 20 * time.Millisecond,
+		})
+		if err != nil {
+			return err
+		}
+		go func() {
+			if err := feeder.Run(ctx); err != nil {
+				fmt.Fprintln(os.Stderr, "child:", err)
+				os.Exit(1)
+			}
+		}()
+	}
 	fmt.Println("running")
 	return r.Run(ctx)
 }
 
-// child starts a process that runs the policies, and returns when it does.
-func (w *world) child() *exec.Cmd {
+// child starts a process that runs the policies, and returns when it does. env is what else it is told.
+func (w *world) child(env ...string) *exec.Cmd {
 	w.t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childEnv+"="+w.store.Pool().Config().ConnString(), childNATSEnv+"="+w.server.URL())
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(cmd.Env, childEnv+"="+w.store.Pool().Config().ConnString(), childNATSEnv+"="+w.server.URL())
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()

@@ -1,0 +1,196 @@
+package policies
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"customercenter/commands"
+	"customercenter/domain/customer"
+	"customercenter/eventstore"
+	"customercenter/projections"
+)
+
+// Two processes feed the read model of groups and tell subscribers of the changes. One or both are killed and replaced while rules are filled
+// over 5,000 customers and thousands of timers fall due. In the end the read model is what a build from zero is, and every change was told.
+func TestFeedersOfGroupsThatAreKilled(t *testing.T) {
+	w := newWorld(t)
+	const people, rounds = 5_000, 6
+	const first, span = 3 * time.Second, 7 * time.Second // when the first timer falls due, and how long after it the last one
+	ids := w.plant(people)
+	w.plantSessions(ids, time.Now().Add(first-time.Hour), span)
+	if err := w.projector.EnsureBuilt(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	groups := projections.NewGroups(w.store, w.projector, projections.NewCatalogues(w.store))
+	status := func(id uuid.UUID) projections.GroupStatus {
+		t.Helper()
+		all, err := groups.Status(t.Context(), tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[id]
+	}
+	rule := func(revision int) json.RawMessage {
+		return json.RawMessage(fmt.Sprintf(`{"field":"any_text","op":"contains","value":"%d"}`, revision))
+	}
+	feeding := func() *exec.Cmd { return w.child(childFeedsEnv + "=1") }
+
+	children := []*exec.Cmd{feeding(), feeding()}
+	recent := w.group("recent", `{"field":"last_session_at","op":"within","value":{"minutes":60}}`)
+	digit := w.group("digit", string(rule(1)))
+	inTheMiddle := 0 // kills while a rule was being filled
+	for round := range rounds {
+		revision := round + 1
+		if revision > 1 {
+			w.must(admin, commands.ChangeGroup{Group: digit, Rule: rule(revision)})
+		}
+		for i := range 10 {
+			w.rename(ids[round*500+i], fmt.Sprintf("number %d", revision))
+		}
+		done := int64(people) * int64(round+1) / (rounds + 2) // another place every time
+		w.until("the rule is not filled", func() bool {
+			s := status(digit)
+			return s.Revision == revision || s.Filling != nil && s.Filling.Done > done
+		})
+		if status(digit).Filling != nil {
+			inTheMiddle++
+		}
+		for i := range children {
+			if i == round%2 || round%3 == 2 {
+				w.kill(children[i])
+			}
+		}
+		for i := range children {
+			if children[i].ProcessState != nil {
+				children[i] = feeding()
+			}
+		}
+	}
+	if inTheMiddle == 0 {
+		t.Error("no process was killed while a rule was being filled")
+	}
+	w.until("the rules and the timers are not done with", func() bool {
+		all, err := groups.Status(t.Context(), tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all[digit].Revision == rounds && all[digit].Filling == nil && all[recent].Filling == nil && all[recent].Members == 0
+	})
+	w.projected(projections.GroupsName)
+	for _, c := range children {
+		w.kill(c)
+	}
+	publisher := w.runner().groups
+	for more := true; more; {
+		var err error
+		if more, err = publisher.step(t.Context(), tenant); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	changes := w.changes()
+	kinds, left := map[string]int{}, 0
+	for _, c := range changes {
+		kinds[c.Cause.Kind]++
+		if c.Group == recent && !c.Entered {
+			left++
+		}
+	}
+	if kinds["event"] == 0 || kinds["clock"] != people || left != people {
+		t.Errorf("changes by cause: %v; %d left, want %d", kinds, left, people)
+	}
+	w.toldAll(changes)
+
+	built, err := w.projector.Rebuild(t.Context(), projections.GroupsName, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if differences, err := w.projector.Compare(t.Context(), projections.GroupsName, built.ID); err != nil || len(differences) > 0 {
+		t.Fatalf("built from zero: %+v, %v", differences, err)
+	}
+	if err := w.projector.Switch(t.Context(), projections.GroupsName, built.ID); err != nil {
+		t.Fatal(err)
+	}
+	same := map[uuid.UUID]bool{}
+	for _, c := range changes {
+		same[c.ID] = true
+	}
+	again := w.changes()
+	for _, c := range again {
+		if !same[c.ID] {
+			t.Fatalf("only the build from zero has %+v", c)
+		}
+	}
+	if len(again) != len(changes) {
+		t.Errorf("the build from zero has %d changes, want %d", len(again), len(changes))
+	}
+}
+
+// toldAll checks that the stream has every change and no other, and those of one customer and group in their order.
+func (w *world) toldAll(changes []projections.GroupChange) {
+	w.t.Helper()
+	stream, err := w.js.Stream(w.t.Context(), StreamGroups)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	consumer, err := stream.OrderedConsumer(w.t.Context(), jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer messages.Stop()
+	seen, last := map[string]bool{}, map[string]groupEvent{}
+	for range stream.CachedInfo().State.Msgs {
+		m, err := messages.Next()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		var e groupEvent
+		if err := json.Unmarshal(m.Data(), &e); err != nil {
+			w.t.Fatal(err)
+		}
+		if seen[e.ID] {
+			continue // told again
+		}
+		pair := e.Subject + e.Data.GroupID.String()
+		if before := last[pair]; before.Type == e.Type || before.Type == "" && e.Type != "entered" || before.Time.After(e.Time) {
+			w.t.Fatalf("after %+v comes %+v", before, e)
+		}
+		seen[e.ID], last[pair] = true, e
+	}
+	for _, c := range changes {
+		if !seen[c.ID.String()] {
+			w.t.Fatalf("nobody was told of %+v", c)
+		}
+	}
+	if len(seen) != len(changes) {
+		w.t.Errorf("%d changes were told, want %d", len(seen), len(changes))
+	}
+}
+
+// plantSessions gives each customer a session that began at from or up to span later, one after the other.
+func (w *world) plantSessions(ids []uuid.UUID, from time.Time, span time.Duration) {
+	w.t.Helper()
+	for low := 0; low < len(ids); low += eventstore.MaxEvents {
+		a := eventstore.Append{Tenant: tenant, ID: uuid.New(), Now: time.Now(), Actor: channel}
+		for i := low; i < min(len(ids), low+eventstore.MaxEvents); i++ {
+			a.Streams = append(a.Streams, eventstore.StreamAppend{Stream: customer.Stream(ids[i]), Version: 1, Events: []eventstore.NewEvent{{
+				Customer: ids[i], OccurredAt: from.Add(span * time.Duration(i) / time.Duration(len(ids))),
+				Payload: customer.SessionOpened{Session: uuid.New(), Initiator: "customer"},
+			}}})
+		}
+		if _, err := w.store.Append(context.WithoutCancel(w.t.Context()), a); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
