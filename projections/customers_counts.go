@@ -62,6 +62,9 @@ type facetValue struct{ facet, value string }
 
 // facets counts the customers of an answer that is known by the values of facets. Values that nobody has are absent.
 func (a *answer) facets(q *question, names []string, associations *association.State) (map[string]map[string]int64, error) {
+	if err := a.loadAll(); err != nil { // a page from the middle needs less
+		return nil, err
+	}
 	out := map[string]map[string]int64{}
 	own := map[int64]facetValue{}
 	for _, name := range names {

@@ -167,6 +167,6 @@ func (p *planner) averaged(op filter.Op, n filter.Decimal) node {
 		if !strings.Contains(string(n), ".") {
 			literal = "bigint"
 		}
-		return fmt.Sprintf("a.rating_sum %s %s::%s * a.rating_count", signs[op], args.bind(string(n)), literal)
+		return fmt.Sprintf("a.rating_count > 0 and a.rating_sum %s %s::%s * a.rating_count", signs[op], args.bind(string(n)), literal)
 	}}))
 }

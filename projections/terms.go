@@ -14,7 +14,7 @@ type termKind byte
 
 const (
 	termName       termKind = 1 // nickname and name together: two characters, and three of Latin letters and digits
-	termExternalID termKind = 2 // two and three characters
+	termExternalID termKind = 2 // three characters; and two, but for Latin letters and digits, any two of which are in many ids
 	termPhone      termKind = 3 // three characters
 )
 
@@ -25,7 +25,7 @@ const termBits = 48
 func inBucket(term int64, bucket int) int64 { return int64(bucket)<<termBits + term }
 
 // needleTerms are the terms, without bucket, that every text of that kind has that contains the needle, which is folded; each once,
-// ascending. There are none for a needle of fewer than two characters, for phones of fewer than three.
+// ascending. There are none for a needle of fewer than two characters, for phones, and for ids of letters and digits, of fewer than three.
 //
 // Where three characters are known to be together, the pairs in them are not asked for: they find nothing less. Of a long needle's terms
 // some are enough, from its beginning to its end: each costs as much as it finds, and the texts are compared in any case.
@@ -36,7 +36,7 @@ func needleTerms(tenant string, kind termKind, needle string) []int64 {
 	for i := range runes {
 		if i+3 <= len(runes) && triple(kind, runes[i:i+3]) {
 			terms = append(terms, h.of(kind, runes[i:i+3]))
-		} else if i+2 <= len(runes) && kind != termPhone && !(i > 0 && triple(kind, runes[i-1:i+2])) {
+		} else if i+2 <= len(runes) && pair(kind, runes[i:i+2]) && !(i > 0 && triple(kind, runes[i-1:i+2])) {
 			terms = append(terms, h.of(kind, runes[i:i+2]))
 		}
 	}
@@ -50,6 +50,18 @@ func needleTerms(tenant string, kind termKind, needle string) []int64 {
 	}
 	slices.Sort(terms)
 	return slices.Compact(terms)
+}
+
+// pair reports whether two characters are a term.
+func pair(kind termKind, window []rune) bool {
+	plain := func(r rune) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' }
+	switch kind {
+	case termPhone:
+		return false
+	case termExternalID:
+		return !plain(window[0]) || !plain(window[1])
+	}
+	return true
 }
 
 // triple reports whether three characters are a term.
@@ -72,7 +84,7 @@ func termsOf(tenant string, r *customerTextRow) []int64 {
 	add := func(kind termKind, folded string) {
 		runes := []rune(folded)
 		for i := range runes {
-			if i+2 <= len(runes) && kind != termPhone {
+			if i+2 <= len(runes) && pair(kind, runes[i:i+2]) {
 				terms = append(terms, h.of(kind, runes[i:i+2]))
 			}
 			if i+3 <= len(runes) && triple(kind, runes[i:i+3]) {

@@ -40,7 +40,7 @@ func TestNeedleTerms(t *testing.T) {
 		{termName, "", 0}, {termName, "王", 0}, {termName, "王小", 1}, {termName, "王小明", 2}, {termName, "李 雷", 2},
 		{termName, "ab", 1}, {termName, "abc", 1}, {termName, "abcd", 2}, {termName, "王ab", 2}, {termName, "王abc", 2}, {termName, "abc王", 2}, {termName, "ab1", 1},
 		{termName, "王王王", 1}, {termName, "🙂🙂", 1},
-		{termExternalID, "a", 0}, {termExternalID, "a-", 1}, {termExternalID, "a-b", 1}, {termExternalID, "wx_9", 2},
+		{termExternalID, "a", 0}, {termExternalID, "ab", 0}, {termExternalID, "a1", 0}, {termExternalID, "王1", 1}, {termExternalID, "王二", 1}, {termExternalID, "a-", 1}, {termExternalID, "a-b", 1}, {termExternalID, "wx_9", 2},
 		{termPhone, "13", 0}, {termPhone, "138", 1}, {termPhone, "1380000", 4}, // 000 is there twice
 		{termPhone, "13912345678", 4}, {termName, "王小明的哥哥", 4}, {termExternalID, "webim-visitor-", 4}, // some of them
 	} {
