@@ -58,6 +58,7 @@ const agentNotes = "Agents get there if the tenant allows them the customer cent
 
 func (s *server) customerOperations() {
 	s.customerListOperations()
+	s.customerGroupsOperation()
 	const tag = "Customers"
 	register(s, operation{id: "create-customer", method: http.MethodPost, path: "/v1/customers", tag: tag, status: http.StatusCreated,
 		summary: "Add a customer", notes: "A repeated request gets the same id and status; the customer is shown as it is now.",

@@ -86,7 +86,7 @@ func (s *server) customers(ctx context.Context, r *request, at string, after Aft
 	if !r.who.Personal && projections.SortsByPersonal(in.Sort) {
 		return nil, domain.Refuse(codeForbidden).At(at + "sort")
 	}
-	served, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, after)
+	served, err := s.serveList(ctx, r.who.Tenant, &query, after)
 	if err != nil {
 		return nil, err
 	}

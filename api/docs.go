@@ -32,6 +32,9 @@ type docsSection struct {
 	Operations []docsOperation
 }
 
+// Anchor is the section's name in addresses, where no space may be.
+func (s docsSection) Anchor() string { return strings.ReplaceAll(s.Name, " ", "-") }
+
 type docsOperation struct {
 	ID, Method, Path, Summary, Text string
 	Parameters                      []docsField

@@ -26,6 +26,10 @@ type Group struct {
 	AgentVisible bool            `json:"agent_visible" doc:"Agents see the group."`
 	Revision     int             `json:"revision" doc:"Counts the rules that the group has had: 1 when it was defined."`
 	Version      int64           `json:"version" doc:"As in the ETag: 1 when it was defined; each change of the group adds to it."`
+	// These are of the read model "groups", which may not know of the last change yet.
+	Members        int64                 `json:"members" doc:"How many customers are in the group now. Exact."`
+	ServedRevision int                   `json:"served_revision" doc:"The revision by which these are members: less than revision until the last rule has looked at everybody, and 0 before the first has."`
+	Filling        *projections.Progress `json:"filling,omitempty" doc:"How many customers a newer rule has looked at, of how many; absent when all is done."`
 }
 
 // GroupInput is what a group is defined with.
@@ -49,7 +53,7 @@ type groupOutput struct {
 	Body     Group
 }
 
-const groupNotes = "Agents see the groups that are visible to them."
+const groupNotes = "Agents see the groups that are visible to them. The answer includes the members' changes up to X-Log-Position."
 
 func (s *server) groupOperations() {
 	const tag = "Groups"
@@ -68,10 +72,24 @@ func (s *server) groupOperations() {
 		errors: []int{http.StatusPreconditionFailed}}, s.deleteGroup)
 	s.groupHistoryOperation()
 	s.groupPreviewOperation()
+	s.groupMembersOperation()
 }
 
-func (s *server) listGroups(ctx context.Context, r *request, _ *struct{ After }) (*struct{ Body List[Group] }, error) {
+type groupsOutput struct {
+	Served
+	Body List[Group]
+}
+
+func (s *server) listGroups(ctx context.Context, r *request, in *struct{ After }) (*groupsOutput, error) {
+	served, err := s.serve(ctx, projections.GroupsName, r.who.Tenant, in.After)
+	if err != nil {
+		return nil, err
+	}
 	state, _, err := s.Catalogues.Groups(ctx, r.who.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	standing, err := s.Groups.Status(ctx, r.who.Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -82,10 +100,10 @@ func (s *server) listGroups(ctx context.Context, r *request, _ *struct{ After })
 	var all []Group
 	for _, g := range state.Sorted() {
 		if seesGroup(r, g) {
-			all = append(all, words.group(g))
+			all = append(all, words.group(g, standing[g.ID]))
 		}
 	}
-	return &struct{ Body List[Group] }{whole(all)}, nil
+	return &groupsOutput{served, whole(all)}, nil
 }
 
 // seesGroup reports whether the caller sees a group.
@@ -123,9 +141,10 @@ func (s *server) showGroups(ctx context.Context, r *request, customers []project
 }
 
 // group shows a group in words.
-func (v *vocabulary) group(g group.Group) Group {
+func (v *vocabulary) group(g group.Group, standing projections.GroupStatus) Group {
 	rule, description := v.tell(g.Rule)
-	return Group{ID: g.ID, Name: g.Name, Rule: rule, Description: description, AgentVisible: g.AgentVisible, Revision: g.Revision, Version: g.Version}
+	return Group{ID: g.ID, Name: g.Name, Rule: rule, Description: description, AgentVisible: g.AgentVisible, Revision: g.Revision, Version: g.Version,
+		Members: standing.Members, ServedRevision: standing.Revision, Filling: standing.Filling}
 }
 
 type oneGroupInput struct {
@@ -134,13 +153,18 @@ type oneGroupInput struct {
 }
 
 type oneGroupOutput struct {
+	Served
 	ETag string `header:"ETag"`
 	Body Group
 }
 
 func (s *server) getGroup(ctx context.Context, r *request, in *oneGroupInput) (*oneGroupOutput, error) {
+	served, err := s.serve(ctx, projections.GroupsName, r.who.Tenant, in.After)
+	if err != nil {
+		return nil, err
+	}
 	g, err := s.group(ctx, r, in.ID)
-	return &oneGroupOutput{ETag: etag(g.Version), Body: g}, err
+	return &oneGroupOutput{Served: served, ETag: etag(g.Version), Body: g}, err
 }
 
 // group is a group as the caller sees it. Refused: NOT_FOUND.
@@ -157,7 +181,11 @@ func (s *server) group(ctx context.Context, r *request, id uuid.UUID) (Group, er
 	if err != nil {
 		return Group{}, err
 	}
-	return words.group(g), nil
+	standing, err := s.Groups.Status(ctx, r.who.Tenant, id)
+	if err != nil {
+		return Group{}, err
+	}
+	return words.group(g, standing[id]), nil
 }
 
 type defineGroupInput struct {

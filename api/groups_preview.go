@@ -71,7 +71,7 @@ func (s *server) previewGroup(ctx context.Context, r *request, in *previewInput)
 	if query.Calendar, err = calendar(&own); err != nil {
 		return nil, err
 	}
-	served, err := s.serve(ctx, projections.CustomersName, r.who.Tenant, in.After)
+	served, err := s.serveGroups(ctx, r.who.Tenant, in.After)
 	if err != nil {
 		return nil, err
 	}

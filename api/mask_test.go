@@ -23,7 +23,7 @@ func TestAnAnalystSeesNothingPersonalAtAnyRoute(t *testing.T) {
 	things := belongings{"customers": wrote.get("customer_id").(string), "sessions": wrote.get("session_id").(string), "associations": "1",
 		"tags": w.admin("POST", "/v1/tags", TagInput{"VIP"}).want(http.StatusCreated).get("id").(string)}
 	things["fields"] = w.sampleField("acme", "Size")
-	things["groups"] = w.sampleGroup("acme", "agent-1", "Gold", things["tags"])
+	things["groups"] = w.admin("POST", "/v1/groups", groupInput("Gold", `{"field":"nickname","op":"starts_with","value":"`+mark+`"}`)).want(http.StatusCreated).get("id").(string)
 	things["views"] = w.sampleView("acme", "agent-1", "Gold", things["tags"])
 	customer, session := "/v1/customers/"+things["customers"], "/v1/sessions/"+things["sessions"]
 	w.admin("POST", session+"/accept", AcceptInput{"agent-1"}).want(http.StatusOK)
@@ -34,6 +34,8 @@ func TestAnAnalystSeesNothingPersonalAtAnyRoute(t *testing.T) {
 	w.admin("POST", session+"/rating", RatingInput{Score: 1, Reasons: []string{mark}, Comment: mark}).want(http.StatusOK)
 	w.admin("PUT", customer+"/blacklist", BlacklistInput{Reason: mark, EndSession: true}).want(http.StatusOK)
 	w.seen(w.channel(write("m2", map[string]any{"id": "m2", "kind": "text", "text": mark})).want(http.StatusOK).position()) // is suppressed
+
+	w.filled("acme", things["groups"])
 
 	shows := func(as string, r route) bool {
 		t.Helper()
@@ -47,7 +49,7 @@ func TestAnAnalystSeesNothingPersonalAtAnyRoute(t *testing.T) {
 		if shows("acme/analyst", r) {
 			t.Errorf("an analyst sees personal data at %s", r)
 		}
-		personal := slices.Contains([]string{"customers", "sessions", "blacklist", "events"}, strings.Split(r.Path, "/")[2])
+		personal := slices.Contains([]string{"customers", "sessions", "blacklist", "events", "groups"}, strings.Split(r.Path, "/")[2])
 		if seen := shows("acme/admin", r); seen != personal { // else nothing is proven
 			t.Errorf("an admin sees personal data at %s: %v", r, seen)
 		}

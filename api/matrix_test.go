@@ -64,6 +64,8 @@ var matrix = map[string][5]string{
 	"PATCH /v1/groups/{id}":                                {all, no, no, no, no},
 	"DELETE /v1/groups/{id}":                               {all, no, no, no, no},
 	"GET /v1/groups/{id}/history":                          {all, no, no, no, no},
+	"GET /v1/groups/{id}/members":                          {all, ownIf, all, no, no},
+	"GET /v1/customers/{id}/groups":                        {all, ownIf, all, no, no}, // why in words; masked as the rule is
 	"GET /v1/views":                                        {all, ownIf, all, no, no}, // those that are shared, and the own ones
 	"GET /v1/views/{id}":                                   {all, ownIf, all, no, no},
 	"POST /v1/views":                                       {all, ownIf, no, no, no},
@@ -239,6 +241,9 @@ func (m attempt) getsNothingOfOthers() {
 		hidden = hidden || answer.status == http.StatusConflict && answer.problem().Code == "SESSION_TAKEN"
 	}
 	if m.route.OperationID == "list-customer-sessions" { // a customer without own sessions has none to show
+		hidden = hidden || answer.status == http.StatusOK && answer.get("items.0") == nil
+	}
+	if m.route.OperationID == "list-group-members" { // a group without own customers has none to show
 		hidden = hidden || answer.status == http.StatusOK && answer.get("items.0") == nil
 	}
 	if !hidden {

@@ -30,10 +30,11 @@ import (
 type Config struct {
 	Store  *eventstore.Store
 	Center *commands.Center
-	// Projector tells how far the read models are; Catalogues, Customers and Sessions ask them.
+	// Projector tells how far the read models are; Catalogues, Customers, Groups and Sessions ask them.
 	Projector  *projector.Projector
 	Catalogues *projections.Catalogues
 	Customers  *projections.Customers
+	Groups     *projections.Groups
 	Sessions   *projections.Sessions
 	Tokens     *access.Tokens
 	Answers    *access.Answers

@@ -149,9 +149,10 @@ func (w *world) on(pool *pgxpool.Pool, o options, log *slog.Logger) {
 	}
 	w.tokens = access.NewTokens(pool, tokenClock, store.Secret)
 	catalogues := projections.NewCatalogues(store)
+	groups := projections.NewGroups(store, p, catalogues)
 	w.handler, w.core = build(Config{
 		Store: store, Center: w.center, Projector: p, Catalogues: catalogues, Channels: ingest.NewHandler(w.center),
-		Customers: projections.NewCustomers(store, p, catalogues).WithClock(w.clock), Sessions: projections.NewSessions(store, p),
+		Customers: projections.NewCustomers(store, p, catalogues).WithClock(w.clock).WithGroups(groups), Groups: groups, Sessions: projections.NewSessions(store, p),
 		Tokens: w.tokens, Answers: access.NewAnswers(pool, time.Now), Checks: o.checks, Now: w.clock, Log: log,
 		Background: func(work func(context.Context)) { running.Go(func() { work(ctx) }) },
 	})
@@ -445,10 +446,10 @@ func (w *world) session(as, externalID, text string) (customer, session string) 
 	return r.get("customer_id").(string), r.get("session_id").(string)
 }
 
-// seen waits until both lists show acme's and other's log up to a position.
+// seen waits until all lists show acme's and other's log up to a position.
 func (w *world) seen(position int64) {
 	w.t.Helper()
-	for _, model := range []string{projections.CustomersName, projections.SessionsName} {
+	for _, model := range []string{projections.CustomersName, projections.SessionsName, projections.GroupsName} {
 		for _, tenant := range []string{"acme", "other"} {
 			head, err := w.store.Head(w.t.Context(), tenant)
 			if err != nil {

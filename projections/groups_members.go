@@ -138,11 +138,11 @@ func (g *Groups) sets(ctx context.Context) (groupFacets, error) {
 	}, nil
 }
 
-// Status tells how all groups of a tenant stand. One that was defined this moment may be missing.
-func (g *Groups) Status(ctx context.Context, tenant string) (map[uuid.UUID]GroupStatus, error) {
+// Status tells how groups of a tenant stand: these, or all if none is named. One that was defined this moment may be missing.
+func (g *Groups) Status(ctx context.Context, tenant string, only ...uuid.UUID) (map[uuid.UUID]GroupStatus, error) {
 	all := map[uuid.UUID]GroupStatus{}
 	err := g.snapshot(ctx, func(tx pgx.Tx, schema string) error {
-		rules, err := servedRules(ctx, tx, schema, tenant, nil)
+		rules, err := servedRules(ctx, tx, schema, tenant, only)
 		if err != nil || len(rules) == 0 {
 			return err
 		}

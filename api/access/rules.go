@@ -40,6 +40,7 @@ var rules = map[string]reach{
 	"tag-customer":           {Admin: All, Agent: Own},
 	"untag-customer":         {Admin: All, Agent: Own},
 	"request-callback":       {Admin: All, Agent: Own},
+	"list-customer-groups":   {Admin: All, Agent: Own, Analyst: All},
 	"list-customer-sessions": {Admin: All, Agent: Own, Analyst: All},
 	"get-transcript":         {Admin: All, Agent: Own, Analyst: All},
 
@@ -85,6 +86,8 @@ var rules = map[string]reach{
 	"delete-group":  {Admin: All},
 	"preview-group": {Admin: All},
 	"group-history": {Admin: All},
+	// Who is in a group is who of the customers that the caller reaches is in it.
+	"list-group-members": {Admin: All, Agent: Own, Analyst: All},
 
 	// Of views everybody has the own ones and the shared ones; admins may change the shared ones, and delete every one.
 	"list-views":  {Admin: All, Agent: Own, Analyst: All},
