@@ -28,6 +28,8 @@ const (
 	groupsMaxAge   = 7 * 24 * time.Hour
 	groupsMaxBytes = 1 << 30
 	groupsPage     = 500
+	// groupsPages is how many pages of one tenant are published before the others have their turn.
+	groupsPages = 8
 )
 
 // groupPublisher tells subscribers who enters and leaves groups: each change as `entered` or `left` on cc.groups.<tenant>.<group>, at least
@@ -40,6 +42,7 @@ type groupPublisher struct {
 	js       jetstream.JetStream
 	groups   *projections.Groups
 	replicas int
+	page     int // changes at once
 	sweep    time.Duration
 	log      *slog.Logger
 
@@ -48,13 +51,13 @@ type groupPublisher struct {
 }
 
 func newGroupPublisher(c Config) (*groupPublisher, error) {
-	js, err := jetstream.New(c.NATS, jetstream.WithPublishAsyncMaxPending(groupsPage))
+	js, err := jetstream.New(c.NATS, jetstream.WithPublishAsyncMaxPending(groupsPage), jetstream.WithPublishAsyncTimeout(sendPatience))
 	if err != nil {
 		return nil, fmt.Errorf("policies: %w", err)
 	}
 	return &groupPublisher{
 		pool: c.Store.Pool(), js: js, groups: projections.NewGroups(c.Store, c.Builds, projections.NewCatalogues(c.Store)),
-		replicas: c.Replicas, sweep: c.Sweep, log: c.Log,
+		replicas: c.Replicas, page: groupsPage, sweep: c.Sweep, log: c.Log,
 	}, nil
 }
 
@@ -68,8 +71,10 @@ func (p *groupPublisher) work(ctx context.Context, partition int) error {
 	var complained time.Time
 	pause := p.sweep
 	for ctx.Err() == nil {
-		err := p.round(ctx, partition)
+		more, err := p.round(ctx, partition)
 		switch {
+		case err == nil && more:
+			continue
 		case err == nil:
 			pause = p.sweep
 		case ctx.Err() == nil:
@@ -84,26 +89,29 @@ func (p *groupPublisher) work(ctx context.Context, partition int) error {
 	return nil
 }
 
-// round publishes what there is.
-func (p *groupPublisher) round(ctx context.Context, partition int) error {
+// round publishes what there is, but no more than some pages of each tenant. It reports whether there may be more.
+func (p *groupPublisher) round(ctx context.Context, partition int) (more bool, err error) {
 	tenants, err := p.groups.WithChanges(ctx)
 	if errors.Is(err, projector.ErrNotBuilt) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	var failed error
 	for _, tenant := range tenants {
 		if partitionOf(tenant) != partition {
 			continue
 		}
-		for more := true; more && err == nil; {
-			more, err = p.step(ctx, tenant)
+		again := true
+		for page := 0; again && page < groupsPages; page++ {
+			if again, err = p.step(ctx, tenant); err != nil {
+				failed, again = errors.Join(failed, err), false
+			}
 		}
-		failed, err = errors.Join(failed, err), nil
+		more = more || again
 	}
-	return failed
+	return more, failed
 }
 
 // step publishes the next changes of a tenant and moves the cursor behind them. It reports whether there may be more.
@@ -112,14 +120,14 @@ func (p *groupPublisher) step(ctx context.Context, tenant string) (more bool, er
 	if err != nil {
 		return false, err
 	}
-	changes, behind, err := p.groups.ChangesAfter(ctx, tenant, at, groupsPage)
+	changes, behind, err := p.groups.ChangesAfter(ctx, tenant, at, p.page)
 	if err != nil {
 		return false, err
 	}
 	if err := p.publish(ctx, tenant, changes); err != nil {
 		return false, err
 	}
-	return len(changes) == groupsPage, p.move(ctx, tenant, at, behind)
+	return len(changes) == p.page, p.move(ctx, tenant, at, behind)
 }
 
 // cursor reads how far a tenant's changes have been published.

@@ -145,6 +145,50 @@ func TestSubscribersAreToldOfGroups(t *testing.T) {
 	}
 }
 
+// A tenant with much to tell does not hold up the others.
+func TestTenantsTakeTurnsToTellOfGroups(t *testing.T) {
+	other := "other" // of the same partition
+	for i := 0; partitionOf(other) != partitionOf(tenant); i++ {
+		other = fmt.Sprint("other-", i)
+	}
+	w := newWorld(t, other)
+	w.project()
+	w.group("all", `{"field":"name","op":"contains","value":"a"}`)
+	for i := range 2 * groupsPages {
+		w.rename(w.customer(fmt.Sprintf("v%d", i)), "a")
+	}
+	by := commands.By{Tenant: other, Actor: admin}
+	group := w.mustOn(w.center, by, commands.DefineGroup{Name: "all", Rule: json.RawMessage(`{"field":"session_count","op":"eq","value":0}`)}).Group
+	last := w.mustOn(w.center, by, commands.CreateCustomer{Association: 1, ExternalID: "one"})
+	w.projected(projections.GroupsName)
+	if _, fresh, err := w.projector.WaitFor(t.Context(), projections.GroupsName, other, last.Position, patience); err != nil || !fresh {
+		t.Fatalf("the other tenant's groups: %v", err)
+	}
+	p := w.runner().groups
+	p.page = 1
+	if more, err := p.round(t.Context(), partitionOf(tenant)); err != nil || !more {
+		t.Fatalf("a round: more %v, %v", more, err)
+	}
+	stream, err := w.js.Stream(t.Context(), StreamGroups)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.GetLastMsgForSubject(t.Context(), GroupSubject(other, group)); err != nil {
+		t.Errorf("the other tenant's change: %v", err)
+	}
+	if told := stream.CachedInfo().State.Msgs; told != groupsPages+1 {
+		t.Errorf("%d were told in a round", told)
+	}
+	for more := true; more; {
+		if more, err = p.round(t.Context(), partitionOf(tenant)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info, err := stream.Info(t.Context()); err != nil || info.State.Msgs != 2*groupsPages+1 {
+		t.Errorf("%d were told in the end, %v", info.State.Msgs, err)
+	}
+}
+
 // Publishers come and go between publishing and noting it, two at once, and the read model is rebuilt and switched: nothing is left out,
 // and what is repeated has the id it had.
 func TestNoChangeOfAGroupIsLeftOut(t *testing.T) {
