@@ -103,7 +103,7 @@ func (s *server) autoMessageOperations() {
 	s.recipientOperations()
 }
 
-// told shows an auto message.
+// autoMessage shows an auto message.
 func (v *vocabulary) autoMessage(m automessage.Message, counts projections.AutoMessageCounts, listed int) AutoMessage {
 	shown := AutoMessage{
 		ID: m.ID, Name: m.Name, Text: m.Text, Audience: AutoMessageAudience{Groups: m.Audience.Groups, Listed: listed}, Rate: m.Rate,
@@ -138,11 +138,11 @@ func (s *server) autoMessages(ctx context.Context, r *request, wanted func(autom
 	}
 	var all []AutoMessage
 	for _, m := range wanted(state) {
-		list, err := s.Catalogues.AutoMessageList(ctx, r.who.Tenant, m.ID)
+		listed, err := s.Catalogues.AutoMessageListed(ctx, r.who.Tenant, m.ID)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, words.autoMessage(m, counts[m.ID], list.Len()))
+		all = append(all, words.autoMessage(m, counts[m.ID], listed))
 	}
 	return all, nil
 }
@@ -181,7 +181,10 @@ func (s *server) getAutoMessage(ctx context.Context, r *request, in *oneAutoMess
 	if err != nil {
 		return nil, err
 	}
-	return &oneAutoMessageOutput{Served: served, ETag: etag(m.Version), Body: m}, s.countAudience(ctx, r, &m)
+	if err := s.countAudience(ctx, r, &m); err != nil {
+		return nil, err
+	}
+	return &oneAutoMessageOutput{Served: served, ETag: etag(m.Version), Body: m}, nil
 }
 
 // autoMessage is one auto message. Refused: NOT_FOUND.

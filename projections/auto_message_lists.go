@@ -8,8 +8,8 @@ import (
 	"customercenter/domain/automessage"
 )
 
-// AutoMessageList is who was put on the list of an auto message by hand.
-func (c *Catalogues) AutoMessageList(ctx context.Context, tenant string, autoMessage uuid.UUID) (automessage.List, error) {
-	list, _, err := read[automessage.List](ctx, c, tenant, automessage.ListStream(autoMessage))
-	return list, err
+// AutoMessageListed is how many customers were put on the list of an auto message by hand.
+func (c *Catalogues) AutoMessageListed(ctx context.Context, tenant string, autoMessage uuid.UUID) (int, error) {
+	list, _, err := read[automessage.ListSize](ctx, c, tenant, automessage.ListStream(autoMessage))
+	return list.Customers, err
 }

@@ -133,8 +133,10 @@ func (f *autoMessagesFold) Apply(e *eventstore.Decoded) error {
 		counts.Sent--
 		counts.Withheld++
 	case automessage.Delivered:
+		row.wentOut(counts)
 		row.delivered(counts, at)
 	case automessage.Read:
+		row.wentOut(counts)
 		row.ReadAt = &at
 		counts.Read++
 		row.delivered(counts, at)
@@ -143,6 +145,16 @@ func (f *autoMessagesFold) Apply(e *eventstore.Decoded) error {
 		counts.Replied++
 	}
 	return nil
+}
+
+// wentOut notes that the channel has the message. One that was withheld when it had gone out already, as after a crash, was sent after all.
+func (r *autoMessageRecipientRow) wentOut(counts *AutoMessageCounts) {
+	if r.Code == "" {
+		return
+	}
+	r.Code = ""
+	counts.Withheld--
+	counts.Sent++
 }
 
 // delivered notes that the message had arrived by an instant. What was read had arrived, whether or not the channel says so.

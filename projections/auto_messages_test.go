@@ -106,6 +106,15 @@ func TestAutoMessagesAreCounted(t *testing.T) {
 	if err != nil || len(had) != 1 || !had[people[0].ID] {
 		t.Errorf("had the other: %v, %v", had, err)
 	}
+
+	m.Append(streams[4], people[4].ID, delivered) // it had gone out all the same
+	m.sync(projections.AutoMessagesName)
+	if got, want := m.autoMessageCounts(one), (projections.AutoMessageCounts{Sent: 6, Delivered: 4, Read: 2, Replied: 1}); got != want {
+		t.Errorf("after a late report counted %+v, want %+v", got, want)
+	}
+	if r := m.recipients(one, "", 2).Items[1]; r.CustomerID != people[4].ID || r.Code != "" || r.DeliveredAt == nil {
+		t.Errorf("after a late report the recipient is %+v", r)
+	}
 }
 
 // A rebuild, and folding a customer anew, give the same rows and counts.

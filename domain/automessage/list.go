@@ -23,9 +23,6 @@ type List struct {
 	has map[uuid.UUID]struct{}
 }
 
-// Len is how many customers are on the list.
-func (l *List) Len() int { return len(l.has) }
-
 // Clone returns a copy that shares nothing that Apply changes.
 func (l *List) Clone() List { return List{has: maps.Clone(l.has)} }
 
@@ -40,6 +37,19 @@ func (l *List) Apply(e domain.Event, _ time.Time) {
 	}
 	for _, id := range added.Customers {
 		l.has[id] = struct{}{}
+	}
+}
+
+// ListSize is how many customers are on a list. It is for those who need not know which: a list has many, and there may be many lists.
+type ListSize struct{ Customers int }
+
+// Clone returns a copy.
+func (l *ListSize) Clone() ListSize { return *l }
+
+// Apply folds one event, given by value: List.Add puts nobody on a list who is on it. Events of other aggregates are ignored.
+func (l *ListSize) Apply(e domain.Event, _ time.Time) {
+	if added, ok := e.(RecipientsAdded); ok {
+		l.Customers += len(added.Customers)
 	}
 }
 

@@ -76,9 +76,9 @@ func (r *Recipient) Apply(e domain.Event, at time.Time) {
 	case Withheld:
 		r.Withheld = true
 	case Delivered:
-		r.Delivered = true
+		r.Delivered, r.Withheld = true, false // it went out after all
 	case Read:
-		r.Read = true
+		r.Read, r.Withheld = true, false
 	case Replied:
 		r.Replied = true
 	}

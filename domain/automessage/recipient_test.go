@@ -52,6 +52,8 @@ func TestRecipients(t *testing.T) {
 		{Name: "write before it", Given: given{sent}, When: reply(0)},
 		{Name: "reply twice", Given: given{sent, replied}, When: reply(time.Hour)},
 		{Name: "reply to what was withheld", Given: given{sent, withheld}, When: reply(time.Hour)},
+		{Name: "reply to what was said to be withheld, but arrived", Given: given{sent, withheld, delivered}, When: reply(time.Hour), Then: events{replied}},
+		{Name: "reply to what was said to be withheld, but was read", Given: given{sent, withheld, wasRead}, When: reply(time.Hour), Then: events{replied}},
 		{Name: "reply to what was not sent", When: reply(time.Hour)},
 	})
 }
@@ -99,6 +101,9 @@ func TestLists(t *testing.T) {
 	var full given
 	for from := 0; from < automessage.MaxListed; from += automessage.MaxAdded {
 		full = append(full, added(many(from, automessage.MaxAdded)...))
+	}
+	if size := domaintest.Fold[automessage.ListSize](full...); size.Customers != automessage.MaxListed {
+		t.Errorf("a full list has %d customers", size.Customers)
 	}
 	domaintest.Run(t, []testCase{
 		{Name: "add", When: put(vip, gold), Then: events{added(vip, gold)}},
