@@ -38,7 +38,7 @@ func (a *attempt) recipient(ctx context.Context, id uuid.UUID, decide func(*auto
 // there is not looked at.
 func withheld(who *customerEntity, a *attempt) string {
 	switch {
-	case !who.state.Exists:
+	case !who.state.Exists, who.state.ExternalID == "": // without one the customer's key is gone
 		return domain.CodeNotFound
 	case !automessage.Reaches(who.state.Channel):
 		return domain.CodeChannelNotReached

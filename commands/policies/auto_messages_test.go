@@ -332,14 +332,18 @@ func TestTwoSendersAtOnce(t *testing.T) {
 func TestWithheld(t *testing.T) {
 	w := newWorld(t)
 	w.must(admin, commands.RegisterAssociation{Channel: "web", Account: "site", Name: "官网"})
-	fine, listed := w.customer("fine"), w.customer("listed")
+	fine, listed, erased := w.customer("fine"), w.customer("listed"), w.customer("erased")
 	gone := w.must(admin, commands.CreateCustomer{Association: 2, ExternalID: "gone"}).Customer
-	id := w.campaign("late", commands.Audience{Customers: []uuid.UUID{fine, listed, gone}})
-	if done := w.must(admin, commands.SendAutoMessage{AutoMessage: id, Customers: []uuid.UUID{fine, listed, gone}}); done.Recipients != 3 {
+	all := []uuid.UUID{fine, listed, erased, gone}
+	id := w.campaign("late", commands.Audience{Customers: all})
+	if done := w.must(admin, commands.SendAutoMessage{AutoMessage: id, Customers: all}); done.Recipients != len(all) {
 		t.Fatalf("sent to %d", done.Recipients)
 	}
 	w.must(admin, commands.BlacklistCustomer{Customer: listed, Reason: "骚扰"})
 	w.must(admin, commands.RemoveAssociation{Association: 2})
+	if _, err := w.store.Pool().Exec(t.Context(), `delete from customer_keys where tenant = $1 and customer = $2`, tenant, erased); err != nil {
+		t.Fatal(err)
+	}
 	w.must(admin, commands.StopAutoMessage{AutoMessage: id})
 	w.must(admin, commands.DeleteAutoMessage{AutoMessage: id}) // what was sent goes out all the same
 	for range 2 {                                              // as after a crash
@@ -359,7 +363,7 @@ func TestWithheld(t *testing.T) {
 			codes[d.Customer] = append(codes[d.Customer], withheld.Code)
 		}
 	}
-	if len(codes) != 2 || !slices.Equal(codes[listed], []string{domain.CodeCustomerBlacklisted}) || !slices.Equal(codes[gone], []string{domain.CodeAssociationGone}) {
+	if len(codes) != 3 || !slices.Equal(codes[erased], []string{domain.CodeNotFound}) || !slices.Equal(codes[listed], []string{domain.CodeCustomerBlacklisted}) || !slices.Equal(codes[gone], []string{domain.CodeAssociationGone}) {
 		t.Errorf("withheld: %v", codes)
 	}
 }

@@ -89,8 +89,12 @@ func (p *groupPublisher) work(ctx context.Context, partition int) error {
 	return nil
 }
 
-// round publishes what there is, but no more than some pages of each tenant. It reports whether there may be more.
+// round publishes what there is, but no more than some pages of each tenant. It reports whether there may be more. The stream is there
+// from the first round on, so that subscribers can listen before anything has changed.
 func (p *groupPublisher) round(ctx context.Context, partition int) (more bool, err error) {
+	if err := p.ensure(ctx); err != nil {
+		return false, err
+	}
 	tenants, err := p.groups.WithChanges(ctx)
 	if errors.Is(err, projector.ErrNotBuilt) {
 		return false, nil

@@ -25,6 +25,9 @@ func (w *world) told() (all []groupEvent) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	if info.State.Msgs == 0 {
+		return nil
+	}
 	for sequence := info.State.FirstSeq; sequence <= info.State.LastSeq; sequence++ {
 		m, err := stream.GetMsg(w.t.Context(), sequence)
 		if err != nil {
@@ -99,6 +102,10 @@ func TestSubscribersAreToldOfGroups(t *testing.T) {
 	w.project()
 	runner := w.runner()
 	w.start(runner)
+	w.until("there is no stream to listen to", func() bool {
+		_, err := w.js.Stream(t.Context(), StreamGroups)
+		return err == nil
+	})
 	first := w.customer("v1")
 	id := w.group("VIP", `{"field":"name","op":"eq","value":"vip"}`)
 	w.rename(first, "vip")
