@@ -265,13 +265,16 @@ func (f *groupsFold) Forget(id uuid.UUID, events []eventstore.Decoded) error {
 	}
 	kept := map[int64]int64{}
 	if row, found := f.subjects.Peek(id); found {
-		p, err := f.person(row)
-		if err != nil {
-			return err
+		// What the rows say of the customer may be just what is wrong, so none of it is asked which sets there are to leave.
+		for _, e := range f.book.epochs {
+			for _, group := range e.affected {
+				f.bits.Clear(groupFacet(group, e.number), row.Ordinal)
+			}
 		}
-		f.unset(p)
-		for n := range p.changes {
-			f.changes.Delete(changeKey(id, n+1))
+		if standing, found := f.standings.Peek(id); found {
+			for n := range standing.Changes {
+				f.changes.Delete(changeKey(id, n+1))
+			}
 		}
 		kept[row.CreatedPosition] = row.Ordinal
 		f.subjects.Delete(id)

@@ -46,13 +46,14 @@ func (g *Groups) ChangesAfter(ctx context.Context, tenant string, after ChangesC
 	err = pgx.BeginTxFunc(ctx, g.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		var written int64
 		var clock time.Time
-		var filling bool
+		var pending bool // something that happened before the clock may be found later: a rule is being filled, or a customer is parked
 		rows, err := tx.Query(ctx, in(build.Schema, `select s.written, c.clock, exists (select from $.group_rule r where r.tenant = $1 and r.served <> r.epoch)
+			or exists (select from parked_customers k where k.build = $2 and k.tenant = $1)
 			from $.group_state s join projection_checkpoints c on c.build = $2 and c.tenant = s.tenant where s.tenant = $1`), tenant, build.ID)
 		if err != nil {
 			return err
 		}
-		if _, err := pgx.ForEachRow(rows, []any{&written, &clock, &filling}, func() error { return nil }); err != nil {
+		if _, err := pgx.ForEachRow(rows, []any{&written, &clock, &pending}, func() error { return nil }); err != nil {
 			return err
 		}
 		if behind.Build != build.ID {
@@ -67,7 +68,7 @@ func (g *Groups) ChangesAfter(ctx context.Context, tenant string, after ChangesC
 		changes, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (GroupChange, error) { return scanGroupChange(row, &behind.Written) })
 		if err == nil && len(changes) < limit {
 			behind.Written = written
-			if clock = clock.UTC(); !filling && clock.After(behind.SafeAt) {
+			if clock = clock.UTC(); !pending && clock.After(behind.SafeAt) {
 				behind.SafeAt = clock // what comes from now on happened later
 			}
 		}
@@ -106,6 +107,7 @@ func (g *Groups) WithChanges(ctx context.Context) ([]string, error) {
 		join projection_checkpoints c on c.build = $1 and c.tenant = s.tenant
 		left join group_publications p on p.tenant = s.tenant
 		where s.written > coalesce(case when p.build = $1 then p.written end, 0) or s.written > 0 and c.clock > p.safe_at + interval '1 minute'
+			and not exists (select from parked_customers k where k.build = $1 and k.tenant = s.tenant)
 		order by s.tenant`), build.ID)
 	if err != nil {
 		return nil, fmt.Errorf("projections: changes of groups: %w", err)

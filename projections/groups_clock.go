@@ -123,12 +123,18 @@ func earliestDue(ctx context.Context, from projector.Reader) (time.Time, error) 
 }
 
 // Tend implements projector.Timed.
-func (f *groupsFold) Tend() error {
-	for _, id := range f.work.timers {
-		err := f.bring(id, func(p *groupPerson) (int, time.Time) { return p.epoch, f.bound(p.epoch, f.work.until) })
-		if err != nil {
-			return err
+func (f *groupsFold) Tend(one func(customer uuid.UUID, do func() error) bool) error {
+	bring := func(id uuid.UUID, where func(*groupPerson) (int, time.Time)) {
+		if one(id, func() error { return f.bring(id, where) }) {
+			return
 		}
+		// Without a row that falls due nobody looks for the customer again. When parked customers are folded anew, it is made anew.
+		if standing, found := f.standings.Edit(id); found {
+			standing.DueAt = nil
+		}
+	}
+	for _, id := range f.work.timers {
+		bring(id, func(p *groupPerson) (int, time.Time) { return p.epoch, f.bound(p.epoch, f.work.until) })
 	}
 	if len(f.work.timers) > 0 {
 		return nil
@@ -140,9 +146,7 @@ func (f *groupsFold) Tend() error {
 	target := f.state().Target
 	at := f.book.at(target).at
 	for _, id := range f.work.fill {
-		if err := f.bring(id, func(*groupPerson) (int, time.Time) { return target, at }); err != nil {
-			return err
-		}
+		bring(id, func(*groupPerson) (int, time.Time) { return target, at })
 	}
 	if state := f.editState(); f.work.last {
 		state.Base, state.Cursor = target, 0

@@ -25,8 +25,10 @@ type Timed interface {
 	// Gather looks for rows to be changed, at most limit, and touches them. What falls due after until must be left alone. If none is
 	// found, next is when it may be worth looking again; zero: not before an event comes.
 	Gather(ctx context.Context, from Reader, until time.Time, limit int) (found bool, next time.Time, err error)
-	// Tend changes what Gather has found. An error must not hold personal data; nothing is written then, and it is tried again.
-	Tend() error
+	// Tend changes what Gather has found. What concerns one customer alone it has one do. If that fails or panics, all of it is undone, the
+	// customer is parked, and the answer is false: Tend then sees to it that Gather does not find the customer again. Any other error has
+	// nothing written, and it is tried again. No error may hold personal data.
+	Tend(one func(customer uuid.UUID, do func() error) bool) error
 	// Settle brings a customer, who was folded anew up to the checkpoint, to where all others are by its clock.
 	Settle(customer uuid.UUID, clock time.Time) error
 }
@@ -191,18 +193,35 @@ func (f *feeder) tendRows(fold Timed) (err error) {
 			err = fmt.Errorf("panic of type %T", p) // its text may quote a value
 		}
 	}()
-	return fold.Tend()
+	return fold.Tend(f.tendOne)
+}
+
+// parkedByClock stands where the type of an event would, of a customer who was parked although nothing happened to them.
+const parkedByClock = "clock"
+
+// tendOne does what concerns one customer, or nothing of it: then the customer is parked, and nobody else suffers.
+func (f *feeder) tendOne(id uuid.UUID, do func() error) bool {
+	err := f.wholly(do)
+	if err == nil {
+		return true
+	}
+	if _, parked := f.parked[id]; !parked {
+		f.parking = append(f.parking, parking{id, f.position, parkedByClock, err.Error()})
+		f.parked[id] = struct{}{}
+	}
+	return false
 }
 
 // moveClock writes the changed rows with the clock of the checkpoint, which may stay where it is, and where it is going.
 func (f *feeder) moveClock(ctx context.Context, to, goal time.Time) error {
 	batch := &pgx.Batch{}
 	batch.Queue(`select projection_tend($1, $2, $3, $4, $5, $6)`, f.build.ID, f.tenant, f.position, f.revision, to, goal)
+	f.queueParking(batch)
 	if err := f.write(ctx, batch); err != nil {
 		return err
 	}
 	f.revision++
-	f.clock = to
+	f.clock, f.parking = to, nil
 	return nil
 }
 

@@ -259,7 +259,12 @@ func (f *feeder) foldIn(ctx context.Context, s stretch) (stop string, err error)
 }
 
 // applyOne applies an event, or nothing of it.
-func (f *feeder) applyOne(e *eventstore.Decoded) (err error) {
+func (f *feeder) applyOne(e *eventstore.Decoded) error {
+	return f.wholly(func() error { return f.fold.Apply(e) })
+}
+
+// wholly changes rows, or none if that fails or panics.
+func (f *feeder) wholly(do func() error) (err error) {
 	for _, t := range f.tables {
 		t.begin()
 	}
@@ -273,7 +278,7 @@ func (f *feeder) applyOne(e *eventstore.Decoded) (err error) {
 			}
 		}
 	}()
-	return f.fold.Apply(e)
+	return do()
 }
 
 // database is a pool or a transaction.
@@ -314,10 +319,7 @@ func (f *feeder) flush(ctx context.Context, stop string) error {
 		reason = &stop
 	}
 	batch.Queue(`select projection_advance($1, $2, $3, $4, $5, $6)`, f.build.ID, f.tenant, f.position, f.revision, f.to, reason)
-	for _, p := range f.parking {
-		batch.Queue(`insert into parked_customers (build, tenant, customer, position, type, reason) values ($1, $2, $3, $4, $5, $6)`,
-			f.build.ID, f.tenant, p.customer, p.position, p.kind, p.reason)
-	}
+	f.queueParking(batch)
 	if err := f.write(ctx, batch); err != nil {
 		return err
 	}
@@ -325,6 +327,13 @@ func (f *feeder) flush(ctx context.Context, stop string) error {
 	f.parking = nil
 	f.committed(f.tenant, f.position)
 	return nil
+}
+
+func (f *feeder) queueParking(batch *pgx.Batch) {
+	for _, p := range f.parking {
+		batch.Queue(`insert into parked_customers (build, tenant, customer, position, type, reason) values ($1, $2, $3, $4, $5, $6)`,
+			f.build.ID, f.tenant, p.customer, p.position, p.kind, p.reason)
+	}
 }
 
 // write runs the statements that move the checkpoint, and writes the changed rows, in one transaction: as one pipelined round trip, or by COPY.

@@ -52,7 +52,8 @@ func (p *Projector) Status(ctx context.Context) ([]Status, error) {
 	return status, nil
 }
 
-// Parked is a customer of whom a build passes over the events, and the event that could not be applied.
+// Parked is a customer of whom a build passes over the events, and the event that could not be applied. Its type is "clock" where it was no
+// event but the passing of time, or a change that concerns everybody: the position is where the log was then.
 type Parked struct {
 	Projection string    `json:"projection"`
 	Build      int64     `json:"build"`
