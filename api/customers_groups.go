@@ -29,7 +29,7 @@ type GroupEvidence struct {
 
 func (s *server) customerGroupsOperation() {
 	register(s, operation{id: "list-customer-groups", method: http.MethodGet, path: "/v1/customers/{id}/groups", tag: "Customers",
-		summary: "List a customer's groups, and why the customer is in them", notes: agentNotes + " They are told of the groups that are visible to them."},
+		summary: "List a customer's groups, and why the customer is in them", notes: "The kind of a cause is `event` (of the customer), `clock` (time passed) or `rule` (it changed, or what it means). " + agentNotes + " They are told of the groups that are visible to them."},
 		s.listCustomerGroups)
 }
 

@@ -25,7 +25,7 @@ type GroupMember struct {
 func (s *server) groupMembersOperation() {
 	register(s, operation{id: "list-group-members", method: http.MethodGet, path: "/v1/groups/{id}/members", tag: "Groups",
 		summary: "List who is in a group, the newest customers first",
-		notes: "By the rule that is served: while a new one is being filled, by the one before. Other orders, and conditions besides, are those of " +
+		notes: "By the rule that is served: while a new one is being filled, by the one before. The kind of a cause is `event` (of the customer), `clock` (time passed) or `rule` (it changed, or what it means). Other orders, and conditions besides, are those of " +
 			"the customer list, with a filter by `groups`. " + agentNotes}, s.listGroupMembers)
 }
 

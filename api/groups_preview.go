@@ -71,7 +71,7 @@ func (s *server) previewGroup(ctx context.Context, r *request, in *previewInput)
 	if query.Calendar, err = calendar(&own); err != nil {
 		return nil, err
 	}
-	served, err := s.serveGroups(ctx, r.who.Tenant, in.After)
+	served, err := s.servePreview(ctx, r.who.Tenant, in)
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +87,14 @@ func (s *server) previewGroup(ctx context.Context, r *request, in *previewInput)
 		}
 	}
 	return out, s.moves(ctx, r, query, in.Body.GroupID, &out.Body)
+}
+
+// servePreview is serve for a preview, which looks at who is in a group only if there is one.
+func (s *server) servePreview(ctx context.Context, tenant string, in *previewInput) (Served, error) {
+	if in.Body.GroupID != nil {
+		return s.serveGroups(ctx, tenant, in.After)
+	}
+	return s.serve(ctx, projections.CustomersName, tenant, in.After)
 }
 
 // moves counts who would enter and leave the group; of one that is not there yet, everybody enters.
