@@ -40,7 +40,7 @@ type answer struct {
 // What is found out in which order: a condition that an index says few fulfil is settled before anybody is judged. So many customers
 // are judged before the index of terms is searched, and so many before an index has to say of more who fulfils a condition.
 const (
-	gatherFirst = 10_000
+	gatherFirst = 5_000
 	gatherMost  = 300_000
 	judgedFirst = 500
 	judgedMany  = 4_000

@@ -95,7 +95,7 @@ func (a *answer) facets(q *question, names []string, associations *association.S
 			a.flagFacet(name, out[name])
 		}
 	}
-	if a.surely() <= fewRows {
+	if a.surely() <= a.fewRows(len(own)) {
 		return out, a.tallyRows(own, out)
 	}
 	return out, a.tally(setTable{a.schema, "customer_bits", "facet"}, own, out)
@@ -130,8 +130,12 @@ func (a *answer) flagFacet(name string, counts map[string]int64) {
 	}
 }
 
-// fewRows is up to how many customers are counted by their rows, which costs less than reading the sets of all values.
-const fewRows = 1_000
+// fewRows is up to how many customers are counted by their rows, which costs less than reading so many sets in all buckets.
+func (a *answer) fewRows(values int) int64 {
+	const least, most = 1_000, 10_000
+	buckets := a.lastBucket() - a.firstBucket() + 1
+	return int64(min(max(values*buckets/2, least), most))
+}
 
 // tallyRows is tally for a small answer.
 func (a *answer) tallyRows(values map[int64]facetValue, out map[string]map[string]int64) error {
@@ -181,6 +185,9 @@ func (a *answer) tally(table setTable, values map[int64]facetValue, out map[stri
 	}
 	slices.Sort(keys)
 	sql, args := tallySQL(a.tenant, table, keys, buckets, bits)
+	if everybody, ok := a.root.(allOf); ok && len(everybody) == 0 && table.schema == a.schema {
+		sql, args = totalsSQL(a.tenant, table, keys)
+	}
 	rows, err := a.db.Query(a.ctx, sql, append([]any{planned}, args...)...)
 	if err != nil {
 		return err
@@ -201,6 +208,12 @@ func tallySQL(tenant string, table setTable, keys []int64, buckets []int, bits [
 		from unnest($3::int[], $4::bit(16384)[]) a(bucket, bits) join %s x on x.bucket = a.bucket
 		where x.tenant = $1 and x.%s = any($2::bigint[]) and x.bucket between $5 and $6 group by x.%s`,
 		table.key, table.sql(), table.key, table.key), []any{tenant, keys, buckets, bits, buckets[0], buckets[len(buckets)-1]}
+}
+
+// totalsSQL counts sets of the list, in which nobody is who is not on it.
+func totalsSQL(tenant string, table setTable, keys []int64) (string, []any) {
+	return fmt.Sprintf(`select x.%s, sum(bit_count(x.bits))::bigint from %s x where x.tenant = $1 and x.%s = any($2::bigint[]) group by x.%s`,
+		table.key, table.sql(), table.key, table.key), []any{tenant, keys}
 }
 
 // tell is count without a bound: it goes on until the budget is spent.

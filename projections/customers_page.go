@@ -145,8 +145,8 @@ func (l *listing) counted(walk *walk, found int) (err error) {
 		l.count, l.known = *l.from.Count, a.exact()
 	default:
 		wait := countBudget
-		if a.searchable() {
-			wait = searchBudget
+		if len(l.query.Facets) > 0 {
+			wait = facetBudget
 		}
 		l.count, err = a.count(walk, found, countBound, spend(wait))
 		l.known = l.count.Exact

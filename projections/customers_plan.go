@@ -169,7 +169,7 @@ type judgedNode struct {
 	// arms are the searches in the index of terms which together find everybody for whom it holds, and nobody else; nil: there are none.
 	arms []termArm
 	// gather finds everybody for whom it holds by an index, for a condition that few may fulfil; nil: there is none.
-	// It is asked for no more than some thousand, unless everybody is needed.
+	// It is asked for some thousand first, unless everybody is needed, and for many when judging would take longer.
 	gather func(args *arguments) string
 	needed bool
 

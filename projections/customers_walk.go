@@ -1,6 +1,9 @@
 package projections
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Budgets of a page.
 const (
@@ -8,10 +11,10 @@ const (
 	walkFirst  = 1_000 // rows looked at in the first piece of a walk along an index
 	walkSteady = 30 * time.Millisecond
 	walkMost   = 200_000
-	// How long a page is made to wait for a count that the sets do not decide: longer where the index of terms is searched for it, which
-	// ends by itself at the bound or soon has everybody.
-	countBudget  = 5 * time.Millisecond
-	searchBudget = 50 * time.Millisecond
+	// How long a page is made to wait for a count that the sets do not decide: longer if it is to be counted by facets, for which everybody
+	// must be known.
+	countBudget = 4 * time.Millisecond
+	facetBudget = 20 * time.Millisecond
 )
 
 // budget is until when a search may go on; zero: until the end.
@@ -187,7 +190,9 @@ func (w *walk) learn(buckets []int, need int, until budget) error {
 	}
 	began := time.Now()
 	begun := w.seek || w.a.looked >= judgedFirst || total < judgedFirst*full
-	if begun && w.a.unsearched(unsearched) && w.searchCost(unsearched) < w.judging.cost*time.Duration(waiting) {
+	left, bounded := until.left()
+	affordable := !bounded || !w.searching.known() || w.searching.cost <= left
+	if begun && affordable && w.a.unsearched(unsearched) && w.searchCost(unsearched) < w.judging.cost*time.Duration(waiting) {
 		found, err := w.a.search(unsearched)
 		const atOnce = 2_000 // each costs the look at a row
 		w.searching.size = max(1, min(8*len(unsearched), 64, atOnce*len(unsearched)/max(1, found)))
@@ -212,7 +217,7 @@ func (w *walk) learn(buckets []int, need int, until budget) error {
 // to be found; else it is worth a try where many would be judged.
 func (w *walk) searchCost(buckets []int) time.Duration {
 	cost := w.searching.cost * time.Duration(len(buckets))
-	if w.searching.yield >= 0 || w.searching.size > 1 {
+	if w.searching.known() {
 		return cost
 	}
 	little := time.Duration(0)
@@ -238,11 +243,15 @@ const (
 
 // effort is one way to learn, by customers or by buckets: what the last step of it says of the next.
 type effort struct {
+	steps int
 	size  int           // how many at once
 	least int           // fewer are not worth a question
 	cost  time.Duration // of one
 	yield float64       // how many of the answer one has brought; negative: nobody knows
 }
+
+// known reports whether the cost is more than a guess.
+func (e *effort) known() bool { return e.steps > 0 }
 
 // needed is how many it probably takes to find some.
 func (e *effort) needed(some int) int {
@@ -250,7 +259,7 @@ func (e *effort) needed(some int) int {
 		return e.size
 	}
 	if n := 1.25 * float64(some) / e.yield; n < walkMost {
-		return int(n) + 1
+		return int(math.Ceil(n))
 	}
 	return walkMost
 }
@@ -269,6 +278,7 @@ func (e *effort) next(need int, until budget) int {
 
 // searched notes what a step has cost. What it has found is known when all of that is collected.
 func (w *walk) searched(by *effort, size int, took time.Duration) {
+	by.steps++
 	by.cost = max(took/time.Duration(max(1, size)), time.Nanosecond)
 	w.last, w.lastSize, w.before = by, size, w.found
 }

@@ -123,6 +123,9 @@ func TestListPlans(t *testing.T) {
 			}
 			var used []string
 			for _, s := range asked.all {
+				if !strings.Contains(s.SQL, "select") { // a transaction begins or ends
+					continue
+				}
 				used = append(used, indexes(t, db, s)...)
 			}
 			for _, index := range c.indexes {
