@@ -2,6 +2,7 @@ package projections
 
 import (
 	_ "embed"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -206,12 +207,13 @@ func (f *groupsFold) created(e *eventstore.Decoded, c customer.Created) error {
 	return f.save(p)
 }
 
-// open makes sure that the rules are known and that the tenant has its row in group_state.
+// open makes sure that the rules are known and that the tenant has its row in group_state. Rules that cannot be read are nobody's fault but the
+// program's: projector.ErrStop.
 func (f *groupsFold) open() error {
 	if f.book == nil {
 		book, err := readRuleBook(f.catalogue.All())
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", projector.ErrStop, err)
 		}
 		f.book = book
 	}

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -132,4 +133,54 @@ func TestChangesOfAParkedCustomerAreToldByTheNextBuild(t *testing.T) {
 	if changes, _ = follow(at); len(changes) != 1 || changes[0].Customer != p.ID || !changes[0].Entered {
 		t.Fatalf("told by the next build: %+v", changes)
 	}
+}
+
+// A program that cannot read the rules stops at the next event, and says so. It does not park whoever happens to have one.
+func TestRulesThatCannotBeReadParkNobody(t *testing.T) {
+	w := newGroupWorld(t, 1, 100, 100, 3)
+	w.build()
+	for range 5 {
+		w.NewCustomer("nobody")
+	}
+	w.define(groupA, `{"field":"nickname","op":"eq","value":"王"}`)
+	w.settle()
+	rule := func(field string) {
+		t.Helper()
+		if _, err := w.store.Pool().Exec(t.Context(), in(w.schema(), `update $.group_catalogue set data = jsonb_set(data, '{rule,field}', to_jsonb($2::text)) where tenant = $1`),
+			groupTenant, field); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := w.Head()
+	stopped := func() (string, int64, int) {
+		t.Helper()
+		all, err := w.p.Status(t.Context())
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		return all[0].Stopped, all[0].Position, all[0].Parked
+	}
+	rule("of_a_later_program")
+	for _, c := range w.Customers {
+		w.Rename(c, "王")
+	}
+	w.Flush()
+	for range 2 {
+		if _, err := w.hands[1].Turn(t.Context(), groupTenant); err == nil {
+			t.Error("the feeder goes on without the rules")
+		}
+	}
+	if why, at, parked := stopped(); !strings.Contains(why, "the rules at") || at != before || parked != 0 {
+		t.Errorf("stopped: %q at %d, want %d; %d parked", why, at, before, parked)
+	}
+	rule("nickname")
+	w.settleBy(2)
+	if why, at, parked := stopped(); why != "" || at != w.Head() || parked != 0 {
+		t.Errorf("stopped: %q at %d; %d parked", why, at, parked)
+	}
+	if s := w.status(groupA); s.Members != 5 {
+		t.Errorf("%+v", s)
+	}
+	w.check(nil)
+	w.compare()
 }

@@ -41,7 +41,7 @@ type Fold interface {
 	// Touch names the rows that Apply or Skip will need, so that they are loaded for a whole batch at once. The payload is nil
 	// when the event could not be decoded.
 	Touch(e *eventstore.Decoded)
-	// Apply folds one event into the rows. An error (or a panic) parks the event's customer; what the call had changed is undone.
+	// Apply folds one event into the rows. An error (or a panic) parks the event's customer, but see ErrStop; what the call had changed is undone.
 	// The error must not hold personal data.
 	Apply(e *eventstore.Decoded) error
 	// Skip is told of an event that is not applied, because its customer is parked.

@@ -15,7 +15,11 @@ import (
 // errFenced says that the checkpoint was moved by somebody else. Nothing was written.
 var errFenced = errors.New("projector: the checkpoint was moved by somebody else")
 
-// stoppedError says that an event that concerns no customer cannot be applied.
+// ErrStop in what Fold.Apply returns says that it is not for the customer of the event that it cannot be applied: nobody's could be. The
+// tenant's projection stops before the event, visibly, and nobody is parked.
+var ErrStop = errors.New("nothing can be applied")
+
+// stoppedError says that an event that concerns no customer cannot be applied, or that no event can.
 type stoppedError struct{ reason string }
 
 func (e *stoppedError) Error() string { return "projector: stopped: " + e.reason }

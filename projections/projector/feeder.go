@@ -245,7 +245,7 @@ func (f *feeder) foldIn(ctx context.Context, s stretch) (stop string, err error)
 		}
 		switch {
 		case err == nil:
-		case e.Customer == uuid.Nil:
+		case e.Customer == uuid.Nil || errors.Is(err, ErrStop):
 			f.to = e.Position - 1
 			return fmt.Sprintf("%s at %d: %v", e.Type, e.Position, err), nil
 		default:
