@@ -141,9 +141,11 @@ func (a *addresser) address(ctx context.Context, tenant string) (more bool, err 
 	return more, nil
 }
 
+const runningSQL = `select key::uuid, due_at, position from policy_due
+	where tenant = $1 and policy = $2 and next_at <= statement_timestamp() order by next_at`
+
 func (a *addresser) running(ctx context.Context, tenant string) ([]running, error) {
-	rows, err := a.pool.Query(ctx, `select key::uuid, due_at, position from policy_due
-		where tenant = $1 and policy = $2 and next_at <= clock_timestamp() order by next_at`, tenant, addressName)
+	rows, err := a.pool.Query(ctx, runningSQL, tenant, addressName)
 	if err != nil {
 		return nil, fmt.Errorf("policies: due: %w", err)
 	}

@@ -88,9 +88,11 @@ func (l *lifter) lift(ctx context.Context, tenant string) (more bool, err error)
 	return len(found) == dueAtOnce, nil
 }
 
+const expiredSQL = `select key::uuid, position from policy_due
+	where tenant = $1 and policy = $2 and next_at <= statement_timestamp() order by next_at limit $3`
+
 func (l *lifter) expired(ctx context.Context, tenant string) ([]expired, error) {
-	rows, err := l.pool.Query(ctx, `select key::uuid, position from policy_due
-		where tenant = $1 and policy = $2 and next_at <= clock_timestamp() order by next_at limit $3`, tenant, liftName, dueAtOnce)
+	rows, err := l.pool.Query(ctx, expiredSQL, tenant, liftName, dueAtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("policies: due: %w", err)
 	}

@@ -159,10 +159,12 @@ func (n *replyNoter) waiting(ctx context.Context, tenant string, customers []uui
 	return found, nil
 }
 
+const forgetSQL = `delete from policy_due where tenant = $1 and policy = $2 and key in (
+	select key from policy_due where tenant = $1 and policy = $2 and next_at <= statement_timestamp() order by next_at limit $3)`
+
 // forget forgets whose time to reply is over.
 func (n *replyNoter) forget(ctx context.Context, tenant string) (more bool, err error) {
-	tag, err := n.pool.Exec(ctx, `delete from policy_due where tenant = $1 and policy = $2 and key in (
-		select key from policy_due where tenant = $1 and policy = $2 and next_at <= clock_timestamp() order by next_at limit $3)`, tenant, replyName, forgottenAtOnce)
+	tag, err := n.pool.Exec(ctx, forgetSQL, tenant, replyName, forgottenAtOnce)
 	if err != nil {
 		return false, fmt.Errorf("policies: forget: %w", err)
 	}

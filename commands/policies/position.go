@@ -60,23 +60,27 @@ type Status struct {
 // Lag is how many events were not dealt with yet.
 func (s Status) Lag() int64 { return max(s.Head-s.Position, 0) }
 
+// What is due is compared with statement_timestamp, here and wherever it is asked for: with clock_timestamp, which may move while the
+// statement runs, no index would serve, and every customer who may still reply would be looked at each time.
+const statusSQL = `
+	select t.slug, p.name, c.position, coalesce(h.position, 0),
+	       coalesce(extract(epoch from clock_timestamp() - n.recorded_at), 0)::float8,
+	       exists (select from policy_due d where d.tenant = t.slug and d.policy = p.name and d.next_at <= statement_timestamp())
+	from tenants t
+	cross join unnest($1::text[]) p(name)
+	left join policy_positions s on s.tenant = t.slug and s.policy = p.name
+	cross join lateral (select coalesce(s.position, 0) as position) c
+	left join lateral (select position from events where tenant = t.slug order by position desc limit 1) h on true
+	left join events n on n.tenant = t.slug and n.position = c.position + 1
+	order by t.slug, p.name`
+
 // Status tells how far every policy has come, by tenant and policy. Any process may ask, whoever does the work.
 func (r *Runner) Status(ctx context.Context) ([]Status, error) {
 	names := make([]string, len(r.policies))
 	for i, p := range r.policies {
 		names[i] = p.name
 	}
-	rows, err := r.store.Pool().Query(ctx, `
-		select t.slug, p.name, c.position, coalesce(h.position, 0),
-		       coalesce(extract(epoch from clock_timestamp() - n.recorded_at), 0)::float8,
-		       exists (select from policy_due d where d.tenant = t.slug and d.policy = p.name and d.next_at <= clock_timestamp())
-		from tenants t
-		cross join unnest($1::text[]) p(name)
-		left join policy_positions s on s.tenant = t.slug and s.policy = p.name
-		cross join lateral (select coalesce(s.position, 0) as position) c
-		left join lateral (select position from events where tenant = t.slug order by position desc limit 1) h on true
-		left join events n on n.tenant = t.slug and n.position = c.position + 1
-		order by t.slug, p.name`, names)
+	rows, err := r.store.Pool().Query(ctx, statusSQL, names)
 	if err != nil {
 		return nil, fmt.Errorf("policies: status: %w", err)
 	}
