@@ -96,6 +96,21 @@ func (f *feeder) stirred() {
 // watermark is Config.Watermark.
 type watermark func(ctx context.Context, tenant string) (head int64, at time.Time, err error)
 
+// aheadMost is how far a watermark may be ahead of the clock of this process: as far as an append may be of the database's.
+const aheadMost = time.Minute
+
+// careful is a watermark that does not follow the database's clock when it jumps ahead: what falls due then would be done for good. An earlier
+// instant is a watermark as well.
+func careful(read watermark, now func() time.Time) watermark {
+	return func(ctx context.Context, tenant string) (int64, time.Time, error) {
+		head, at, err := read(ctx, tenant)
+		if most := now().Add(aheadMost); err == nil && at.After(most) {
+			at = most
+		}
+		return head, at, err
+	}
+}
+
 // tend does one piece of work and reports whether there may be more at once. The checkpoint must be known, and nothing folded that is not written.
 func (f *feeder) tend(ctx context.Context, watermark watermark) (more bool, err error) {
 	fold, timed := f.fold.(Timed)

@@ -42,7 +42,7 @@ type Config struct {
 	Sweep time.Duration
 	// Watermark returns the last position of a tenant's log and an instant such that all that is recorded up to it is at or below that
 	// position, and all that comes later is recorded later. The clock of rows that depend on time goes no further. Default: the
-	// database's clock, under the append lock.
+	// database's clock, under the append lock, but no more than a minute ahead of this process's.
 	Watermark func(ctx context.Context, tenant string) (head int64, at time.Time, err error)
 	// Log takes what went wrong; default slog.Default.
 	Log *slog.Logger
@@ -77,7 +77,7 @@ func New(c Config) (*Projector, error) {
 		c.Sweep = time.Second
 	}
 	if c.Watermark == nil {
-		c.Watermark = c.Store.Watermark
+		c.Watermark = careful(c.Store.Watermark, time.Now)
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
