@@ -30,7 +30,7 @@ const Path = "profile.custom"
 //
 //	text, multiline           string, trimmed and in NFC
 //	number                    string: the decimal in its shortest form, "-12.5"; it may come as a number or as a text
-//	date                      string "2006-01-02"
+//	date                      string "2006-01-02", from the year 2 on
 //	select                    string, the option's id
 //	multi_select              []any of ids, in the order in which the field has its options, each once
 //	cascade                   []any of ids, from the top down; it may end above the lowest level
@@ -101,7 +101,7 @@ func (f *Field) normalize(value any, at string) (any, error) {
 	}
 	switch f.Type {
 	case TypeDate:
-		if day, err := time.Parse(time.DateOnly, typed); err != nil || day.Year() < 1 {
+		if day, err := time.Parse(time.DateOnly, typed); err != nil || day.Year() <= 1 { // the year 1 holds the instant that stands for "not set"
 			return nil, domain.Invalid(at, domain.RuleFormat)
 		}
 	case TypeSelect:

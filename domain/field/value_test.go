@@ -82,6 +82,8 @@ func TestNormalize(t *testing.T) {
 		{"date", "", nil, ""},
 		{"date", "2026-02-29", nil, domain.RuleFormat},
 		{"date", "2026-2-1", nil, domain.RuleFormat},
+		{"date", "0001-01-01", nil, domain.RuleFormat},
+		{"date", "0002-01-01", "0002-01-01", ""},
 		{"date", "0000-01-01", nil, domain.RuleFormat},
 		{"date", "2026-02-28T00:00:00Z", nil, domain.RuleFormat},
 		{"date", 20260228.0, nil, domain.RuleFormat},
