@@ -71,7 +71,9 @@ func TestViews(t *testing.T) {
 	no, other := false, "Other"
 	w.appends(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Shared: &no, Admin: true}}, view.Unshared{View: id})
 	w.appends(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Name: &name, Filter: inGroup, Admin: true}})
-	w.refused(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Filter: inGroup}}, domain.CodeGroupUnknown, "filter.value[0]") // agents do not see it
+	notInGroup := json.RawMessage(`{"not":` + string(inGroup) + `}`)
+	w.appends(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Filter: inGroup}}) // not touched: as it was
+	w.refused(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Filter: notInGroup}}, domain.CodeGroupUnknown, "filter.not.value[0]") // agents do not see it
 	w.refused(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Name: &other}, IfVersion: 2}, commands.CodePreconditionFailed, "")
 	w.refused(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Shared: &shared}}, domain.CodeForbidden, "shared")
 	stranger := w.by
@@ -79,7 +81,7 @@ func TestViews(t *testing.T) {
 	w.refused(stranger, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Name: &other, Admin: true}}, domain.CodeNotFound, "")
 	w.refused(stranger, commands.DeleteView{View: id}, domain.CodeNotFound, "")
 	w.must(commands.DeleteGroup{Group: loyal})
-	w.refused(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Filter: inGroup}}, domain.CodeGroupUnknown, "filter.value[0]")
+	w.refused(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Filter: notInGroup}}, domain.CodeGroupUnknown, "filter.not.value[0]")
 	w.appends(w.by, commands.DeleteView{View: id, IfVersion: 3}, view.Deleted{View: id})
 }
 
