@@ -78,6 +78,7 @@ type groupsFold struct {
 	kept map[int64]int64
 	// soonest is the earliest instant of the clock at which one of the customers touched since the last Gather may change; zero: none.
 	soonest time.Time
+	fired   time.Time // nobody is due before; the year 1: not known
 	work    groupWork // what Gather has found
 }
 

@@ -52,7 +52,7 @@ func (f *groupsFold) Gather(ctx context.Context, from projector.Reader, until ti
 			return false, next, err
 		}
 	} else if len(f.work.timers) == 0 {
-		next, err = earliestDue(ctx, from)
+		next, err = earliestDue(ctx, from, f.fired)
 		return false, next, err
 	}
 	for _, some := range [][]uuid.UUID{f.work.timers, f.work.fill} {
@@ -66,16 +66,27 @@ func (f *groupsFold) Gather(ctx context.Context, from projector.Reader, until ti
 
 // dueCustomers finds customers for whom the clock may change something up to an instant. One for whom a change of rules comes first is left
 // alone: filling gets there.
+//
+// What was due before is found no more, but the index holds it until it is vacuumed, which old snapshots put off. So each look begins where the
+// last one ended.
 func (f *groupsFold) dueCustomers(ctx context.Context, from projector.Reader, until time.Time, limit int) ([]uuid.UUID, error) {
-	state := f.state()
-	rows, err := from.Query(ctx, in(from.Schema, `select id from $.group_standing
-		where tenant = $1 and due_at <= $2 and due_at <= case when ordinal <= $3 then $4::timestamptz else $5::timestamptz end
+	state, least := f.state(), f.bound(f.state().Base, until)
+	rows, err := from.Query(ctx, in(from.Schema, `select id, due_at from $.group_standing
+		where tenant = $1 and due_at between $7 and $2 and due_at <= case when ordinal <= $3 then $4::timestamptz else $5::timestamptz end
 		order by due_at limit $6`),
-		from.Tenant, until, state.Cursor, f.bound(state.Target, until), f.bound(state.Base, until), limit)
+		from.Tenant, until, state.Cursor, f.bound(state.Target, until), least, limit, f.fired)
 	if err != nil {
 		return nil, fmt.Errorf("due: %w", err)
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	var found []uuid.UUID
+	var id uuid.UUID
+	var due time.Time
+	_, err = pgx.ForEachRow(rows, []any{&id, &due}, func() error { found = append(found, id); return nil })
+	if len(found) == limit && due.Before(least) {
+		least = due.UTC()
+	}
+	f.fired = least
+	return found, err
 }
 
 // bound is how far the clock may go for customers who are in an epoch: until the next one begins.
@@ -110,8 +121,9 @@ func (f *groupsFold) nextCustomers(ctx context.Context, from projector.Reader, l
 	return err
 }
 
-func earliestDue(ctx context.Context, from projector.Reader) (time.Time, error) {
-	rows, err := from.Query(ctx, in(from.Schema, `select due_at from $.group_standing where tenant = $1 and due_at is not null order by due_at limit 1`), from.Tenant)
+// earliestDue is the first instant, from one on before which nothing is due, at which the clock may change something; zero: never.
+func earliestDue(ctx context.Context, from projector.Reader, after time.Time) (time.Time, error) {
+	rows, err := from.Query(ctx, in(from.Schema, `select due_at from $.group_standing where tenant = $1 and due_at >= $2 order by due_at limit 1`), from.Tenant, after)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("due: %w", err)
 	}

@@ -156,6 +156,9 @@ func (f *groupsFold) save(p *groupPerson) error {
 	if !p.due.IsZero() && (f.soonest.IsZero() || p.due.Before(f.soonest)) {
 		f.soonest = p.due
 	}
+	if !p.due.IsZero() && p.due.Before(f.fired) {
+		f.fired = p.due
+	}
 	if len(p.groups) == 0 && p.changes == 0 && p.due.IsZero() {
 		if p.stored {
 			f.standings.Delete(p.id)
