@@ -72,7 +72,7 @@ func TestViews(t *testing.T) {
 	w.appends(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Shared: &no, Admin: true}}, view.Unshared{View: id})
 	w.appends(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Name: &name, Filter: inGroup, Admin: true}})
 	notInGroup := json.RawMessage(`{"not":` + string(inGroup) + `}`)
-	w.appends(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Filter: inGroup}}) // not touched: as it was
+	w.appends(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Filter: inGroup}})                                                    // not touched: as it was
 	w.refused(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Filter: notInGroup}}, domain.CodeGroupUnknown, "filter.not.value[0]") // agents do not see it
 	w.refused(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Name: &other}, IfVersion: 2}, commands.CodePreconditionFailed, "")
 	w.refused(w.by, commands.ChangeView{View: id, ViewDraft: commands.ViewDraft{Shared: &shared}}, domain.CodeForbidden, "shared")

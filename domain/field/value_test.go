@@ -3,6 +3,7 @@ package field_test
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -49,7 +50,7 @@ func TestNormalize(t *testing.T) {
 		{"multiline", strings.Repeat("长", 1001), nil, domain.RuleTooLong},
 
 		{"number", 41.50, "41.5", ""},
-		{"number", -0.0, "0", ""},
+		{"number", math.Copysign(0, -1), "0", ""},
 		{"number", 1e15, "1000000000000000", ""},
 		{"number", 1e16, nil, domain.RuleDigits},
 		{"number", json.Number("9999999999999999"), "9999999999999999", ""},
