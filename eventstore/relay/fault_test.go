@@ -190,6 +190,16 @@ func TestPostgresMayEndConnections(t *testing.T) {
 	}
 }
 
+// A relay that was frozen writes where it was when it wakes up, although another one is long ahead and may have nothing more to write.
+func TestACursorThatWasSetBackIsWrittenAgain(t *testing.T) {
+	store, server := newStore(t, "acme"), natstest.Start(t)
+	appendEvents(t, store, "acme", 5, 1)
+	start(t, newRelay(t, store, natstest.Connect(t, server)))
+	caughtUp(t, store)
+	exec(t, store, `update relay_cursors set position = 2, stream_sequence = 2`)
+	caughtUp(t, store)
+}
+
 func TestARestoredLogIsNotMixedWithTheOldStream(t *testing.T) {
 	store, server := newStore(t, "acme", "beta"), natstest.Start(t)
 	nc := natstest.Connect(t, server)

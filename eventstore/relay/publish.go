@@ -219,6 +219,16 @@ func (p *publisher) stored(sequence uint64) {
 	p.acked.Store(sequence)
 }
 
+// written is told which cursor of a tenant the database has. One that is behind is to be written again: a relay that was frozen and has
+// lost its lease may have woken up and written where it was.
+func (p *publisher) written(t *tenant, position int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t.stopped == "" && position < t.storedPosition {
+		p.dirty[t] = struct{}{}
+	}
+}
+
 // moved returns the cursors of tenants that have moved since the last call.
 func (p *publisher) moved() []cursor {
 	p.mu.Lock()

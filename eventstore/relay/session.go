@@ -312,8 +312,11 @@ func (s *session) sweep(ctx context.Context) error {
 			return errLookAgain
 		case t == nil, again && t.stopped != "":
 			unsettled = append(unsettled, r)
-		case r.head > t.read:
-			s.enqueue(t)
+		default:
+			if r.head > t.read {
+				s.enqueue(t)
+			}
+			s.publish.written(t, r.position)
 		}
 	}
 	if len(unsettled) == 0 {
