@@ -26,7 +26,7 @@ func (s *State) Register(channel, account, name string) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, err = normalizeName(name)
+	name, err = domain.NormalizeName(name, MaxName)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (s *State) Rename(id int, name string) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, err = normalizeName(name)
+	name, err = domain.NormalizeName(name, MaxName)
 	if err != nil {
 		return nil, err
 	}
@@ -70,19 +70,6 @@ func (s *State) Remove(id int) ([]Event, error) {
 		return nil, nil
 	}
 	return []Event{Removed{Association: id}}, nil
-}
-
-func normalizeName(name string) (string, error) {
-	name, ok := text.Line(name)
-	switch {
-	case !ok:
-		return "", domain.Invalid("name", domain.RuleCharacters)
-	case name == "":
-		return "", domain.Invalid("name", domain.RuleRequired)
-	case text.Length(name) > MaxName:
-		return "", domain.TooLong("name", MaxName)
-	}
-	return name, nil
 }
 
 func normalizeAccount(channel, account string) (string, error) {

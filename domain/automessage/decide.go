@@ -182,14 +182,9 @@ func (s *State) Delete(id uuid.UUID) ([]Event, error) {
 
 // freeName returns a name as it is stored, if no other auto message has it.
 func (s *State) freeName(id uuid.UUID, name string) (string, error) {
-	name, ok := text.Line(name)
-	switch {
-	case !ok:
-		return "", domain.Invalid("name", domain.RuleCharacters)
-	case name == "":
-		return "", domain.Invalid("name", domain.RuleRequired)
-	case text.Length(name) > MaxName:
-		return "", domain.TooLong("name", MaxName)
+	name, err := domain.NormalizeName(name, MaxName)
+	if err != nil {
+		return "", err
 	}
 	if owner, taken := s.byName[text.Fold(name)]; taken && owner != id {
 		return "", domain.Refuse(domain.CodeAutoMessageExists).At("name")

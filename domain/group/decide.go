@@ -33,7 +33,7 @@ func (r Rule) Check() error {
 // that name, compared without case and width; TAG_UNKNOWN with the path in the rule; LIMIT_REACHED if there are MaxGroups; CONFLICT if the
 // id is taken.
 func (s *State) Define(id uuid.UUID, name string, rule Rule, agentVisible bool) ([]Event, error) {
-	name, err := normalizeName(name)
+	name, err := domain.NormalizeName(name, MaxName)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (s *State) Rename(id uuid.UUID, name string) ([]Event, error) {
 	if !found {
 		return nil, domain.Refuse(domain.CodeNotFound)
 	}
-	name, err := normalizeName(name)
+	name, err := domain.NormalizeName(name, MaxName)
 	if err != nil {
 		return nil, err
 	}
@@ -106,17 +106,4 @@ func (s *State) Delete(id uuid.UUID) ([]Event, error) {
 		return nil, domain.Refuse(domain.CodeNotFound)
 	}
 	return []Event{Deleted{Group: id}}, nil
-}
-
-func normalizeName(name string) (string, error) {
-	name, ok := text.Line(name)
-	switch {
-	case !ok:
-		return "", domain.Invalid("name", domain.RuleCharacters)
-	case name == "":
-		return "", domain.Invalid("name", domain.RuleRequired)
-	case text.Length(name) > MaxName:
-		return "", domain.TooLong("name", MaxName)
-	}
-	return name, nil
 }

@@ -119,14 +119,8 @@ func (s *State) Delete(id uuid.UUID) ([]Event, error) {
 }
 
 func normalizeName(name string) (string, error) {
-	name, ok := text.Line(name)
-	switch {
-	case !ok, strings.Contains(name, ","):
+	if strings.Contains(name, ",") {
 		return "", domain.Invalid("name", domain.RuleCharacters)
-	case name == "":
-		return "", domain.Invalid("name", domain.RuleRequired)
-	case text.Length(name) > MaxName:
-		return "", domain.TooLong("name", MaxName)
 	}
-	return name, nil
+	return domain.NormalizeName(name, MaxName)
 }

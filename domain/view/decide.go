@@ -127,7 +127,7 @@ func (s *State) Delete(id uuid.UUID, by Person) ([]Event, error) {
 func (s *State) become(v View, by Person, draft Draft, known Known) ([]Event, error) {
 	next := v
 	if draft.Name != nil {
-		name, err := normalizeName(*draft.Name)
+		name, err := domain.NormalizeName(*draft.Name, MaxName)
 		if err != nil {
 			return nil, err
 		}
@@ -216,17 +216,4 @@ func checkColumns(names []string, known Known) error {
 		}
 	}
 	return nil
-}
-
-func normalizeName(name string) (string, error) {
-	name, ok := text.Line(name)
-	switch {
-	case !ok:
-		return "", domain.Invalid("name", domain.RuleCharacters)
-	case name == "":
-		return "", domain.Invalid("name", domain.RuleRequired)
-	case text.Length(name) > MaxName:
-		return "", domain.TooLong("name", MaxName)
-	}
-	return name, nil
 }
