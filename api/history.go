@@ -171,19 +171,7 @@ func ofTheCustomer(types []string) []string {
 
 // narrator knows the names as they are now.
 func (s *server) narrator(ctx context.Context, r *request) (*narrator, error) {
-	own, _, err := s.Catalogues.Settings(ctx, r.who.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	tags, _, err := s.Catalogues.Tags(ctx, r.who.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	associations, _, err := s.Catalogues.Associations(ctx, r.who.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	fields, _, err := s.Catalogues.Fields(ctx, r.who.Tenant)
+	has, err := s.entries(ctx, r.who.Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -191,15 +179,11 @@ func (s *server) narrator(ctx context.Context, r *request) (*narrator, error) {
 	if err != nil {
 		return nil, err
 	}
-	zone, err := time.LoadLocation(own.TimeZone())
-	if err != nil { // it was there when it was set
-		zone = time.UTC
-	}
-	n := &narrator{language: r.language, zone: zone, personal: r.who.Personal, tags: tags.Names, associations: map[int]string{}, fields: fields, autoMessages: autoMessages.Names()}
+	n := &narrator{language: r.language, zone: has.zone, personal: r.who.Personal, tags: has.tags.Names, associations: map[int]string{}, fields: has.fields, autoMessages: autoMessages.Names()}
 	if n.tags == nil {
 		n.tags = map[uuid.UUID]string{}
 	}
-	for _, a := range associations.All {
+	for _, a := range has.associations.All {
 		n.associations[a.ID] = a.Name
 	}
 	return n, nil

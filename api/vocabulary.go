@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strconv"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -26,11 +25,7 @@ type vocabulary struct {
 
 // vocabulary reads the catalogues.
 func (s *server) vocabulary(ctx context.Context, r *request) (*vocabulary, error) {
-	own, _, err := s.Catalogues.Settings(ctx, r.who.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	tags, _, err := s.Catalogues.Tags(ctx, r.who.Tenant)
+	has, err := s.entries(ctx, r.who.Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -38,23 +33,11 @@ func (s *server) vocabulary(ctx context.Context, r *request) (*vocabulary, error
 	if err != nil {
 		return nil, err
 	}
-	associations, _, err := s.Catalogues.Associations(ctx, r.who.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	fields, _, err := s.Catalogues.Fields(ctx, r.who.Tenant)
-	if err != nil {
-		return nil, err
-	}
-	zone, err := time.LoadLocation(own.TimeZone())
-	if err != nil { // it was there when it was set
-		zone = time.UTC
-	}
 	v := &vocabulary{
-		language: filter.Language{Custom: fields.Filterable(), Groups: true},
-		ever:     filter.Language{Custom: fields.Ever(), Groups: true},
+		language: filter.Language{Custom: has.fields.Filterable(), Groups: true},
+		ever:     filter.Language{Custom: has.fields.Ever(), Groups: true},
 		names: filter.Names{
-			Tags: tags.Names, Groups: map[uuid.UUID]string{}, Zone: zone,
+			Tags: has.tags.Names, Groups: map[uuid.UUID]string{}, Zone: has.zone,
 			Fields: map[string]string{}, Options: map[string]map[string]string{}, Associations: map[string]string{},
 		},
 		words: words(r.language), personal: r.who.Personal, log: r.log,
@@ -68,7 +51,7 @@ func (s *server) vocabulary(ctx context.Context, r *request) (*vocabulary, error
 		v.names.Fields["custom."+f.Key] = f.Label
 		v.names.Options[f.Key] = f.Options
 	}
-	for _, a := range associations.All {
+	for _, a := range has.associations.All {
 		v.names.Associations[strconv.Itoa(a.ID)] = a.Name
 	}
 	return v, nil
