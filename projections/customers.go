@@ -23,7 +23,7 @@ const CustomersName = "customers"
 func CustomersDefinition() projector.Definition {
 	tables, indexes := projector.Sections(customersSQL)
 	return projector.Definition{
-		Name: CustomersName, Version: 3,
+		Name: CustomersName, Version: 4,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
 			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded",
@@ -33,7 +33,8 @@ func CustomersDefinition() projector.Definition {
 		},
 		Blind:  []string{"session.message_recorded", "session.rated", "suppressed.message_recorded"},
 		Tables: tables, Indexes: indexes,
-		New: newCustomersFold,
+		Aside: []string{"customer_bits_written", "customer_gram_bits_written"},
+		New:   newCustomersFold,
 	}
 }
 

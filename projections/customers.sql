@@ -55,6 +55,15 @@ create table customer_bits (
 ) with (fillfactor = 70);
 alter table customer_bits alter bits set storage main, alter bits set compression lz4;
 
+-- Which rows of customer_bits each transaction has written, see projector.Bits.
+create table customer_bits_written (
+  tenant  text collate "C" not null,
+  number  bigint           not null,
+  sets    bigint[],
+  buckets int[],
+  primary key (tenant, number)
+);
+
 -- Whose nickname, name or external id has a character, as the same kind of sets. Apart, because they change rarely.
 create table customer_gram_bits (
   tenant text collate "C" not null,
@@ -64,6 +73,15 @@ create table customer_gram_bits (
   primary key (tenant, gram, bucket)
 ) with (fillfactor = 70);
 alter table customer_gram_bits alter bits set storage main, alter bits set compression lz4;
+
+-- Which rows of customer_gram_bits each transaction has written, see projector.Bits.
+create table customer_gram_bits_written (
+  tenant  text collate "C" not null,
+  number  bigint           not null,
+  sets    bigint[],
+  buckets int[],
+  primary key (tenant, number)
+);
 
 -- What changes with every session or message: a narrow table, so that such a change costs little. Only last_session_at is sorted
 -- by; all else is updated in place (HOT).

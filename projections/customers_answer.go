@@ -19,6 +19,7 @@ type answer struct {
 	ctx            context.Context
 	db             reader
 	schema, tenant string
+	sight          *sight
 
 	root node
 	// live are all customers; nil if only customers can be in root.
@@ -64,9 +65,9 @@ type reader interface {
 }
 
 // newAnswer plans a question and finds out what plans are made with: the ordinals of times, and the few who fulfil a rare condition.
-func newAnswer(ctx context.Context, db reader, schema, tenant string, q *question) (*answer, error) {
+func newAnswer(ctx context.Context, s *sight, schema string, q *question) (*answer, error) {
 	a := &answer{
-		ctx: ctx, db: db, schema: schema, tenant: tenant, flags: map[string]node{},
+		ctx: ctx, db: s.db, schema: schema, tenant: s.tenant, sight: s, flags: map[string]node{},
 		loaded: map[int]bool{}, spans: map[int]span{}, rejected: map[int]*bitmap{},
 	}
 	p := &planner{a: a, at: q.at, cal: q.cal, tags: q.tags, groups: q.groups, known: map[string]*setNode{}}
@@ -227,9 +228,6 @@ func (a *answer) span(bucket int) span {
 	return s
 }
 
-// apart is how many sets are read one by one; the union of more is left to the database.
-const apart = 4
-
 // load reads the bitmaps of some buckets, both ends included.
 func (a *answer) load(first, last int) error {
 	for first <= last && a.loaded[first] {
@@ -241,66 +239,55 @@ func (a *answer) load(first, last int) error {
 	if first > last {
 		return nil
 	}
-	type key struct {
-		table int
-		set   int64
-	}
-	nodes := map[key][]*setNode{}
 	var tables []setTable
-	keys := map[int][]int64{}
-	args := arguments{a.tenant, first, last}
-	var parts []string
-	for i, n := range a.sets {
-		if len(n.keys) > apart {
-			parts = append(parts, fmt.Sprintf("(select %d, 0::bigint, bucket, bit_or(bits) from %s where tenant = $1 and %s = any(%s::bigint[]) "+
-				"and bucket between $2::int and $3::int group by bucket)", -1-i, n.table.sql(), n.table.key, args.bind(n.keys)))
-			continue
-		}
-		table := slices.Index(tables, n.table)
-		if table < 0 {
-			table = len(tables)
+	sets := map[setTable][]int64{}
+	for _, n := range a.sets {
+		if sets[n.table] == nil {
 			tables = append(tables, n.table)
 		}
-		for _, set := range n.keys {
-			k := key{table, set}
-			if nodes[k] == nil {
-				keys[table] = append(keys[table], set)
-			}
-			nodes[k] = append(nodes[k], n)
-		}
+		sets[n.table] = append(sets[n.table], n.keys...)
 	}
-	for i, table := range tables {
-		parts = append(parts, fmt.Sprintf("(select %d, %s, bucket, bits from %s where tenant = $1 and %s = any(%s::bigint[]) "+
-			"and bucket between $2::int and $3::int)", i, table.key, table.sql(), table.key, args.bind(keys[i])))
+	for _, table := range tables {
+		keys := sets[table]
+		slices.Sort(keys)
+		keys = slices.Compact(keys)
+		rows, err := a.sight.rows(a.ctx, table, keys, first, last)
+		if err != nil {
+			return err
+		}
+		for _, n := range a.sets {
+			if n.table == table {
+				n.unite(keys, rows, first)
+			}
+		}
 	}
 	for bucket := first; bucket <= last; bucket++ {
 		a.loaded[bucket] = true
 		delete(a.spans, bucket)
 	}
-	if len(parts) == 0 {
-		return nil
-	}
-	rows, err := a.db.Query(a.ctx, strings.Join(parts, " union all "), append([]any{planned}, args...)...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var table, bucket int
-		var set int64
-		b := new(bitmap)
-		if err := rows.Scan(&table, &set, &bucket, b); err != nil {
-			return err
+	return nil
+}
+
+// unite takes in rows of sets, sorted, of the buckets from first on.
+func (n *setNode) unite(sets []int64, rows [][]*setRow, first int) {
+	for _, key := range n.keys {
+		i, _ := slices.BinarySearch(sets, key)
+		for b, r := range rows[i] {
+			if r.count == 0 {
+				continue
+			}
+			if len(n.keys) == 1 {
+				n.rows[first+b] = r.bitmap()
+				continue
+			}
+			union := n.rows[first+b]
+			if union == nil {
+				union = new(bitmap)
+				n.rows[first+b] = union
+			}
+			r.addTo(union)
 		}
-		if table < 0 {
-			a.sets[-1-table].rows[bucket] = b
-			continue
-		}
-		for _, n := range nodes[key{table, set}] {
-			n.rows[bucket] = n.rows[bucket].or(b)
-		}
 	}
-	return rows.Err()
 }
 
 func (t setTable) sql() string { return pgx.Identifier{t.schema, t.name}.Sanitize() }

@@ -34,15 +34,6 @@ func (b *bitmap) ScanBits(v pgtype.Bits) error {
 	return nil
 }
 
-// value is the bitmap as the database takes it.
-func (b *bitmap) value() pgtype.Bits {
-	v := pgtype.Bits{Bytes: make([]byte, 0, bucketSize/8), Len: bucketSize, Valid: true}
-	for _, w := range b {
-		v.Bytes = append(v.Bytes, byte(w>>56), byte(w>>48), byte(w>>40), byte(w>>32), byte(w>>24), byte(w>>16), byte(w>>8), byte(w))
-	}
-	return v
-}
-
 // set adds an ordinal of the bucket. It is for bitmaps in the making.
 func (b *bitmap) set(ordinal int64) {
 	at := ordinal % bucketSize

@@ -1,13 +1,9 @@
 package projections
 
 import (
-	"fmt"
+	"maps"
 	"slices"
 	"strconv"
-
-	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"customercenter/domain"
 	"customercenter/domain/association"
@@ -95,9 +91,6 @@ func (a *answer) facets(q *question, names []string, associations *association.S
 			a.flagFacet(name, out[name])
 		}
 	}
-	if a.surely() <= a.fewRows(len(own)) {
-		return out, a.tallyRows(own, out)
-	}
 	return out, a.tally(setTable{a.schema, "customer_bits", "facet"}, own, out)
 }
 
@@ -130,90 +123,35 @@ func (a *answer) flagFacet(name string, counts map[string]int64) {
 	}
 }
 
-// fewRows is up to how many customers are counted by their rows, which costs less than reading so many sets in all buckets.
-func (a *answer) fewRows(values int) int64 {
-	const least, most = 1_000, 10_000
-	buckets := a.lastBucket() - a.firstBucket() + 1
-	return int64(min(max(values*buckets/2, least), most))
-}
-
-// tallyRows is tally for a small answer.
-func (a *answer) tallyRows(values map[int64]facetValue, out map[string]map[string]int64) error {
-	ordinals := a.all()
-	if len(ordinals) == 0 || len(values) == 0 {
-		return nil
-	}
-	sql, args := tallyRowsSQL(a.schema, a.tenant, ordinals)
-	rows, err := a.db.Query(a.ctx, sql, append([]any{planned}, args...)...)
-	if err != nil {
-		return err
-	}
-	var tags []uuid.UUID
-	var channel, via string
-	var association int
-	_, err = pgx.ForEachRow(rows, []any{&tags, &channel, &association, &via}, func() error {
-		of := append(tagFacets(tags), facet(facetChannel, channel), facet(facetAssociation, strconv.Itoa(association)), facet(facetCreatedVia, via))
-		for _, key := range of {
-			if v, counted := values[key]; counted {
-				out[v.facet][v.value]++
-			}
-		}
-		return nil
-	})
-	return err
-}
-
-func tallyRowsSQL(schema, tenant string, ordinals []int64) (string, []any) {
-	return in(schema, "select c.tags, c.channel, c.association, c.created_via from $.customer c where c.tenant = $1 and c.ordinal = any($2)"), []any{tenant, ordinals}
-}
-
-// tally counts how many of the answer are in each of some sets.
+// tally counts how many of the answer are in each of some sets. All is loaded.
 func (a *answer) tally(table setTable, values map[int64]facetValue, out map[string]map[string]int64) error {
-	var buckets []int
-	var bits []pgtype.Bits
-	for bucket := a.firstBucket(); bucket <= a.lastBucket(); bucket++ {
-		if b := a.span(bucket).lo; !b.empty() {
-			buckets, bits = append(buckets, bucket), append(bits, b.value())
-		}
-	}
-	if len(buckets) == 0 || len(values) == 0 {
+	first, last := a.firstBucket(), a.lastBucket()
+	if first > last || len(values) == 0 {
 		return nil
 	}
-	keys := make([]int64, 0, len(values))
-	for key := range values {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	sql, args := tallySQL(a.tenant, table, keys, buckets, bits)
-	if everybody, ok := a.root.(allOf); ok && len(everybody) == 0 && table.schema == a.schema {
-		sql, args = totalsSQL(a.tenant, table, keys)
-	}
-	rows, err := a.db.Query(a.ctx, sql, append([]any{planned}, args...)...)
+	keys := slices.Sorted(maps.Keys(values))
+	rows, err := a.sight.rows(a.ctx, table, keys, first, last)
 	if err != nil {
 		return err
 	}
-	var key, n int64
-	_, err = pgx.ForEachRow(rows, []any{&key, &n}, func() error {
-		if n > 0 {
-			out[values[key].facet][values[key].value] = n
+	who, sizes := make([]*bitmap, last-first+1), make([]int, last-first+1)
+	for i := range who {
+		who[i] = a.span(first + i).lo
+		sizes[i] = who[i].count()
+		if a.live != nil && table == a.live.table && who[i] == a.live.rows[first+i] {
+			who[i] = everyone // whoever is in a set of this table is on the list
 		}
-		return nil
-	})
-	return err
-}
-
-// tallySQL counts the common bits of an answer and of sets.
-func tallySQL(tenant string, table setTable, keys []int64, buckets []int, bits []pgtype.Bits) (string, []any) {
-	return fmt.Sprintf(`select x.%s, sum(bit_count(x.bits & a.bits))::bigint
-		from unnest($3::int[], $4::bit(16384)[]) a(bucket, bits) join %s x on x.bucket = a.bucket
-		where x.tenant = $1 and x.%s = any($2::bigint[]) and x.bucket between $5 and $6 group by x.%s`,
-		table.key, table.sql(), table.key, table.key), []any{tenant, keys, buckets, bits, buckets[0], buckets[len(buckets)-1]}
-}
-
-// totalsSQL counts sets of the list, in which nobody is who is not on it.
-func totalsSQL(tenant string, table setTable, keys []int64) (string, []any) {
-	return fmt.Sprintf(`select x.%s, sum(bit_count(x.bits))::bigint from %s x where x.tenant = $1 and x.%s = any($2::bigint[]) group by x.%s`,
-		table.key, table.sql(), table.key, table.key), []any{tenant, keys}
+	}
+	for i, key := range keys {
+		n := 0
+		for b, r := range rows[i] {
+			n += r.common(who[b], sizes[b])
+		}
+		if n > 0 {
+			out[values[key].facet][values[key].value] = int64(n)
+		}
+	}
+	return nil
 }
 
 // tell is count without a bound: it goes on until the budget is spent.

@@ -154,6 +154,7 @@ type Customers struct {
 	now        func() time.Time
 	groups     groupSets
 	groupsOf   groupsOf
+	memory     *setMemory
 	patience   time.Duration // how long a page is searched for
 }
 
@@ -169,7 +170,7 @@ type groupsOf func(ctx context.Context, tenant string, customers []uuid.UUID) (m
 
 // NewCustomers returns the queries over the build that builds says is live. Without groups, see WithGroups, nobody is in one.
 func NewCustomers(store *eventstore.Store, builds Builds, catalogues *Catalogues) *Customers {
-	return &Customers{pool: store.Pool(), builds: builds, catalogues: catalogues, now: time.Now, patience: walkBudget}
+	return &Customers{pool: store.Pool(), builds: builds, catalogues: catalogues, now: time.Now, memory: newSetMemory(setMemorySize), patience: walkBudget}
 }
 
 // WithClock returns the same queries with another clock, by which they judge what is asked for as of now.
@@ -201,6 +202,9 @@ const (
 	MaxLimit     = 200
 	countBound   = 1000 // up to here the list is counted where sets do not decide
 )
+
+// setMemorySize is how much of the sets is kept in memory, in bytes: those of some five million customers.
+const setMemorySize = 256 << 20
 
 // limit brings a page's size into its bounds.
 func limit(n int) int {
@@ -296,20 +300,21 @@ func (c *Customers) ask(ctx context.Context, tenant string, l *listing, do func(
 		root: l.query.root(), agent: l.query.ServedBy, at: micros(at), cal: l.query.Calendar, tags: &l.tags,
 		flags: slices.DeleteFunc(slices.Clone(l.query.Facets), func(name string) bool { return !isFlag(name) }),
 	}
-	answer := func(db reader) error {
-		if l.answer, err = newAnswer(ctx, db, build.Schema, tenant, &l.question); err != nil {
+	answer := func(db reader, frozen bool) error {
+		s := &sight{memory: c.memory, db: db, tenant: tenant, frozen: frozen, numbers: map[setTable]int64{}}
+		if l.answer, err = newAnswer(ctx, s, build.Schema, &l.question); err != nil {
 			return err
 		}
 		return do()
 	}
 	if c.groups == nil || !slices.Contains(l.query.Facets, FacetGroups) && !readsGroups(l.question.root) {
-		err = answer(c.pool)
+		err = answer(c.pool, false)
 	} else if l.question.groups, err = c.groups(ctx); err != nil {
 		return err
 	} else {
 		// Which set has the members, and the set, are read as of one instant: when a new rule of a group begins to be served, the set by
 		// the former one goes away.
-		err = pgx.BeginTxFunc(ctx, c.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error { return answer(tx) })
+		err = pgx.BeginTxFunc(ctx, c.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error { return answer(tx, true) })
 	}
 	if err != nil {
 		return fmt.Errorf("projections: customers: %w", err)

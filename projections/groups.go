@@ -28,7 +28,7 @@ const GroupsName = "groups"
 func GroupsDefinition() projector.Definition {
 	tables, indexes := projector.Sections(groupsSQL)
 	return projector.Definition{
-		Name: GroupsName, Version: 1,
+		Name: GroupsName, Version: 2,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
 			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded",
@@ -40,7 +40,7 @@ func GroupsDefinition() projector.Definition {
 		},
 		Blind:  []string{"session.message_recorded", "session.rated", "suppressed.message_recorded", "customer.blacklisted"},
 		Tables: tables, Indexes: indexes,
-		Aside: []string{"group_change.written", "group_state.written"},
+		Aside: []string{"group_change.written", "group_state.written", "group_bits_written"},
 		New:   newGroupsFold,
 	}
 }

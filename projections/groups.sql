@@ -37,6 +37,15 @@ create table group_bits (
 ) with (fillfactor = 70);
 alter table group_bits alter bits set storage main, alter bits set compression lz4;
 
+-- Which rows of group_bits each transaction has written, see projector.Bits.
+create table group_bits_written (
+  tenant  text collate "C" not null,
+  number  bigint           not null,
+  sets    bigint[],
+  buckets int[],
+  primary key (tenant, number)
+);
+
 -- Every entry and every leave.
 create table group_change (
   tenant   text collate "C" not null,

@@ -108,7 +108,7 @@ func TestListPlans(t *testing.T) {
 				t.Fatal(err)
 			}
 			q := ListQuery{Filter: f, Calendar: filter.Calendar{Zone: time.UTC}, At: time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC), Sort: c.sort, Facets: c.facets}
-			asked.all = nil
+			asked.all, customers.memory = nil, newSetMemory(setMemorySize)
 			for range 2 { // with a cursor, too
 				page, err := customers.List(t.Context(), tenantOfList, q)
 				if err != nil {

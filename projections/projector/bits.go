@@ -21,6 +21,10 @@ const BitsPerRow = 16384
 //
 // Nothing is loaded: a batch's changes are gathered in memory and joined with the rows when it is written, in sorted order. To set what
 // is set, or to clear what is not, changes nothing; of several changes of one ordinal in one set the last counts.
+//
+// Beside it there is a journal for readers who keep rows in memory, the table <name>_written (tenant, number bigint, sets bigint[], buckets int[],
+// primary key (tenant, number)): which rows each transaction may have changed, numbered 1, 2, 3 … in the order of the commits. Bucket -1 is all of
+// a set; null is all of the tenant. The last 4096 transactions are kept. It does not follow from the log: see Definition.Aside.
 type Bits struct {
 	name, key string
 
@@ -47,7 +51,16 @@ const (
 )
 
 // bitsStatements have the tenant as $1 and one array for each other column.
-type bitsStatements struct{ set, empty, clear, drop string }
+type bitsStatements struct{ set, empty, clear, drop, note string }
+
+// How many transactions the journal tells of, and how many rows of one it names.
+const (
+	journalKept = 4096
+	journalRows = 4096
+)
+
+// EveryBucket stands in the journal of a table of Bits for all rows of a set.
+const EveryBucket = -1
 
 // NewBits describes a table. key is the column of the set's number, a bigint.
 func NewBits(table, key string) *Bits {
@@ -86,6 +99,11 @@ func (t *Bits) bind(schema, tenant string) {
 		empty: fmt.Sprintf(`delete from %s t using %s where %s and bit_count(t.bits & ~u.bits) = 0`, table, values, same),
 		clear: fmt.Sprintf(`update %s t set bits = t.bits & ~u.bits from %s where %s and bit_count(t.bits & u.bits) > 0`, table, values, same),
 		drop:  fmt.Sprintf("delete from %s t where t.tenant = $1 and t.%s = any($2::bigint[])", table, t.key),
+		// The lock on the checkpoint has one transaction after the other get here.
+		note: fmt.Sprintf(`with last as (select coalesce((select w.number from %[1]s w where w.tenant = $1 order by w.number desc limit 1), 0) as number),
+			old as (delete from %[1]s w using last where w.tenant = $1 and w.number <= last.number - %[2]d)
+			insert into %[1]s (tenant, number, sets, buckets) select $1, last.number + 1, $2::bigint[], $3::int[] from last`,
+			pgx.Identifier{schema, t.name + "_written"}.Sanitize(), journalKept),
 	}
 }
 
@@ -134,6 +152,24 @@ func (t *Bits) write(batch *pgx.Batch) {
 	if len(t.dropped) > 0 {
 		batch.Queue(t.sql.drop, t.tenant, t.dropped)
 	}
+	if len(t.changes)+len(t.dropped) > 0 {
+		sets, buckets := t.journal()
+		batch.Queue(t.sql.note, t.tenant, sets, buckets)
+	}
+}
+
+// journal names the rows that change; nil if they are too many.
+func (t *Bits) journal() (sets []int64, buckets []int32) {
+	if len(t.changes)+len(t.dropped) > journalRows {
+		return nil, nil
+	}
+	for at := range t.changes {
+		sets, buckets = append(sets, at.set), append(buckets, at.bucket)
+	}
+	for _, set := range t.dropped {
+		sets, buckets = append(sets, set), append(buckets, EveryBucket)
+	}
+	return sets, buckets
 }
 
 // copyNew writes changes of many rows, piece by piece, so that they are never all in memory as bitmaps.
@@ -148,6 +184,11 @@ func (t *Bits) copyNew(ctx context.Context, tx pgx.Tx) error {
 	if len(t.dropped) > 0 {
 		if _, err := tx.Exec(ctx, t.sql.drop, t.tenant, t.dropped); err != nil {
 			return fmt.Errorf("projector: drop from %s: %w", t.name, err)
+		}
+	}
+	if len(t.changes)+len(t.dropped) > 0 {
+		if _, err := tx.Exec(ctx, t.sql.note, t.tenant, nil, nil); err != nil {
+			return fmt.Errorf("projector: write %s_written: %w", t.name, err)
 		}
 	}
 	return nil

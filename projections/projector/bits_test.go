@@ -3,6 +3,7 @@ package projector
 import (
 	"cmp"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -29,7 +30,8 @@ func newSets(t testing.TB) *sets {
 	t.Helper()
 	store := projectionstest.Store(t, tenant, "other")
 	d := ledgerOf(one)
-	d.Tables = `create table members (tenant text not null, facet bigint not null, bucket int not null, bits bit(16384) not null, primary key (tenant, facet, bucket));`
+	d.Tables = `create table members (tenant text not null, facet bigint not null, bucket int not null, bits bit(16384) not null, primary key (tenant, facet, bucket));
+		create table members_written (tenant text not null, number bigint not null, sets bigint[], buckets int[], primary key (tenant, number));`
 	b, err := ledgers(t, store, one).create(t.Context(), &d)
 	if err != nil {
 		t.Fatal(err)
@@ -246,6 +248,70 @@ func TestBitsAreAModelOfSets(t *testing.T) {
 			r.Fatalf("the table holds %v, want %v", got, model)
 		}
 	})
+}
+
+// What readers who keep rows in memory are told.
+func TestTheJournalNamesTheRowsThatWereWritten(t *testing.T) {
+	s := newSets(t)
+	type entry struct {
+		Number  int64
+		Sets    []int64
+		Buckets []int32
+	}
+	journal := func(tenant string) []entry {
+		t.Helper()
+		rows, err := s.store.Pool().Query(t.Context(), `select number, sets, buckets from `+s.b.Schema+`.members_written where tenant = $1 order by number`, tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[entry])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	want := func(tenant string, want ...entry) {
+		t.Helper()
+		if got := journal(tenant); !reflect.DeepEqual(got, want) {
+			t.Fatalf("the journal of %s says %+v, want %+v", tenant, got, want)
+		}
+	}
+	s.flush() // nothing
+	s.Set(1, 1)
+	s.Set(1, 2)
+	s.flush()
+	s.Clear(1, BitsPerRow)
+	s.flush()
+	s.Drop(7)
+	s.flush()
+	first := []entry{{1, []int64{1}, []int32{0}}, {2, []int64{1}, []int32{1}}, {3, []int64{7}, []int32{EveryBucket}}}
+	want(tenant, first...)
+	for set := range int64(journalRows + 1) {
+		s.Set(set, set)
+	}
+	s.flush()
+	s.Set(1, 3)
+	s.flushMany()
+	want(tenant, append(first, entry{Number: 4}, entry{Number: 5})...)
+
+	s.again("other")
+	s.Set(1, 1)
+	s.flush()
+	want("other", first[0])
+
+	// Only the last transactions are kept.
+	if _, err := s.store.Pool().Exec(t.Context(), `update `+s.b.Schema+`.members_written set number = number + $1 where tenant = 'other'`, journalKept+10); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.store.Pool().Exec(t.Context(), `insert into `+s.b.Schema+`.members_written select 'other', n from generate_series(9, 12) n`); err != nil {
+		t.Fatal(err)
+	}
+	s.Set(1, 2)
+	s.flush()
+	if got := journal("other"); len(got) != 3 || got[0].Number != 12 || got[2].Number != journalKept+12 {
+		t.Errorf("kept: %+v", got)
+	}
+	want(tenant, append(first, entry{Number: 4}, entry{Number: 5})...)
 }
 
 // More rows than one statement takes.

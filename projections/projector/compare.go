@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -166,6 +167,9 @@ func (p *Projector) differences(ctx context.Context, tx pgx.Tx, def *Definition,
 	}
 	var found []Difference
 	for _, table := range tables {
+		if slices.Contains(def.Aside, table) {
+			continue
+		}
 		d := Difference{Tenant: tenant, Position: at[0].position, Table: table}
 		row, err := comparedRow(ctx, tx, def, live, table)
 		if err != nil {

@@ -24,8 +24,8 @@ type Definition struct {
 	// Tables creates the tables and their primary keys. It runs with search_path set to the build's schema. Every table has a
 	// column tenant, first in its primary key.
 	Tables string
-	// Aside are columns, as "table.column", that do not follow from the log and the clock alone, such as the order in which rows came to
-	// be. Builds may differ in them.
+	// Aside are columns, as "table.column", and whole tables that do not follow from the log and the clock alone, such as the order in which
+	// rows came to be. Builds may differ in them.
 	Aside []string
 	// Indexes creates all other indexes: last when there is a log to fold first.
 	Indexes string
