@@ -202,6 +202,10 @@ func (f *customersFold) Touch(e *eventstore.Decoded) {
 	case "suppressed.message_recorded":
 		f.activities.Touch(e.Customer)
 		f.listings.Touch(e.Customer)
+	case "customer.session_opened":
+		f.activities.Touch(e.Customer)
+		f.counters.Touch(firstPeriodCounter)
+		f.counters.Touch(lastPeriodCounter)
 	default:
 		f.activities.Touch(e.Customer)
 	}

@@ -40,7 +40,7 @@ create table customer_text (
   email       text collate "C" not null,
   company     text collate "C" not null,
   description text collate "C" not null,
-  terms       bigint[]         not null, -- see terms.go: (ordinal / 16384 << 48) + a hash of 48 bits, ascending, each once
+  terms       bigint[]         not null, -- see terms.go: (ordinal / 65536 << 48) + a hash of 48 bits, ascending, each once
   primary key (tenant, ordinal)
 );
 
@@ -64,7 +64,7 @@ create table customer_bits_written (
   primary key (tenant, number)
 );
 
--- Whose nickname, name or external id has a character, as the same kind of sets. Apart, because they change rarely.
+-- Whose nickname, name, external id or company has a character, as the same kind of sets. Apart, because they change rarely.
 create table customer_gram_bits (
   tenant text collate "C" not null,
   gram   bigint           not null,
@@ -122,7 +122,7 @@ create table customer_listing (
   primary key (tenant, customer)
 );
 
--- How many ordinals are given.
+-- How many ordinals are given, and between which periods the latest sessions of all customers began, see customers_periods.go.
 create table counter (
   tenant text collate "C" not null,
   name   text collate "C" not null,

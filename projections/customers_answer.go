@@ -71,6 +71,10 @@ func newAnswer(ctx context.Context, s *sight, schema string, q *question) (*answ
 		loaded: map[int]bool{}, spans: map[int]span{}, rejected: map[int]*bitmap{},
 	}
 	p := &planner{a: a, at: q.at, cal: q.cal, tags: q.tags, groups: q.groups, known: map[string]*setNode{}}
+	last, err := a.counters(p)
+	if err != nil {
+		return nil, err
+	}
 	root, err := p.node(q.root)
 	if err != nil {
 		return nil, err
@@ -88,7 +92,7 @@ func newAnswer(ctx context.Context, s *sight, schema string, q *question) (*answ
 		live := p.set(facet(facetLive, ""))
 		a.live = live.(*setNode)
 	}
-	if err := a.findOrdinals(); err != nil {
+	if err := a.findOrdinals(last); err != nil {
 		return nil, err
 	}
 	for _, n := range a.judged {
@@ -110,12 +114,34 @@ func (a *answer) searchable() bool {
 	return slices.ContainsFunc(a.judged, func(n *judgedNode) bool { return !n.complete && n.arms != nil })
 }
 
-// findOrdinals finds the last ordinal and the ranges of ordinals that ranges of creation are.
-func (a *answer) findOrdinals() error {
+// counters reads the last ordinal, and the bounds of the periods.
+func (a *answer) counters(p *planner) (last int64, err error) {
+	rows, err := a.db.Query(a.ctx, in(a.schema, "select b.name, b.value from $.counter b where b.tenant = $1"), a.tenant)
+	if err != nil {
+		return 0, err
+	}
+	p.periods = [2]int64{0, -1} // none
+	var name string
+	var value int64
+	_, err = pgx.ForEachRow(rows, []any{&name, &value}, func() error {
+		switch name {
+		case ordinalCounter:
+			last = value
+		case firstPeriodCounter:
+			p.periods[0] = value
+		case lastPeriodCounter:
+			p.periods[1] = value
+		}
+		return nil
+	})
+	return last, err
+}
+
+// findOrdinals finds the ranges of ordinals that ranges of creation are.
+func (a *answer) findOrdinals(last int64) error {
 	args := arguments{a.tenant}
-	columns := []string{"coalesce((select b.value from $.counter b where b.tenant = $1 and b.name = '" + ordinalCounter + "'), 0)"}
-	var last int64
-	into := []any{&last}
+	var columns []string
+	var into []any
 	first := func(at time.Time, to *int64) {
 		columns = append(columns, fmt.Sprintf("coalesce((select b.ordinal from $.customer b where b.tenant = $1 and b.created_at >= %s "+
 			"order by b.created_at, b.ordinal limit 1), %d)", args.bind(at), int64(math.MaxInt64)))
@@ -130,9 +156,11 @@ func (a *answer) findOrdinals() error {
 			first(n.createdTo, &n.to)
 		}
 	}
-	sql := in(a.schema, "select "+strings.Join(columns, ", "))
-	if err := a.db.QueryRow(a.ctx, sql, append([]any{planned}, args...)...).Scan(into...); err != nil {
-		return err
+	if len(columns) > 0 {
+		sql := in(a.schema, "select "+strings.Join(columns, ", "))
+		if err := a.db.QueryRow(a.ctx, sql, args...).Scan(into...); err != nil {
+			return err
+		}
 	}
 	a.from, a.to = 1, last+1
 	parts, ok := a.root.(allOf)

@@ -223,6 +223,9 @@ func (p *planner) time(c *filter.Condition) node {
 		}
 	}
 	return unset(c, isSet, func() node {
+		if c.Field == "last_session_at" {
+			return p.lastSession(from, to)
+		}
 		spanned := func(alias string, args *arguments) string {
 			name := alias + "." + column
 			terms := []string{hasTime(name)}
@@ -236,7 +239,7 @@ func (p *planner) time(c *filter.Condition) node {
 		}
 		n := &judgedNode{within: within, table: alias, column: func(args *arguments) string { return spanned(alias, args) }}
 		switch c.Field {
-		case "updated_at", "last_session_at", "blacklisted_at":
+		case "updated_at", "blacklisted_at":
 			n.gather = func(args *arguments) string {
 				where := "o.tenant = $1 and " + spanned("o", args)
 				if also != "" {

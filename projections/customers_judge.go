@@ -10,18 +10,18 @@ import (
 
 // This file asks the tables about customers of whom the sets do not say whether they are in an answer.
 
-// search finds by their terms who fulfils the conditions on texts, in some buckets, and tells how many it found.
+// search finds by their terms who fulfils the conditions on texts, in some buckets of terms, and tells how many it found.
 func (a *answer) search(buckets []int) (found int, err error) {
 	for _, n := range a.judged {
 		if n.complete || n.arms == nil {
 			continue
 		}
-		wanted := slices.DeleteFunc(slices.Clone(buckets), func(bucket int) bool { return n.settled[bucket] })
+		wanted := slices.DeleteFunc(slices.Clone(buckets), func(bucket int) bool { return n.settled[termBuckets*bucket] })
 		if len(wanted) == 0 {
 			continue
 		}
 		sql, args := a.searchSQL(n, wanted)
-		rows, err := a.db.Query(a.ctx, sql, append([]any{planned}, args...)...)
+		rows, err := a.db.Query(a.ctx, sql, args...)
 		if err != nil {
 			return found, err
 		}
@@ -30,10 +30,12 @@ func (a *answer) search(buckets []int) (found int, err error) {
 			return found, err
 		}
 		found += len(ordinals)
-		for _, bucket := range wanted { // a bitmap that is part of a span is not to be changed
-			delete(n.yes, bucket)
-			n.settled[bucket] = true
-			delete(a.spans, bucket)
+		for _, wide := range wanted {
+			for bucket := termBuckets * wide; bucket < termBuckets*(wide+1); bucket++ {
+				delete(n.yes, bucket) // a bitmap that is part of a span is not to be changed
+				n.settled[bucket] = true
+				delete(a.spans, bucket)
+			}
 		}
 		members(n.yes, ordinals)
 	}

@@ -201,6 +201,8 @@ type planner struct {
 	tags   *tag.State
 	groups groupFacets
 	known  map[string]*setNode
+	// periods are the first and the last in which somebody's latest session began, see customers_periods.go.
+	periods [2]int64
 	// expired are those whose listing has expired and is not lifted yet; nil until somebody asks.
 	expired *judgedNode
 }

@@ -74,7 +74,7 @@ func (f *customersFold) happened(e *eventstore.Decoded) error {
 			activity.FirstSessionAt = &at
 		}
 		if at.After(activity.LastSessionAt) {
-			activity.LastSessionAt = at
+			f.seenLast(activity, at)
 		}
 	case customer.SessionClosed:
 		if open := activity.OpenSession; open != nil && *open == payload.Session {

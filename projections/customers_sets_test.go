@@ -112,6 +112,9 @@ func named(tag uuid.UUID) map[int64]string {
 	for _, step := range sessionSteps {
 		names[facet(facetSessions, fmt.Sprint(step))] = fmt.Sprint("sessions ", step)
 	}
+	for period := periodOf(time.Now()) - 1; period <= periodOf(time.Now())+1; period++ {
+		names[lastSessionFacet(period)] = "period"
+	}
 	for _, kind := range []facetKind{facetLive, facetBlacklisted, facetOpen, facetServed} {
 		names[facet(kind, "")] = string(kind)
 	}
@@ -190,7 +193,7 @@ func TestSetsFollowWhatHappens(t *testing.T) {
 
 	f.append(own, id, customer.SessionOpened{Session: first, Initiator: domain.PartyCustomer})
 	f.append(talk, id, session.Started{Customer: id, Association: 1, Channel: "app", Initiator: domain.PartyCustomer})
-	full = append(full, "sessions 1")
+	full = append(full, "sessions 1", "period")
 	want(append(slices.Clone(full), "open")...)
 	f.append(talk, id, session.MessageRecorded{Message: "m", Sender: session.Sender{Kind: domain.PartyCustomer}, Kind: session.KindText, Text: "?"}, session.Accepted{Agent: "a1"})
 	full = append(full, "served", "agent a1")
@@ -255,7 +258,8 @@ func TestCharactersAndTermsFollowTheNames(t *testing.T) {
 	f.append(customer.Stream(id), id, customer.ProfileChanged{Fields: map[string]customer.Change{
 		"nickname": {Old: "ＡＢ", New: "BC"}, "name": {Old: "王 小王", New: nil}, "phone": {Old: "138", New: "139"}, "company": {New: "ＡＣＭＥ"},
 	}})
-	want(customerTextRow{Nickname: "bc", Phone: "139", Company: "acme"}, gram(gramExternalID, '_'), gram(gramNickname, 'b'), gram(gramNickname, 'c'))
+	want(customerTextRow{Nickname: "bc", Phone: "139", Company: "acme"}, gram(gramExternalID, '_'), gram(gramNickname, 'b'), gram(gramNickname, 'c'),
+		gram(gramCompany, 'a'), gram(gramCompany, 'c'), gram(gramCompany, 'm'), gram(gramCompany, 'e'))
 	f.sameAsRebuilt()
 }
 
@@ -284,8 +288,8 @@ func TestSetsAreWhatTheRowsSay(t *testing.T) {
 	}
 	f.head = world.Head()
 	b := f.sync()
-	rows, err := f.store.Pool().Query(t.Context(), in(b.Schema, `select c.ordinal, c.association, c.channel, c.created_via, c.tags, c.nickname, c.name, c.phone, c.external_id,
-			a.open_session, a.agents, a.last_agent, a.rating_last, a.rating_scores, a.session_count, l.customer is not null
+	rows, err := f.store.Pool().Query(t.Context(), in(b.Schema, `select c.ordinal, c.association, c.channel, c.created_via, c.tags, c.nickname, c.name, c.phone, c.company, c.external_id,
+			a.last_session_at, a.open_session, a.agents, a.last_agent, a.rating_last, a.rating_scores, a.session_count, l.customer is not null
 		from $.customer c join $.customer_activity a using (tenant, id) left join $.customer_listing l on l.tenant = c.tenant and l.customer = c.id`))
 	if err != nil {
 		t.Fatal(err)
@@ -294,8 +298,8 @@ func TestSetsAreWhatTheRowsSay(t *testing.T) {
 	var c customerRow
 	var a customerActivityRow
 	var listed bool
-	_, err = pgx.ForEachRow(rows, []any{&c.Ordinal, &c.Association, &c.Channel, &c.Via, &c.Tags, &c.Profile.Nickname, &c.Profile.Name, &c.Profile.Phone, &c.ExternalID,
-		&a.OpenSession, &a.Agents, &a.LastAgent, &a.RatingLast, &a.RatingScores, &a.Sessions, &listed}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&c.Ordinal, &c.Association, &c.Channel, &c.Via, &c.Tags, &c.Profile.Nickname, &c.Profile.Name, &c.Profile.Phone, &c.Profile.Company, &c.ExternalID,
+		&a.LastSessionAt, &a.OpenSession, &a.Agents, &a.LastAgent, &a.RatingLast, &a.RatingScores, &a.Sessions, &listed}, func() error {
 		c.Custom = noCustom
 		fields, err := fieldFacets(&c)
 		done, err2 := activityFacets(&a)
@@ -375,6 +379,6 @@ func TestUnreadableRowsLeaveTheCustomerParked(t *testing.T) {
 	if n, err := f.projector.Retry(t.Context(), CustomersName, "acme", id); n != 1 || err != nil {
 		t.Fatalf("folded anew in %d builds, %v", n, err)
 	}
-	f.want(1, named(uuid.Nil), "live", "channel app", "association 1", "created_via inbound", "set nickname", "open", "sessions 1", "served", "agent a1", "last_agent a1")
+	f.want(1, named(uuid.Nil), "live", "channel app", "association 1", "created_via inbound", "set nickname", "open", "sessions 1", "period", "served", "agent a1", "last_agent a1")
 	f.sameAsRebuilt()
 }

@@ -3,7 +3,6 @@ package projections
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"customercenter/domain/filter"
@@ -20,7 +19,7 @@ type termArm struct {
 
 // Texts by their fields. Both names share their terms.
 var (
-	gramKinds = map[string]gramKind{"nickname": gramNickname, "name": gramName, "external_id": gramExternalID}
+	gramKinds = map[string]gramKind{"nickname": gramNickname, "name": gramName, "external_id": gramExternalID, "company": gramCompany}
 	termKinds = map[string]termKind{"nickname": termName, "name": termName, "external_id": termExternalID, "phone": termPhone}
 )
 
@@ -124,7 +123,7 @@ func (p *planner) parts(op filter.Op, fields, needles []string) node {
 			for _, predicate := range predicates {
 				any = append(any, predicate("t", args))
 			}
-			return strings.Join(any, " or ")
+			return disjunction(any)
 		}
 		found = append(found, p.judge(rest))
 	}

@@ -35,7 +35,7 @@ type walk struct {
 	window    int    // buckets that are read at once
 	seek      bool   // the index of terms is searched at once, see judgedFirst
 	judging   effort // by customers
-	searching effort // by buckets, in the index of terms
+	searching effort // by buckets of terms, in their index
 	learned   bool
 
 	found    int     // in all
@@ -47,9 +47,9 @@ type walk struct {
 // walk begins beyond an ordinal; 0 is the beginning.
 func (a *answer) walk(ascending bool, beyond int64) *walk {
 	w := &walk{
-		a: a, ascending: ascending, window: 4,
+		a: a, ascending: ascending, window: 4 * termBuckets,
 		judging:   effort{size: judgedFirst, least: 50, cost: 8 * time.Microsecond, yield: -1},
-		searching: effort{size: 1, least: 1, cost: 4 * searchBase, yield: -1},
+		searching: effort{size: 4, least: 1, cost: searchBase, yield: -1},
 	}
 	switch {
 	case ascending:
@@ -178,8 +178,10 @@ func (w *walk) learn(buckets []int, need int, until budget) error {
 			continue
 		}
 		total, full = total+n, full+1
-		if len(unsearched) < most {
-			unsearched, waiting = append(unsearched, bucket), waiting+n
+		if wide := termBucket(bucket); len(unsearched) > 0 && unsearched[len(unsearched)-1] == wide {
+			waiting += n
+		} else if len(unsearched) < most {
+			unsearched, waiting = append(unsearched, wide), waiting+n
 		}
 		for ordinal := range open.ordinals(bucket, w.ascending) {
 			if len(ordinals) == chunk {
@@ -190,13 +192,14 @@ func (w *walk) learn(buckets []int, need int, until budget) error {
 	}
 	began := time.Now()
 	begun := w.seek || w.a.looked >= judgedFirst || total < judgedFirst*full
+	search, judge := w.searchCost(unsearched, waiting), w.judgeCost(need, waiting)
 	left, bounded := until.left()
-	affordable := !bounded || !w.searching.known() || w.searching.cost <= left
-	if begun && affordable && w.a.unsearched(unsearched) && w.searchCost(unsearched) < w.judging.cost*time.Duration(waiting) {
+	if begun && (!bounded || search <= left) && search < judge && w.a.unsearched(unsearched) {
 		found, err := w.a.search(unsearched)
 		const atOnce = 2_000 // each costs the look at a row
 		w.searching.size = max(1, min(8*len(unsearched), 64, atOnce*len(unsearched)/max(1, found)))
-		w.searched(&w.searching, len(unsearched), time.Since(began))
+		took := time.Since(began)
+		w.searched(&w.searching, len(unsearched), max(took-searchCall, took/4))
 		return err
 	}
 	if w.a.looked >= judgedFirst && w.judging.needed(need) > judgedMany {
@@ -213,30 +216,42 @@ func (w *walk) learn(buckets []int, need int, until budget) error {
 	return err
 }
 
-// searchCost is what it probably takes to search some buckets: as much as the last time. The first time it may be known that there is little
-// to be found; else it is worth a try where many would be judged.
-func (w *walk) searchCost(buckets []int) time.Duration {
-	cost := w.searching.cost * time.Duration(len(buckets))
+// searchCost is what it probably takes to search some buckets of terms, in which so many are open: as much as the last time; before that, it is
+// reckoned from how many will be found, as far as anything is known of that.
+func (w *walk) searchCost(buckets []int, waiting int) time.Duration {
 	if w.searching.known() {
-		return cost
+		return searchCall + w.searching.cost*time.Duration(len(buckets))
 	}
-	little := time.Duration(0)
+	hits := 0
 	for _, n := range w.a.judged {
 		if n.complete || n.arms == nil {
 			continue
 		}
-		for _, bucket := range buckets {
-			little += searchBase + searchHit*time.Duration(n.within.span(bucket).hi.count())
+		for _, wide := range buckets {
+			for bucket := termBuckets * wide; bucket < termBuckets*(wide+1); bucket++ {
+				if w.a.loaded[bucket] {
+					hits += n.within.span(bucket).hi.count()
+				}
+			}
 		}
 	}
-	if w.seek || w.a.looked >= judgedFirst {
-		return min(cost, little)
+	if w.judging.yield >= 0 {
+		hits = min(hits, int(math.Ceil(w.judging.yield*float64(waiting))))
 	}
-	return little
+	return searchCall + searchBase*time.Duration(len(buckets)) + searchHit*time.Duration(hits)
 }
 
-// What the search of a bucket costs on a quiet machine, and each customer it finds.
+// judgeCost is what it probably takes to judge as many of those waiting as are needed.
+func (w *walk) judgeCost(need, waiting int) time.Duration {
+	if w.judging.yield > 0 {
+		waiting = min(waiting, w.judging.needed(need))
+	}
+	return w.judging.cost * time.Duration(waiting)
+}
+
+// What a search costs on a quiet machine: by itself, for a bucket of terms, and for each customer it finds.
 const (
+	searchCall = 200 * time.Microsecond
 	searchBase = 40 * time.Microsecond
 	searchHit  = 5 * time.Microsecond
 )
@@ -291,14 +306,14 @@ func (w *walk) measure() {
 	w.last = nil
 }
 
-// unsearched reports whether a search of these buckets would tell something new.
+// unsearched reports whether a search of these buckets of terms would tell something new.
 func (a *answer) unsearched(buckets []int) bool {
 	for _, n := range a.judged {
 		if n.complete || n.arms == nil {
 			continue
 		}
 		for _, bucket := range buckets {
-			if !n.settled[bucket] {
+			if !n.settled[termBuckets*bucket] {
 				return true
 			}
 		}

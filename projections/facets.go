@@ -41,6 +41,7 @@ const (
 	facetRatingLast  facetKind = "rating_last" // the score of the latest rating, in decimal
 	facetRated       facetKind = "rated"       // a score that was ever given, in decimal
 	facetSessions    facetKind = "sessions"    // one of sessionSteps, in decimal: has had as many sessions, or more
+	facetLastSession facetKind = "last_period" // the period in which the latest session began, see sessionPeriod, in decimal
 	facetSet         facetKind = "set"         // the field that is set: nickname, name … or custom.<key>
 	facetOption      facetKind = "option"      // <key> of a custom field, NUL and the id of the option that is chosen
 )
@@ -66,6 +67,7 @@ const (
 	gramNickname   gramKind = 1
 	gramName       gramKind = 2
 	gramExternalID gramKind = 3 // only characters that are neither letters nor digits: the others are in nearly every one
+	gramCompany    gramKind = 4
 )
 
 // gram is the number, in customer_gram_bits, of the set of those in whose folded text of that kind the character is.
@@ -190,6 +192,9 @@ func activityFacets(r *customerActivityRow) ([]int64, error) {
 			facets = append(facets, facet(facetRated, strconv.Itoa(score)))
 		}
 	}
+	if !r.LastSessionAt.IsZero() {
+		facets = append(facets, lastSessionFacet(periodOf(r.LastSessionAt)))
+	}
 	for _, step := range sessionSteps {
 		if int64(r.Sessions) >= step {
 			facets = append(facets, facet(facetSessions, strconv.FormatInt(step, 10)))
@@ -203,6 +208,7 @@ func textGrams(r *customerTextRow) []int64 {
 	grams := slices.Collect(gramsOf(gramNickname, r.Nickname))
 	grams = slices.AppendSeq(grams, gramsOf(gramName, r.Name))
 	grams = slices.AppendSeq(grams, gramsOf(gramExternalID, r.ExternalID))
+	grams = slices.AppendSeq(grams, gramsOf(gramCompany, r.Company))
 	slices.Sort(grams)
 	return slices.Compact(grams)
 }

@@ -535,7 +535,7 @@ func TestPartialPagesLeadOn(t *testing.T) {
 	p := newPopulation(t, 200, 5_000)
 	p.customers.patience = time.Nanosecond
 	partial := 0
-	for _, raw := range []string{`{"field":"company","op":"contains","value":"王"}`, `{"field":"session_count","op":"gte","value":2}`} {
+	for _, raw := range []string{`{"field":"description","op":"contains","value":"王"}`, `{"field":"session_count","op":"gte","value":2}`} {
 		f, err := filter.Parse([]byte(raw), p.language(), "filter")
 		if err != nil {
 			t.Fatal(err)

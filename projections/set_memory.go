@@ -170,7 +170,7 @@ func (s *sight) journal(ctx context.Context, table setTable, from int64) ([]entr
 	}
 	written := pgx.Identifier{table.schema, table.name + "_written"}.Sanitize()
 	rows, err := s.db.Query(ctx, fmt.Sprintf(`select number, case when number > $2 then sets end, case when number > $2 then buckets end
-		from %s where tenant = $1 and number >= $2 order by number desc limit %d`, written, limit), planned, s.tenant, from)
+		from %s where tenant = $1 and number >= $2 order by number desc limit %d`, written, limit), s.tenant, from)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,14 @@ func conjunction(conditions []string) string {
 	return strings.Join(conditions, " and ")
 }
 
+// disjunction joins alternatives; none is false.
+func disjunction(conditions []string) string {
+	if len(conditions) == 0 {
+		return "false"
+	}
+	return strings.Join(conditions, " or ")
+}
+
 // in puts a build's schema in place of every "$.".
 func in(schema, sql string) string {
 	return strings.ReplaceAll(sql, "$.", pgx.Identifier{schema}.Sanitize()+".")

@@ -6,7 +6,7 @@ import (
 )
 
 // This file makes the terms by which customer_text is searched for parts of texts: hashes of two or three characters that follow each
-// other, in buckets, so that the newest customers can be searched before all others. A term proves nothing by itself, every
+// other, in buckets of ordinals, so that the newest customers can be searched before all others. A term proves nothing by itself, every
 // candidate's text is compared; a text that contains the needle has all of the needle's terms.
 
 // termKind is a text, or two, with terms. The numbers are stored, in the hash of every term: they never change.
@@ -21,7 +21,14 @@ const (
 // termBits is how many bits of a term are hash; the bucket is above them.
 const termBits = 48
 
-// inBucket is the term as the customers of a bucket have it.
+// termBuckets is how many buckets of the bitmaps are one of the terms. A search costs as much for each of these, and so much for each customer
+// that it finds: few large ones are better for what few have, many small ones for what many have.
+const termBuckets = 4
+
+// termBucket is the bucket of terms that a bucket of bitmaps is in.
+func termBucket(bucket int) int { return bucket / termBuckets }
+
+// inBucket is the term as the customers of a bucket of terms have it.
 func inBucket(term int64, bucket int) int64 { return int64(bucket)<<termBits + term }
 
 // needleTerms are the terms, without bucket, that every text of that kind has that contains the needle, which is folded; each once,
@@ -96,7 +103,7 @@ func termsOf(tenant string, r *customerTextRow) []int64 {
 	add(termName, r.Name)
 	add(termExternalID, r.ExternalID)
 	add(termPhone, r.Phone)
-	bucket := int(r.Ordinal / bucketSize)
+	bucket := termBucket(int(r.Ordinal / bucketSize))
 	for i := range terms {
 		terms[i] = inBucket(terms[i], bucket)
 	}

@@ -76,7 +76,7 @@ func TestWhoContainsTheNeedleHasItsTerms(t *testing.T) {
 			from := rapid.IntRange(0, len(runes)).Draw(t, "from")
 			needle := string(runes[from:rapid.IntRange(from, len(runes)).Draw(t, "to")])
 			for _, term := range needleTerms("acme", c.kind, needle) {
-				if _, has := slices.BinarySearch(row.Terms, inBucket(term, int(row.Ordinal/bucketSize))); !has {
+				if _, has := slices.BinarySearch(row.Terms, inBucket(term, termBucket(int(row.Ordinal/bucketSize)))); !has {
 					t.Fatalf("%q of kind %d is in %q, its terms are not", needle, c.kind, c.text)
 				}
 			}

@@ -26,7 +26,7 @@ func TestADurableClusterKeepsItsDataAndSettings(t *testing.T) {
 	dsn := c.DSN("centre")
 	for name, want := range map[string]string{
 		"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "jit": "off",
-		"shared_buffers": "256MB", "max_wal_size": "4GB", "checkpoint_timeout": "15min",
+		"max_wal_size": "4GB", "checkpoint_timeout": "15min",
 		"max_connections": "200", "listen_addresses": "", "work_mem": "7MB", "TimeZone": "UTC",
 		"server_version": c.Version(),
 	} {

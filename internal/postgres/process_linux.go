@@ -80,3 +80,12 @@ func asOwner(data os.FileInfo, look func()) {
 	}()
 	<-done
 }
+
+// memory is how much this machine has, in bytes; 0 if it does not tell.
+func memory() uint64 {
+	var info syscall.Sysinfo_t
+	if syscall.Sysinfo(&info) != nil {
+		return 0
+	}
+	return uint64(info.Totalram) * uint64(info.Unit)
+}

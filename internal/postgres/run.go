@@ -31,14 +31,14 @@ const (
 )
 
 // settings are those of every cluster of this package, for a machine with two
-// cores and eight or more GiB of memory.
+// cores and four or more GiB of memory.
 func settings(durable bool) map[string]string {
 	s := map[string]string{
 		"listen_addresses":        "",
 		"port":                    socketPort,
 		"unix_socket_permissions": "0700",
 		"max_connections":         "200",
-		"shared_buffers":          "256MB",
+		"shared_buffers":          fmt.Sprintf("%dMB", sharedBuffers(memory())>>20),
 		"max_wal_size":            "4GB",
 		"checkpoint_timeout":      "15min",
 		"jit":                     "off",
@@ -55,12 +55,21 @@ func settings(durable bool) map[string]string {
 		// Commits still reach the operating system before they are answered, so
 		// that they survive StopImmediate: synchronous_commit stays on.
 		s["fsync"] = "off"
+		s["shared_buffers"] = "256MB"
 		s["full_page_writes"] = "off"
 		s["max_wal_size"] = "1GB"
 		// Below the data directory, so that what a killed test left goes with it.
 		s["dynamic_shared_memory_type"] = "mmap"
 	}
 	return s
+}
+
+// sharedBuffers is how much of a machine's memory, in bytes, a durable cluster
+// keeps pages in: an eighth, within bounds. Of a machine that does not tell how
+// much it has, 0, it takes the least. Pages beyond that are in the system's cache.
+func sharedBuffers(memory uint64) uint64 {
+	const least, most = 256 << 20, 4 << 30
+	return min(max(memory/8, least), most)
 }
 
 // run starts the server and waits until it takes connections.
