@@ -43,7 +43,7 @@ type answer struct {
 const (
 	gatherFirst = 5_000
 	gatherMost  = 300_000
-	judgedFirst = 500
+	judgedFirst = 200
 	judgedMany  = 4_000
 )
 

@@ -113,7 +113,7 @@ func named(tag uuid.UUID) map[int64]string {
 		names[facet(facetSessions, fmt.Sprint(step))] = fmt.Sprint("sessions ", step)
 	}
 	for period := periodOf(time.Now()) - 1; period <= periodOf(time.Now())+1; period++ {
-		names[lastSessionFacet(period)] = "period"
+		names[shortFacet(period)], names[longFacet(longOf(period))] = "period", "long period"
 	}
 	for _, kind := range []facetKind{facetLive, facetBlacklisted, facetOpen, facetServed} {
 		names[facet(kind, "")] = string(kind)
@@ -193,7 +193,7 @@ func TestSetsFollowWhatHappens(t *testing.T) {
 
 	f.append(own, id, customer.SessionOpened{Session: first, Initiator: domain.PartyCustomer})
 	f.append(talk, id, session.Started{Customer: id, Association: 1, Channel: "app", Initiator: domain.PartyCustomer})
-	full = append(full, "sessions 1", "period")
+	full = append(full, "sessions 1", "period", "long period")
 	want(append(slices.Clone(full), "open")...)
 	f.append(talk, id, session.MessageRecorded{Message: "m", Sender: session.Sender{Kind: domain.PartyCustomer}, Kind: session.KindText, Text: "?"}, session.Accepted{Agent: "a1"})
 	full = append(full, "served", "agent a1")
@@ -379,6 +379,6 @@ func TestUnreadableRowsLeaveTheCustomerParked(t *testing.T) {
 	if n, err := f.projector.Retry(t.Context(), CustomersName, "acme", id); n != 1 || err != nil {
 		t.Fatalf("folded anew in %d builds, %v", n, err)
 	}
-	f.want(1, named(uuid.Nil), "live", "channel app", "association 1", "created_via inbound", "set nickname", "open", "sessions 1", "period", "served", "agent a1", "last_agent a1")
+	f.want(1, named(uuid.Nil), "live", "channel app", "association 1", "created_via inbound", "set nickname", "open", "sessions 1", "period", "long period", "served", "agent a1", "last_agent a1")
 	f.sameAsRebuilt()
 }

@@ -11,9 +11,10 @@ const (
 	walkFirst  = 1_000 // rows looked at in the first piece of a walk along an index
 	walkSteady = 30 * time.Millisecond
 	walkMost   = 200_000
+	gatherTime = 15 * time.Millisecond // how long an index may take that is asked for much, see gatherRest
 	// How long a page is made to wait for a count that the sets do not decide: longer if it is to be counted by facets, for which everybody
 	// must be known.
-	countBudget = 4 * time.Millisecond
+	countBudget = 2 * time.Millisecond
 	facetBudget = 20 * time.Millisecond
 )
 
@@ -48,7 +49,7 @@ type walk struct {
 func (a *answer) walk(ascending bool, beyond int64) *walk {
 	w := &walk{
 		a: a, ascending: ascending, window: 4 * termBuckets,
-		judging:   effort{size: judgedFirst, least: 50, cost: 8 * time.Microsecond, yield: -1},
+		judging:   effort{size: judgedFirst, least: 50, cost: 5 * time.Microsecond, yield: -1},
 		searching: effort{size: 4, least: 1, cost: searchBase, yield: -1},
 	}
 	switch {
@@ -202,7 +203,7 @@ func (w *walk) learn(buckets []int, need int, until budget) error {
 		w.searched(&w.searching, len(unsearched), max(took-searchCall, took/4))
 		return err
 	}
-	if w.a.looked >= judgedFirst && w.judging.needed(need) > judgedMany {
+	if w.a.looked >= judgedFirst && w.judging.needed(need) > judgedMany && (!bounded || left >= gatherTime) {
 		if tried, err := w.a.gatherRest(); tried || err != nil {
 			return err
 		}

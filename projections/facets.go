@@ -28,22 +28,23 @@ const bucketSize = projector.BitsPerRow
 type facetKind string
 
 const (
-	facetLive        facetKind = "live"        // everybody on the list; no value
-	facetTag         facetKind = "tag"         // the tag's id. A tag that has left the catalogue keeps its set
-	facetChannel     facetKind = "channel"     // the channel's name
-	facetAssociation facetKind = "association" // the association's number, in decimal
-	facetCreatedVia  facetKind = "created_via" // the way's name
-	facetBlacklisted facetKind = "blacklisted" // a listing is there, expired or not; no value
-	facetOpen        facetKind = "open"        // has an unfinished session; no value
-	facetServed      facetKind = "served"      // some agent owns or owned a session; no value
-	facetAgent       facetKind = "agent"       // the agent who owns or owned a session
-	facetLastAgent   facetKind = "last_agent"  // the agent who accepted a session, or got one, last
-	facetRatingLast  facetKind = "rating_last" // the score of the latest rating, in decimal
-	facetRated       facetKind = "rated"       // a score that was ever given, in decimal
-	facetSessions    facetKind = "sessions"    // one of sessionSteps, in decimal: has had as many sessions, or more
-	facetLastSession facetKind = "last_period" // the period in which the latest session began, see sessionPeriod, in decimal
-	facetSet         facetKind = "set"         // the field that is set: nickname, name … or custom.<key>
-	facetOption      facetKind = "option"      // <key> of a custom field, NUL and the id of the option that is chosen
+	facetLive            facetKind = "live"        // everybody on the list; no value
+	facetTag             facetKind = "tag"         // the tag's id. A tag that has left the catalogue keeps its set
+	facetChannel         facetKind = "channel"     // the channel's name
+	facetAssociation     facetKind = "association" // the association's number, in decimal
+	facetCreatedVia      facetKind = "created_via" // the way's name
+	facetBlacklisted     facetKind = "blacklisted" // a listing is there, expired or not; no value
+	facetOpen            facetKind = "open"        // has an unfinished session; no value
+	facetServed          facetKind = "served"      // some agent owns or owned a session; no value
+	facetAgent           facetKind = "agent"       // the agent who owns or owned a session
+	facetLastAgent       facetKind = "last_agent"  // the agent who accepted a session, or got one, last
+	facetRatingLast      facetKind = "rating_last" // the score of the latest rating, in decimal
+	facetRated           facetKind = "rated"       // a score that was ever given, in decimal
+	facetSessions        facetKind = "sessions"    // one of sessionSteps, in decimal: has had as many sessions, or more
+	facetLastSession     facetKind = "last_week"   // the period in which the latest session began, see sessionPeriod, in decimal
+	facetLastSessionLong facetKind = "last_weeks"  // the long period in which it did
+	facetSet             facetKind = "set"         // the field that is set: nickname, name … or custom.<key>
+	facetOption          facetKind = "option"      // <key> of a custom field, NUL and the id of the option that is chosen
 )
 
 // facet is the number of a set in customer_bits: the first 63 bits of a cryptographic hash, because which customers an agent may see
@@ -193,7 +194,7 @@ func activityFacets(r *customerActivityRow) ([]int64, error) {
 		}
 	}
 	if !r.LastSessionAt.IsZero() {
-		facets = append(facets, lastSessionFacet(periodOf(r.LastSessionAt)))
+		facets = append(facets, lastSessionFacets(periodOf(r.LastSessionAt))...)
 	}
 	for _, step := range sessionSteps {
 		if int64(r.Sessions) >= step {
