@@ -90,20 +90,26 @@ func (s *Store) fly(tenant string, q *queue) {
 	}
 }
 
-// next sends one batch and reports whether more are waiting; if not, the queue is gone.
+// next sends one batch and reports whether more are waiting; if not, the queue is gone. Who is in the batch is told while the next one is under way:
+// the database need not wait for that.
 func (s *Store) next(tenant string, q *queue) bool {
 	s.mu.Lock()
 	batch := q.take()
 	s.mu.Unlock()
-	s.send(tenant, batch)
+	tell := s.send(tenant, batch)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	q.writers = len(batch) + len(q.waiting)
-	if len(q.waiting) > 0 {
-		return true
+	more := len(q.waiting) > 0
+	if !more {
+		delete(s.queues, tenant)
 	}
-	delete(s.queues, tenant)
-	return false
+	s.mu.Unlock()
+	if more {
+		go tell()
+	} else {
+		tell()
+	}
+	return more
 }
 
 // take takes the next batch: in order, the waiting appends that do not touch what an earlier one of the batch or of those left waiting
@@ -184,17 +190,22 @@ func (s *Store) begin(a *Append) (*prepared, error) {
 // encode encodes and seals the events of an append.
 func (s *Store) encode(ctx context.Context, p *prepared) error {
 	a := p.Append
-	seen := make(map[string]bool, len(a.Streams))
 	meta := Meta{Append: a.ID, Actor: a.Actor, Cause: a.Cause, Correlation: a.Correlation}
 	plain, err := json.Marshal(meta) // shared by all events that did not happen outside
 	if err != nil {
 		return fmt.Errorf("eventstore: envelope: %w", err)
 	}
+	var seen map[string]bool // not of a single stream
+	if len(a.Streams) > 1 {
+		seen = make(map[string]bool, len(a.Streams))
+	}
 	for _, st := range a.Streams {
 		if seen[st.Stream] || st.Stream == "" || len(st.Events) == 0 || st.Version < 0 {
 			return fmt.Errorf("eventstore: append names stream %q twice, without events or without a version", st.Stream)
 		}
-		seen[st.Stream] = true
+		if seen != nil {
+			seen[st.Stream] = true
+		}
 		for i, e := range st.Events {
 			pe := preparedEvent{stream: st.Stream, version: st.Version + int64(i) + 1, customer: e.Customer, meta: string(plain)}
 			if !e.OccurredAt.IsZero() {
@@ -226,26 +237,26 @@ func (s *Store) encode(ctx context.Context, p *prepared) error {
 	return nil
 }
 
-// send carries out one batch and settles every append in it. A batch that fails as a statement is halved and tried again, so that
-// one impossible append does not take others with it.
-func (s *Store) send(tenant string, batch []*prepared) {
-	last, err := s.call(tenant, batch)
-	switch {
-	case err == nil:
-		if last > 0 {
+// send carries out one batch. tell settles every append in it. A batch that fails as a statement is halved and tried again, so that one
+// impossible append does not take others with it.
+func (s *Store) send(tenant string, batch []*prepared) (tell func()) {
+	settle, err := s.call(tenant, batch)
+	if err != nil && len(batch) > 1 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrClocks) && !errors.Is(err, ErrUnknownTenant) {
+		first := s.send(tenant, batch[:len(batch)/2])
+		second := s.send(tenant, batch[len(batch)/2:])
+		return func() { first(); second() }
+	}
+	return func() {
+		if err != nil {
+			for _, p := range batch {
+				p.err = err
+			}
+		} else if last := settle(); last > 0 {
 			s.seen.Store(tenant, last)
 			s.ring(tenant, last)
 		}
-	case len(batch) > 1 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrClocks) && !errors.Is(err, ErrUnknownTenant):
-		s.send(tenant, batch[:len(batch)/2])
-		s.send(tenant, batch[len(batch)/2:])
-		return
-	default:
 		for _, p := range batch {
-			p.err = err
+			close(p.done)
 		}
-	}
-	for _, p := range batch {
-		close(p.done)
 	}
 }

@@ -19,14 +19,15 @@ import (
 
 // One call of append_events, or of an INSERT in its place: its arguments, its answer, and what that means for every append of a batch.
 
-// call runs append_events, again while the connection is lost: append ids and expected versions make that safe.
-func (s *Store) call(tenant string, batch []*prepared) (last int64, err error) {
+// call runs append_events, again while the connection is lost: append ids and expected versions make that safe. settle sets the result of every
+// append and returns the new last position, 0 if there is none.
+func (s *Store) call(tenant string, batch []*prepared) (settle func() (last int64), err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.patient)
 	defer cancel()
 	if len(batch) == 1 && batch[0].simple() {
-		last, err = s.callOne(ctx, tenant, batch[0])
+		last, err := s.callOne(ctx, tenant, batch[0])
 		if last > 0 || (err != nil && !lost(err)) {
-			return last, translate(err)
+			return func() int64 { return last }, translate(err)
 		}
 	}
 	layout := layouts.Get().(*layout)
@@ -45,7 +46,7 @@ func (s *Store) call(tenant string, batch []*prepared) (last int64, err error) {
 			return json.Unmarshal(row[0], &v)
 		})
 		if err == nil {
-			return s.settle(tenant, batch, v), nil
+			return func() int64 { return s.settle(tenant, batch, v) }, nil
 		}
 		if !careful && exists(err) {
 			careful = true
@@ -53,11 +54,11 @@ func (s *Store) call(tenant string, batch []*prepared) (last int64, err error) {
 			continue
 		}
 		if !lost(err) {
-			return 0, translate(err)
+			return nil, translate(err)
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("eventstore: append: %w", unavailable(err))
+			return nil, fmt.Errorf("eventstore: append: %w", unavailable(err))
 		case <-time.After(pause):
 			pause = min(2*pause, time.Second)
 		}

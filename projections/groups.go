@@ -67,7 +67,7 @@ type groupsFold struct {
 	subjects  *projector.Rows[uuid.UUID, groupSubjectRow]
 	standings *projector.Rows[uuid.UUID, groupStandingRow]
 	bits      *projector.Bits
-	changes   *projector.Rows[uuid.UUID, groupChangeRow]
+	changes   *projector.Rows[int64, groupChangeRow]
 	catalogue *projector.Rows[int64, groupCatalogueRow]
 	rules     *projector.Rows[uuid.UUID, groupRuleRow]
 	states    *projector.Rows[string, groupStateRow]
@@ -76,6 +76,8 @@ type groupsFold struct {
 	book *ruleBook // what the catalogue says; nil: to be read anew
 	// kept are the ordinals, by position of creation, of a customer that is folded anew; nil otherwise.
 	kept map[int64]int64
+	// keptFirst is under which number the changes of that customer were kept; 0: there were none.
+	keptFirst int64
 	// soonest is the earliest instant of the clock at which one of the customers touched since the last Gather may change; zero: none.
 	soonest time.Time
 	fired   time.Time // nobody is due before; the year 1: not known
@@ -201,6 +203,9 @@ func (f *groupsFold) created(e *eventstore.Decoded, c customer.Created) error {
 	row := groupSubjectRow{ID: e.Customer, Ordinal: f.ordinal(&e.Event), Epoch: before, CreatedPosition: e.Position}
 	row.set(subject)
 	p.ordinal, p.subject, p.epoch, p.due = row.Ordinal, subject, before, time.Time{}
+	if p.changes == 0 {
+		p.first = f.first(row.Ordinal)
+	}
 	if err := f.judge(p, at, why, f.book.inForce(before)); err != nil {
 		return err
 	}
@@ -246,6 +251,14 @@ func (f *groupsFold) ordinal(e *eventstore.Event) int64 {
 	return state.Ordinals
 }
 
+// first is the number under which the changes are kept of a customer who had none when the ordinal was given.
+func (f *groupsFold) first(ordinal int64) int64 {
+	if f.keptFirst != 0 {
+		return f.keptFirst
+	}
+	return ordinal
+}
+
 func (f *groupsFold) Skip(e *eventstore.Event) {
 	if e.Type == "customer.created" && f.open() == nil { // what cannot be read now could not be read before either
 		f.parked.Put(customerParkedRow{Position: e.Position, Customer: e.Customer, Ordinal: f.ordinal(e)})
@@ -275,8 +288,11 @@ func (f *groupsFold) Forget(id uuid.UUID, events []eventstore.Decoded) error {
 			}
 		}
 		if standing, found := f.standings.Peek(id); found {
+			if standing.Changes > 0 {
+				f.keptFirst = standing.First
+			}
 			for n := range standing.Changes {
-				f.changes.Delete(changeKey(id, n+1))
+				f.changes.Delete(changeKey(standing.First, n+1))
 			}
 		}
 		kept[row.CreatedPosition] = row.Ordinal

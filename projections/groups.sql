@@ -19,6 +19,7 @@ create table group_standing (
   tenant  text collate "C" not null,
   id      uuid             not null,
   ordinal bigint           not null,
+  first   bigint           not null, -- the ordinal that the customer had when the first change was made: changes are kept by it
   groups  jsonb            not null, -- [{group, since, kind, position, evidence}]
   changes bigint           not null, -- how many entries and leaves the customer has had
   due_at  timestamptz,
@@ -49,7 +50,7 @@ create table group_bits_written (
 -- Every entry and every leave.
 create table group_change (
   tenant   text collate "C" not null,
-  id       uuid             not null, -- of the customer and the number of the change
+  id       bigint           not null, -- (group_standing.first << 24) + the number of the customer's change, from 1
   written  bigint           not null, -- in the order in which this build made them; differs between builds
   group_id uuid             not null,
   revision int              not null, -- of the rule that judged; 0 for the end of a group
@@ -106,4 +107,3 @@ create table group_parked (
 );
 -- indexes
 create unique index group_change_written on group_change (tenant, written);
-create index group_change_customer on group_change (tenant, customer, group_id, at);

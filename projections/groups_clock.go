@@ -106,19 +106,20 @@ func (f *groupsFold) nextCustomers(ctx context.Context, from projector.Reader, l
 		cursor = state.Cursor
 	}
 	f.work.cursor = math.MaxInt64
-	rows, err := from.Query(ctx, in(from.Schema, `select id, ordinal from $.group_subject where tenant = $1 and ordinal > $2 order by ordinal limit $3`),
+	rows, err := from.Query(ctx, in(from.Schema, "select "+f.subjects.Columns("s")+" from $.group_subject s where s.tenant = $1 and s.ordinal > $2 order by s.ordinal limit $3"),
 		from.Tenant, cursor, limit)
+	if err == nil {
+		f.work.fill, err = f.subjects.Adopt(rows)
+	}
 	if err != nil {
 		return fmt.Errorf("to be filled: %w", err)
 	}
-	var id uuid.UUID
-	var ordinal int64
-	_, err = pgx.ForEachRow(rows, []any{&id, &ordinal}, func() error {
-		f.work.fill, f.work.cursor = append(f.work.fill, id), ordinal
-		return nil
-	})
+	if n := len(f.work.fill); n > 0 {
+		row, _ := f.subjects.Peek(f.work.fill[n-1])
+		f.work.cursor = row.Ordinal
+	}
 	f.work.last = len(f.work.fill) < limit
-	return err
+	return nil
 }
 
 // earliestDue is the first instant, from one on before which nothing is due, at which the clock may change something; zero: never.

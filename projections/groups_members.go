@@ -346,11 +346,12 @@ func newestMembers(ctx context.Context, tx pgx.Tx, schema, tenant string, facet,
 func whyMembers(ctx context.Context, tx pgx.Tx, schema, tenant string, group uuid.UUID, customers []uuid.UUID) (map[uuid.UUID]Member, error) {
 	rows, err := tx.Query(ctx, in(schema, `select u.id, coalesce(m.since, c.at), coalesce(m.kind, c.kind), coalesce(m.position, c.position), coalesce(m.evidence, c.evidence)
 		from unnest($3::uuid[]) u(id)
+		join $.group_standing t on t.tenant = $1 and t.id = u.id
 		left join lateral (select (e ->> 'since')::timestamptz as since, e ->> 'kind' as kind, (e ->> 'position')::bigint as position, e -> 'evidence' as evidence
-			from $.group_standing t cross join jsonb_array_elements(t.groups) e
-			where t.tenant = $1 and t.id = u.id and (e ->> 'group')::uuid = $2) m on true
+			from jsonb_array_elements(t.groups) e where (e ->> 'group')::uuid = $2) m on true
 		left join lateral (select at, kind, position, evidence from $.group_change
-			where m.since is null and tenant = $1 and customer = u.id and group_id = $2 and entered order by at desc limit 1) c on true`), tenant, group, customers)
+			where m.since is null and tenant = $1 and id between (t.first << $4) and (t.first << $4) + t.changes and group_id = $2 and entered
+			order by id desc limit 1) c on true`), tenant, group, customers, changeBits)
 	if err != nil {
 		return nil, err
 	}

@@ -112,6 +112,7 @@ func (w *groupWorld) schema() string {
 // fate is what became of one customer.
 type fate struct {
 	ordinal int64
+	first   int64
 	groups  []membership
 	changes []groupChangeRow
 	due     time.Time
@@ -125,11 +126,11 @@ func (w *groupWorld) fates() map[uuid.UUID]fate {
 	var id uuid.UUID
 	var f fate
 	w.each(rows, []any{&id, &f.ordinal}, func() { all[id] = f })
-	rows = w.query(`select id, ordinal, groups::text, changes, due_at from $.group_standing where tenant = $1`)
-	var ordinal, changes int64
+	rows = w.query(`select id, ordinal, first, groups::text, changes, due_at from $.group_standing where tenant = $1`)
+	var ordinal, first, changes int64
 	var groups string
 	var due *time.Time
-	w.each(rows, []any{&id, &ordinal, &groups, &changes, &due}, func() {
+	w.each(rows, []any{&id, &ordinal, &first, &groups, &changes, &due}, func() {
 		f, found := all[id]
 		if !found || f.ordinal != ordinal {
 			w.t.Errorf("the standing of %s has ordinal %d, want %d", id, ordinal, f.ordinal)
@@ -140,7 +141,7 @@ func (w *groupWorld) fates() map[uuid.UUID]fate {
 		if due != nil {
 			f.due = due.UTC()
 		}
-		f.changes = make([]groupChangeRow, changes)
+		f.first, f.changes = first, make([]groupChangeRow, changes)
 		all[id] = f
 	})
 	rows = w.query(`select id, group_id, revision, customer, entered, at, kind, position, evidence::text from $.group_change where tenant = $1`)
@@ -148,7 +149,7 @@ func (w *groupWorld) fates() map[uuid.UUID]fate {
 	w.each(rows, []any{&c.ID, &c.Group, &c.Revision, &c.Customer, &c.Entered, &c.At, &c.Kind, &c.Position, &c.Evidence}, func() {
 		c.At = c.At.UTC()
 		for n := range all[c.Customer].changes {
-			if changeKey(c.Customer, int64(n+1)) == c.ID {
+			if changeKey(all[c.Customer].first, int64(n+1)) == c.ID {
 				all[c.Customer].changes[n] = c
 				return
 			}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,6 +17,7 @@ import (
 type groupStandingRow struct {
 	ID      uuid.UUID
 	Ordinal int64
+	First   int64  // the ordinal of the first life: changes are kept by it
 	Groups  string // JSON array of membership, sorted by group
 	Changes int64
 	DueAt   *time.Time
@@ -26,7 +26,7 @@ type groupStandingRow struct {
 }
 
 type groupChangeRow struct {
-	ID       uuid.UUID // see changeKey
+	ID       int64 // see changeKey
 	Written  int64
 	Group    uuid.UUID
 	Revision int
@@ -42,15 +42,16 @@ func newGroupStandings() *projector.Rows[uuid.UUID, groupStandingRow] {
 	type r = groupStandingRow
 	return projector.NewRows("group_standing", "id", "uuid", func(r *r) *uuid.UUID { return &r.ID },
 		projector.Value("ordinal", "bigint", func(r *r) *int64 { return &r.Ordinal }),
+		projector.Value("first", "bigint", func(r *r) *int64 { return &r.First }),
 		projector.JSON("groups", func(r *r) *string { return &r.Groups }),
 		projector.Value("changes", "bigint", func(r *r) *int64 { return &r.Changes }),
 		projector.Value("due_at", "timestamptz", func(r *r) **time.Time { return &r.DueAt }),
 	)
 }
 
-func newGroupChanges() *projector.Rows[uuid.UUID, groupChangeRow] {
+func newGroupChanges() *projector.Rows[int64, groupChangeRow] {
 	type r = groupChangeRow
-	return projector.NewRows("group_change", "id", "uuid", func(r *r) *uuid.UUID { return &r.ID },
+	return projector.NewRows("group_change", "id", "bigint", func(r *r) *int64 { return &r.ID },
 		projector.Value("written", "bigint", func(r *r) *int64 { return &r.Written }),
 		projector.Value("group_id", "uuid", func(r *r) *uuid.UUID { return &r.Group }),
 		projector.Value("revision", "int", func(r *r) *int { return &r.Revision }),
@@ -63,10 +64,12 @@ func newGroupChanges() *projector.Rows[uuid.UUID, groupChangeRow] {
 	)
 }
 
-// changeKey names the n-th entry or leave of a customer, counted from 1.
-func changeKey(customer uuid.UUID, n int64) uuid.UUID {
-	return uuid.NewSHA1(customer, strconv.AppendInt(nil, n, 10))
-}
+// changeKey names the n-th entry or leave, counted from 1, of the customer whose first life had an ordinal. Those of a customer follow each other,
+// and those of a rule that is filled do.
+func changeKey(first, n int64) int64 { return first<<changeBits + n }
+
+// changeBits are for the changes of one customer.
+const changeBits = 24
 
 // membership is a group that a customer is in, since when and why.
 type membership struct {
@@ -94,6 +97,7 @@ type cause struct {
 type groupPerson struct {
 	id      uuid.UUID
 	ordinal int64
+	first   int64 // of the first life
 	subject *groupSubject
 	epoch   int // all changes of rules up to this one have been judged
 	groups  []membership
@@ -114,7 +118,7 @@ func (f *groupsFold) person(row *groupSubjectRow) (*groupPerson, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &groupPerson{id: row.ID, ordinal: row.Ordinal, subject: subject, epoch: f.reached(row)}
+	p := &groupPerson{id: row.ID, ordinal: row.Ordinal, first: f.first(row.Ordinal), subject: subject, epoch: f.reached(row)}
 	standing, found := f.standings.Peek(row.ID)
 	if !found {
 		return p, nil
@@ -124,7 +128,7 @@ func (f *groupsFold) person(row *groupSubjectRow) (*groupPerson, error) {
 			return nil, errStanding
 		}
 	}
-	p.stored, p.groups, p.changes = true, standing.groups, standing.Changes
+	p.stored, p.first, p.groups, p.changes = true, standing.First, standing.groups, standing.Changes
 	if standing.DueAt != nil {
 		p.due = standing.DueAt.UTC()
 	}
@@ -165,7 +169,7 @@ func (f *groupsFold) save(p *groupPerson) error {
 		}
 		return nil
 	}
-	row := groupStandingRow{ID: p.id, Ordinal: p.ordinal, Groups: "[]", Changes: p.changes, groups: p.groups}
+	row := groupStandingRow{ID: p.id, Ordinal: p.ordinal, First: p.first, Groups: "[]", Changes: p.changes, groups: p.groups}
 	if len(p.groups) > 0 {
 		groups, err := json.Marshal(p.groups)
 		if err != nil {
@@ -341,7 +345,7 @@ func (f *groupsFold) note(p *groupPerson, r *groupRule, entered bool, at time.Ti
 	state := f.editState()
 	state.Written++
 	f.changes.Create(groupChangeRow{
-		ID: changeKey(p.id, p.changes), Written: state.Written, Group: r.group, Revision: r.revision, Customer: p.id, Entered: entered,
+		ID: changeKey(p.first, p.changes), Written: state.Written, Group: r.group, Revision: r.revision, Customer: p.id, Entered: entered,
 		At: at, Kind: why.kind, Position: why.position, Evidence: string(evidence),
 	})
 }

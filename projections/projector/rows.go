@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -107,6 +108,23 @@ func (t *Rows[K, R]) Touch(key K) {
 		return
 	}
 	t.wanted[key] = struct{}{}
+}
+
+// Columns are the columns in the order in which Adopt takes them, each with an alias of the table in front.
+func (t *Rows[K, R]) Columns(alias string) string {
+	names := make([]string, len(t.columns))
+	for i, c := range t.columns {
+		names[i] = alias + "." + c.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// Adopt takes in rows that a query of the fold's own has read, while nothing is changed that is not written, and returns their keys in the order
+// of the query. It closes the rows.
+func (t *Rows[K, R]) Adopt(rows pgx.Rows) (keys []K, err error) {
+	defer rows.Close()
+	err = t.scan(rows, func(key K) { keys = append(keys, key) })
+	return keys, err
 }
 
 // Edit returns a row to be changed, and false if there is none. It must have been touched, or created.
@@ -219,7 +237,7 @@ func (t *Rows[K, R]) load(batch *pgx.Batch) {
 	keys := slices.Collect(maps.Keys(t.wanted))
 	clear(t.wanted)
 	batch.Queue(t.sql.load, t.tenant, keys).Query(func(rows pgx.Rows) error {
-		if err := t.scan(rows); err != nil {
+		if err := t.scan(rows, func(K) {}); err != nil {
 			return err
 		}
 		for _, k := range keys {
@@ -238,14 +256,14 @@ func (t *Rows[K, R]) loadAll(batch *pgx.Batch) {
 		return
 	}
 	batch.Queue(t.sql.loadAll, t.tenant).Query(func(rows pgx.Rows) error {
-		err := t.scan(rows)
+		err := t.scan(rows, func(K) {})
 		t.loaded = err == nil
 		return err
 	})
 }
 
-// scan takes in rows that were read.
-func (t *Rows[K, R]) scan(rows pgx.Rows) error {
+// scan takes in rows that were read, and tells their keys.
+func (t *Rows[K, R]) scan(rows pgx.Rows, tell func(K)) error {
 	var row, none R
 	targets := make([]any, len(t.columns))
 	for i, c := range t.columns {
@@ -258,7 +276,9 @@ func (t *Rows[K, R]) scan(rows pgx.Rows) error {
 			return fmt.Errorf("projector: load %s: %w", t.name, err)
 		}
 		e.row = row
-		t.rows[*t.keyOf(&row)] = e
+		key := *t.keyOf(&row)
+		t.rows[key] = e
+		tell(key)
 	}
 	return rows.Err()
 }

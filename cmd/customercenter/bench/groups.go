@@ -129,7 +129,7 @@ const clockLag = 2 * time.Minute
 
 // clockAt waits until the clock of the served build of groups has reached an instant: all that fell due by then has been done.
 func (b *groupsBench) clockAt(ctx context.Context, at time.Time) error {
-	return until(ctx, func() (reached bool, err error) {
+	return until(ctx, seldom, func() (reached bool, err error) {
 		err = b.plant.pool.QueryRow(ctx, `select clock >= $3 from projection_checkpoints where tenant = $1
 			and build = (select build from projection_live where name = $2 order by version desc limit 1)`, b.plant.tenant, projections.GroupsName, at).Scan(&reached)
 		if err != nil {
@@ -166,7 +166,7 @@ func (b *groupsBench) defineGroup(ctx context.Context, name string, rule conditi
 
 // complete waits until the members by a revision of a group's rule are served.
 func (b *groupsBench) complete(ctx context.Context, id uuid.UUID, revision int) error {
-	return until(ctx, func() (bool, error) {
+	return until(ctx, seldom, func() (bool, error) {
 		known, err := b.groups.Status(ctx, b.plant.tenant)
 		return known[id].Revision == revision && known[id].Filling == nil, err
 	})

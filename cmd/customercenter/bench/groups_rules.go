@@ -240,7 +240,7 @@ func (b *groupsBench) revise(ctx context.Context) error {
 
 // watchMembers counts the group's members again and again until those by the second revision are shown.
 func (b *groupsBench) watchMembers(ctx context.Context) (counts []int64, err error) {
-	err = until(ctx, func() (bool, error) {
+	err = until(ctx, seldom, func() (bool, error) {
 		n, err := b.matching(ctx, inGroup(b.regular.id).json)
 		if err != nil {
 			return false, err

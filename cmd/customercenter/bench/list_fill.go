@@ -156,7 +156,7 @@ func (b *listBench) wind(ctx context.Context) error {
 	}
 	began := time.Now()
 	fed, stop := running(ctx, engine.Run)
-	err = until(fed, func() (bool, error) {
+	err = until(fed, often, func() (bool, error) {
 		if err := b.plant.pool.QueryRow(ctx, `select clock from projection_checkpoints where build = $1 and tenant = $2`, live.ID, b.plant.tenant).Scan(&b.wound); err != nil {
 			return false, fmt.Errorf("bench: clock of the groups: %w", err)
 		}

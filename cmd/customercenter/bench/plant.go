@@ -228,9 +228,15 @@ func running(ctx context.Context, run func(ctx context.Context) error) (measured
 	}
 }
 
+// How often something is looked at until it is so: where nothing else is disturbed by it, and as often as a page that shows progress would.
+const (
+	often  = 5 * time.Millisecond
+	seldom = 100 * time.Millisecond
+)
+
 // until looks again and again until something is so.
-func until(ctx context.Context, so func() (bool, error)) error {
-	tick := time.NewTicker(5 * time.Millisecond)
+func until(ctx context.Context, every time.Duration, so func() (bool, error)) error {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		if ok, err := so(); ok || err != nil {

@@ -147,7 +147,7 @@ func (b *pipelineBench) drained(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("bench: stream %s: %w", name, err)
 	}
-	return until(ctx, func() (bool, error) {
+	return until(ctx, often, func() (bool, error) {
 		info, err := stream.Info(ctx)
 		if err != nil {
 			return false, fmt.Errorf("bench: stream %s: %w", name, err)

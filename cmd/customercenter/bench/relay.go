@@ -110,7 +110,7 @@ func (b *relayBench) relayed(ctx context.Context) (float64, error) {
 		return 0, err
 	}
 	measured, stop := running(ctx, r.Run)
-	err = until(measured, func() (bool, error) {
+	err = until(measured, often, func() (bool, error) {
 		stored, err := lastSequence(measured, b.js, eventStream)
 		return stored >= uint64(b.head), err
 	})
