@@ -2,7 +2,6 @@ package eventstore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -191,10 +190,11 @@ func (s *Store) begin(a *Append) (*prepared, error) {
 func (s *Store) encode(ctx context.Context, p *prepared) error {
 	a := p.Append
 	meta := Meta{Append: a.ID, Actor: a.Actor, Cause: a.Cause, Correlation: a.Correlation}
-	plain, err := json.Marshal(meta) // shared by all events that did not happen outside
+	plain, err := meta.appendJSON(make([]byte, 0, 256)) // shared by all events that did not happen outside
 	if err != nil {
 		return fmt.Errorf("eventstore: envelope: %w", err)
 	}
+	envelope := string(plain)
 	var seen map[string]bool // not of a single stream
 	if len(a.Streams) > 1 {
 		seen = make(map[string]bool, len(a.Streams))
@@ -207,11 +207,11 @@ func (s *Store) encode(ctx context.Context, p *prepared) error {
 			seen[st.Stream] = true
 		}
 		for i, e := range st.Events {
-			pe := preparedEvent{stream: st.Stream, version: st.Version + int64(i) + 1, customer: e.Customer, meta: string(plain)}
+			pe := preparedEvent{stream: st.Stream, version: st.Version + int64(i) + 1, customer: e.Customer, meta: envelope}
 			if !e.OccurredAt.IsZero() {
 				at := e.OccurredAt.UTC()
 				meta.OccurredAt = &at
-				b, err := json.Marshal(meta)
+				b, err := meta.appendJSON(make([]byte, 0, 256))
 				if err != nil {
 					return fmt.Errorf("eventstore: envelope: %w", err)
 				}

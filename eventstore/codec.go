@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"customercenter/eventstore/keyring"
@@ -164,7 +165,7 @@ func sealedPlace(place, name string) []byte { return []byte(place + "\x00" + nam
 
 // place names an event's place in the log before its position is known.
 func place(tenant, stream string, version int64) string {
-	return fmt.Sprintf("%s\x00%s\x00%d", tenant, stream, version)
+	return tenant + "\x00" + stream + "\x00" + strconv.FormatInt(version, 10)
 }
 
 // splitSealed cuts the sealed member off a stored payload. sealed is nil if there is none.

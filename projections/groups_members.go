@@ -220,7 +220,7 @@ func eachMembership(ctx context.Context, tx pgx.Tx, schema, tenant string, custo
 			byFacet[r.facet()], facets = r.group, append(facets, r.facet())
 		}
 	}
-	rows, err := tx.Query(ctx, in(schema, `select id, (e ->> 'group')::uuid from $.group_standing cross join jsonb_array_elements(groups) e
+	rows, err := tx.Query(ctx, in(schema, `select id, (e ->> 'group')::uuid from $.group_standing cross join json_array_elements(groups) e
 		where tenant = $1 and id = any($2)`), tenant, customers)
 	if err != nil {
 		return err
@@ -348,7 +348,7 @@ func whyMembers(ctx context.Context, tx pgx.Tx, schema, tenant string, group uui
 		from unnest($3::uuid[]) u(id)
 		join $.group_standing t on t.tenant = $1 and t.id = u.id
 		left join lateral (select (e ->> 'since')::timestamptz as since, e ->> 'kind' as kind, (e ->> 'position')::bigint as position, e -> 'evidence' as evidence
-			from jsonb_array_elements(t.groups) e where (e ->> 'group')::uuid = $2) m on true
+			from json_array_elements(t.groups) e where (e ->> 'group')::uuid = $2) m on true
 		left join lateral (select at, kind, position, evidence from $.group_change
 			where m.since is null and tenant = $1 and id between (t.first << $4) and (t.first << $4) + t.changes and group_id = $2 and entered
 			order by id desc limit 1) c on true`), tenant, group, customers, changeBits)

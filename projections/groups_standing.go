@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,7 +44,7 @@ func newGroupStandings() *projector.Rows[uuid.UUID, groupStandingRow] {
 	return projector.NewRows("group_standing", "id", "uuid", func(r *r) *uuid.UUID { return &r.ID },
 		projector.Value("ordinal", "bigint", func(r *r) *int64 { return &r.Ordinal }),
 		projector.Value("first", "bigint", func(r *r) *int64 { return &r.First }),
-		projector.JSON("groups", func(r *r) *string { return &r.Groups }),
+		projector.PlainJSON("groups", func(r *r) *string { return &r.Groups }),
 		projector.Value("changes", "bigint", func(r *r) *int64 { return &r.Changes }),
 		projector.Value("due_at", "timestamptz", func(r *r) **time.Time { return &r.DueAt }),
 	)
@@ -60,7 +61,7 @@ func newGroupChanges() *projector.Rows[int64, groupChangeRow] {
 		projector.Value("at", "timestamptz", func(r *r) *time.Time { return &r.At }),
 		projector.Value("kind", "text", func(r *r) *string { return &r.Kind }),
 		projector.Value("position", "bigint", func(r *r) *int64 { return &r.Position }),
-		projector.JSON("evidence", func(r *r) *string { return &r.Evidence }),
+		projector.PlainJSON("evidence", func(r *r) *string { return &r.Evidence }),
 	)
 }
 
@@ -70,15 +71,6 @@ func changeKey(first, n int64) int64 { return first<<changeBits + n }
 
 // changeBits are for the changes of one customer.
 const changeBits = 24
-
-// membership is a group that a customer is in, since when and why.
-type membership struct {
-	Group    uuid.UUID       `json:"group"`
-	Since    time.Time       `json:"since"`
-	Kind     string          `json:"kind"`
-	Position int64           `json:"position"`
-	Evidence json.RawMessage `json:"evidence"`
-}
 
 // Kinds of causes of an entry or a leave. They are stored and published.
 const (
@@ -99,8 +91,10 @@ type groupPerson struct {
 	ordinal int64
 	first   int64 // of the first life
 	subject *groupSubject
-	epoch   int // all changes of rules up to this one have been judged
-	groups  []membership
+	epoch   int          // all changes of rules up to this one have been judged
+	raw     string       // the groups as they are kept, until they are read
+	groups  []membership // sorted by group; once they are read
+	read    bool
 	changes int64
 	due     time.Time // when the clock may change something; zero: never
 
@@ -118,17 +112,15 @@ func (f *groupsFold) person(row *groupSubjectRow) (*groupPerson, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &groupPerson{id: row.ID, ordinal: row.Ordinal, first: f.first(row.Ordinal), subject: subject, epoch: f.reached(row)}
+	p := &groupPerson{id: row.ID, ordinal: row.Ordinal, first: f.first(row.Ordinal), subject: subject, epoch: f.reached(row), raw: noGroups}
 	standing, found := f.standings.Peek(row.ID)
 	if !found {
 		return p, nil
 	}
-	if standing.groups == nil {
-		if err := json.Unmarshal([]byte(standing.Groups), &standing.groups); err != nil {
-			return nil, errStanding
-		}
+	p.stored, p.first, p.raw, p.changes = true, standing.First, standing.Groups, standing.Changes
+	if standing.groups != nil {
+		p.groups, p.read = standing.groups, true
 	}
-	p.stored, p.first, p.groups, p.changes = true, standing.First, standing.groups, standing.Changes
 	if standing.DueAt != nil {
 		p.due = standing.DueAt.UTC()
 	}
@@ -163,19 +155,15 @@ func (f *groupsFold) save(p *groupPerson) error {
 	if !p.due.IsZero() && p.due.Before(f.fired) {
 		f.fired = p.due
 	}
-	if len(p.groups) == 0 && p.changes == 0 && p.due.IsZero() {
+	if p.none() && p.changes == 0 && p.due.IsZero() {
 		if p.stored {
 			f.standings.Delete(p.id)
 		}
 		return nil
 	}
-	row := groupStandingRow{ID: p.id, Ordinal: p.ordinal, First: p.first, Groups: "[]", Changes: p.changes, groups: p.groups}
-	if len(p.groups) > 0 {
-		groups, err := json.Marshal(p.groups)
-		if err != nil {
-			return errStanding
-		}
-		row.Groups = string(groups)
+	row := groupStandingRow{ID: p.id, Ordinal: p.ordinal, First: p.first, Groups: p.raw, Changes: p.changes}
+	if p.read {
+		row.Groups, row.groups = string(appendMemberships(nil, p.groups)), p.groups
 	}
 	if !p.due.IsZero() {
 		row.DueAt = &p.due
@@ -227,9 +215,13 @@ func (f *groupsFold) judge(p *groupPerson, at time.Time, why cause, rules []inFo
 	p.seen = nil // the subject may be another one
 	subject := f.as(p, p.epoch)
 	for _, r := range rules {
-		var err error
-		switch i, in := p.in(r.group); {
-		case in == r.filter.Match(subject, at, e.calendar):
+		in := p.has(r.group)
+		if in == r.filter.Match(subject, at, e.calendar) {
+			continue
+		}
+		i, err := p.place(r.group)
+		switch {
+		case err != nil:
 		case in:
 			f.bits.Clear(groupFacet(r.group, r.epoch), p.ordinal)
 			err = f.leave(p, i, r.groupRule, at, e, why)
@@ -253,7 +245,7 @@ func (f *groupsFold) revise(p *groupPerson, e *epoch) error {
 	p.epoch = e.number
 	subject := f.as(p, e.number)
 	for _, id := range e.affected {
-		i, was := p.in(id)
+		was := p.has(id)
 		if old, had := before.rule(id); was && had && f.served(id) != old.epoch {
 			f.bits.Clear(groupFacet(id, old.epoch), p.ordinal)
 		}
@@ -262,8 +254,12 @@ func (f *groupsFold) revise(p *groupPerson, e *epoch) error {
 		if is {
 			f.bits.Set(groupFacet(id, e.number), p.ordinal)
 		}
-		var err error
+		if !is && !was {
+			continue
+		}
+		i, err := p.place(id)
 		switch {
+		case err != nil:
 		case is && was:
 			err = f.explain(p, i, rule.groupRule, e)
 		case is:
@@ -289,8 +285,43 @@ func (f *groupsFold) served(id uuid.UUID) int {
 	return 0
 }
 
-// in finds a group among the customer's; if it is not there, where it would be.
-func (p *groupPerson) in(id uuid.UUID) (int, bool) {
+// none reports whether the customer is in no group.
+func (p *groupPerson) none() bool {
+	if p.read {
+		return len(p.groups) == 0
+	}
+	return p.raw == noGroups
+}
+
+// has reports whether the customer is in a group. Most are asked about one that they are not in, so nothing is read for that.
+func (p *groupPerson) has(id uuid.UUID) bool {
+	if p.read {
+		_, found := p.search(id)
+		return found
+	}
+	if p.raw == noGroups {
+		return false
+	}
+	return strings.Contains(p.raw, membershipBegins+id.String()+`"`)
+}
+
+// know reads the groups.
+func (p *groupPerson) know() (err error) {
+	if !p.read {
+		p.groups, err = readMemberships(p.raw)
+		p.read = err == nil
+	}
+	return err
+}
+
+// place is where a group is among the customer's, or would be.
+func (p *groupPerson) place(id uuid.UUID) (int, error) {
+	err := p.know()
+	i, _ := p.search(id)
+	return i, err
+}
+
+func (p *groupPerson) search(id uuid.UUID) (int, bool) {
 	return slices.BinarySearchFunc(p.groups, id, func(m membership, id uuid.UUID) int { return slices.Compare(m.Group[:], id[:]) })
 }
 
@@ -351,13 +382,17 @@ func (f *groupsFold) note(p *groupPerson, r *groupRule, entered bool, at time.Ti
 }
 
 // leaveAll ends all memberships, at the end of a life.
-func (f *groupsFold) leaveAll(p *groupPerson, at time.Time, why cause) {
+func (f *groupsFold) leaveAll(p *groupPerson, at time.Time, why cause) error {
+	if err := p.know(); err != nil {
+		return err
+	}
 	f.unset(p)
 	for _, m := range p.groups {
 		rule, _ := f.book.at(p.epoch).rule(m.Group)
 		f.note(p, rule.groupRule, false, at, why, json.RawMessage("[]"))
 	}
 	p.groups, p.changed = nil, true
+	return nil
 }
 
 // unset takes a customer out of the sets of all groups, also of those that are served while other members are being found.

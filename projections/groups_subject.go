@@ -275,7 +275,7 @@ func decodeGroupSubject(b []byte) (*groupSubject, error) {
 	if len(b) == 0 || b[0] != subjectForm {
 		return nil, errSubject
 	}
-	r := subjectReader{rest: b[1:]}
+	r := subjectReader{rest: b[1:], all: string(b[1:])} // texts are parts of one
 	s := &groupSubject{}
 	for _, n := range s.numbers() {
 		*n = int(r.varint())
@@ -286,10 +286,10 @@ func decodeGroupSubject(b []byte) (*groupSubject, error) {
 		}
 	}
 	for _, text := range s.texts() {
-		*text = string(r.take(r.uvarint()))
+		*text = r.text(r.uvarint())
 	}
 	for _, yes := range s.flags() {
-		*yes = string(r.take(1)) == "\x01"
+		*yes = r.text(1) == "\x01"
 	}
 	copy(s.open[:], r.take(16))
 	if n := r.uvarint(); n > 0 && n <= uint64(len(r.rest)/16) {
@@ -307,6 +307,7 @@ func decodeGroupSubject(b []byte) (*groupSubject, error) {
 // subjectReader reads from the front. Once something was missing, all that follows is zero.
 type subjectReader struct {
 	rest   []byte
+	all    string // what rest is the end of
 	broken bool
 }
 
@@ -328,6 +329,11 @@ func (r *subjectReader) skip(n int) {
 		return
 	}
 	r.rest = r.rest[n:]
+}
+
+func (r *subjectReader) text(n uint64) string {
+	at := len(r.all) - len(r.rest)
+	return r.all[at : at+len(r.take(n))]
 }
 
 func (r *subjectReader) take(n uint64) []byte {

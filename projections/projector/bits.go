@@ -137,7 +137,7 @@ func (m *masks) add(at bitmap, bits []byte) {
 
 func (m *masks) queue(tenant, sql string, batch *pgx.Batch) {
 	if len(m.sets) > 0 {
-		batch.Queue(sql, tenant, m.sets, m.buckets, m.bits)
+		batch.Queue(sql, tenant, array(m.sets), array(m.buckets), array(m.bits))
 	}
 }
 

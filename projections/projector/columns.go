@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // Column is a column of a table whose rows are values of R.
@@ -25,17 +26,61 @@ func Value[R, V any](name, kind string, at func(*R) *V) Column[R] {
 			for i, r := range rows {
 				values[i] = *at(r)
 			}
-			return values
+			return array(values)
 		},
-		value: func(r *R) any { return *at(r) },
+		value: func(r *R) any { return scalar(*at(r)) },
 		into:  func(r *R) any { return at(r) },
 	}
+}
+
+// array is an array as the driver encodes it without a detour. Each element that is not of a type of its own, such as a UUID, would be made a
+// text first.
+func array[V any](values []V) any {
+	switch values := any(values).(type) {
+	case []uuid.UUID:
+		ids := make(pgtype.FlatArray[pgtype.UUID], len(values))
+		for i, id := range values {
+			ids[i] = pgtype.UUID{Bytes: id, Valid: true}
+		}
+		return ids
+	case []*uuid.UUID:
+		ids := make(pgtype.FlatArray[pgtype.UUID], len(values))
+		for i, id := range values {
+			if id != nil {
+				ids[i] = pgtype.UUID{Bytes: *id, Valid: true}
+			}
+		}
+		return ids
+	}
+	return pgtype.FlatArray[V](values)
+}
+
+// scalar is a value as the driver encodes it without a detour.
+func scalar(value any) any {
+	switch value := value.(type) {
+	case uuid.UUID:
+		return pgtype.UUID{Bytes: value, Valid: true}
+	case *uuid.UUID:
+		if value == nil {
+			return pgtype.UUID{}
+		}
+		return pgtype.UUID{Bytes: *value, Valid: true}
+	}
+	return value
 }
 
 // JSON is a jsonb column, not null, over a field that holds JSON text.
 func JSON[R any](name string, at func(*R) *string) Column[R] {
 	c := Value(name, "jsonb", at)
 	c.wire = "text" // an array of jsonb would be parsed twice
+	c.value = func(r *R) any { return []byte(*at(r)) }
+	return c
+}
+
+// PlainJSON is a json column, not null, over a field that holds JSON text. It is kept as it is, and costs half of jsonb to write and to read.
+func PlainJSON[R any](name string, at func(*R) *string) Column[R] {
+	c := Value(name, "json", at)
+	c.wire = "text"
 	c.value = func(r *R) any { return []byte(*at(r)) }
 	return c
 }
@@ -73,7 +118,7 @@ func list[R, V any](name, kind string, at func(*R) *[]V, element func([]byte, V)
 			}
 			values[i] = string(append(b, '}'))
 		}
-		return values
+		return array(values)
 	}
 	return c
 }

@@ -236,7 +236,7 @@ func (t *Rows[K, R]) load(batch *pgx.Batch) {
 	}
 	keys := slices.Collect(maps.Keys(t.wanted))
 	clear(t.wanted)
-	batch.Queue(t.sql.load, t.tenant, keys).Query(func(rows pgx.Rows) error {
+	batch.Queue(t.sql.load, t.tenant, array(keys)).Query(func(rows pgx.Rows) error {
 		if err := t.scan(rows, func(K) {}); err != nil {
 			return err
 		}
@@ -309,7 +309,7 @@ func (t *Rows[K, R]) write(batch *pgx.Batch) {
 	}
 	inserts, updates, upserts, deletes := t.changed()
 	if len(deletes) > 0 { // first: a new row may take over a unique value
-		batch.Queue(t.sql.delete, t.tenant, deletes)
+		batch.Queue(t.sql.delete, t.tenant, array(deletes))
 	}
 	for _, part := range []struct {
 		sql  string
@@ -337,7 +337,7 @@ func (t *Rows[K, R]) copyNew(ctx context.Context, tx pgx.Tx) error {
 	}
 	inserts, updates, upserts, deletes := t.changed()
 	if len(deletes) > 0 {
-		if _, err := tx.Exec(ctx, t.sql.delete, t.tenant, deletes); err != nil {
+		if _, err := tx.Exec(ctx, t.sql.delete, t.tenant, array(deletes)); err != nil {
 			return fmt.Errorf("projector: delete from %s: %w", t.name, err)
 		}
 	}
