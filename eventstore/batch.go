@@ -67,8 +67,12 @@ func (s *Store) Append(ctx context.Context, a Append) (Result, error) {
 	q.waiting = append(q.waiting, p)
 	s.mu.Unlock()
 	// The first call goes out from here, which saves a lone append a goroutine; whoever queued meanwhile is not our caller's business.
-	if alone && s.next(a.Tenant, q) {
-		go s.fly(a.Tenant, q)
+	if alone {
+		tell, more := s.next(a.Tenant, q)
+		if more {
+			go s.fly(a.Tenant, q)
+		}
+		tell()
 	}
 	select {
 	case <-p.done:
@@ -83,32 +87,32 @@ func (s *Store) Append(ctx context.Context, a Append) (Result, error) {
 	}
 }
 
-// fly sends batches until nobody waits.
+// fly sends batches until nobody waits. Who is in a batch is told while the next one is under way: the database need not wait for that.
 func (s *Store) fly(tenant string, q *queue) {
-	for s.next(tenant, q) {
+	for {
+		tell, more := s.next(tenant, q)
+		if !more {
+			tell()
+			return
+		}
+		go tell()
 	}
 }
 
-// next sends one batch and reports whether more are waiting; if not, the queue is gone. Who is in the batch is told while the next one is under way:
-// the database need not wait for that.
-func (s *Store) next(tenant string, q *queue) bool {
+// next sends one batch and reports whether more are waiting; if not, the queue is gone. tell settles every append in the batch.
+func (s *Store) next(tenant string, q *queue) (tell func(), more bool) {
 	s.mu.Lock()
 	batch := q.take()
 	s.mu.Unlock()
-	tell := s.send(tenant, batch)
+	tell = s.send(tenant, batch)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	q.writers = len(batch) + len(q.waiting)
-	more := len(q.waiting) > 0
-	if !more {
-		delete(s.queues, tenant)
+	if len(q.waiting) > 0 {
+		return tell, true
 	}
-	s.mu.Unlock()
-	if more {
-		go tell()
-	} else {
-		tell()
-	}
-	return more
+	delete(s.queues, tenant)
+	return tell, false
 }
 
 // take takes the next batch: in order, the waiting appends that do not touch what an earlier one of the batch or of those left waiting
@@ -242,9 +246,8 @@ func (s *Store) encode(ctx context.Context, p *prepared) error {
 func (s *Store) send(tenant string, batch []*prepared) (tell func()) {
 	settle, err := s.call(tenant, batch)
 	if err != nil && len(batch) > 1 && !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrClocks) && !errors.Is(err, ErrUnknownTenant) {
-		first := s.send(tenant, batch[:len(batch)/2])
-		second := s.send(tenant, batch[len(batch)/2:])
-		return func() { first(); second() }
+		s.send(tenant, batch[:len(batch)/2])()
+		return s.send(tenant, batch[len(batch)/2:])
 	}
 	return func() {
 		if err != nil {

@@ -59,6 +59,8 @@ alter table customer_bits alter bits set storage main, alter bits set compressio
 create table customer_bits_written (
   tenant  text collate "C" not null,
   number  bigint           not null,
+  token   uuid             not null default gen_random_uuid(),
+  changes int              not null,
   sets    bigint[],
   buckets int[],
   primary key (tenant, number)
@@ -78,6 +80,8 @@ alter table customer_gram_bits alter bits set storage main, alter bits set compr
 create table customer_gram_bits_written (
   tenant  text collate "C" not null,
   number  bigint           not null,
+  token   uuid             not null default gen_random_uuid(),
+  changes int              not null,
   sets    bigint[],
   buckets int[],
   primary key (tenant, number)

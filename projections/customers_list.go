@@ -173,6 +173,13 @@ func NewCustomers(store *eventstore.Store, builds Builds, catalogues *Catalogues
 	return &Customers{pool: store.Pool(), builds: builds, catalogues: catalogues, now: time.Now, memory: newSetMemory(setMemorySize), patience: walkBudget}
 }
 
+// WithMemory returns the same queries with a memory of their own for sets, of about so many bytes.
+func (c *Customers) WithMemory(most int64) *Customers {
+	other := *c
+	other.memory = newSetMemory(most)
+	return &other
+}
+
 // WithClock returns the same queries with another clock, by which they judge what is asked for as of now.
 func (c *Customers) WithClock(now func() time.Time) *Customers {
 	other := *c
@@ -300,22 +307,19 @@ func (c *Customers) ask(ctx context.Context, tenant string, l *listing, do func(
 		root: l.query.root(), agent: l.query.ServedBy, at: micros(at), cal: l.query.Calendar, tags: &l.tags,
 		flags: slices.DeleteFunc(slices.Clone(l.query.Facets), func(name string) bool { return !isFlag(name) }),
 	}
-	answer := func(db reader, frozen bool) error {
-		s := &sight{memory: c.memory, db: db, tenant: tenant, frozen: frozen, numbers: map[setTable]int64{}}
+	if c.groups != nil && (slices.Contains(l.query.Facets, FacetGroups) || readsGroups(l.question.root)) {
+		if l.question.groups, err = c.groups(ctx); err != nil {
+			return err
+		}
+	}
+	// All is read as of one instant: the sets and who is looked up, the page and its count, and which set has the members of a group.
+	err = pgx.BeginTxFunc(ctx, c.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		s := &sight{memory: c.memory, db: tx, tenant: tenant, numbers: map[setTable]int64{}}
 		if l.answer, err = newAnswer(ctx, s, build.Schema, &l.question); err != nil {
 			return err
 		}
 		return do()
-	}
-	if c.groups == nil || !slices.Contains(l.query.Facets, FacetGroups) && !readsGroups(l.question.root) {
-		err = answer(c.pool, false)
-	} else if l.question.groups, err = c.groups(ctx); err != nil {
-		return err
-	} else {
-		// Which set has the members, and the set, are read as of one instant: when a new rule of a group begins to be served, the set by
-		// the former one goes away.
-		err = pgx.BeginTxFunc(ctx, c.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error { return answer(tx, true) })
-	}
+	})
 	if err != nil {
 		return fmt.Errorf("projections: customers: %w", err)
 	}

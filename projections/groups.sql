@@ -42,6 +42,8 @@ alter table group_bits alter bits set storage main, alter bits set compression l
 create table group_bits_written (
   tenant  text collate "C" not null,
   number  bigint           not null,
+  token   uuid             not null default gen_random_uuid(),
+  changes int              not null,
   sets    bigint[],
   buckets int[],
   primary key (tenant, number)

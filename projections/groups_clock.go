@@ -22,8 +22,8 @@ import (
 type groupWork struct {
 	timers []uuid.UUID // for whom the clock may have changed something
 	until  time.Time   // up to here
-	fill   []uuid.UUID // the next in the order of ordinals
-	cursor int64       // of the last of these
+	fill   []uuid.UUID // of the next in the order of ordinals, those to whom the change of rules may matter
+	cursor int64       // of the last of the next
 	last   bool        // there are no more
 }
 
@@ -108,18 +108,65 @@ func (f *groupsFold) nextCustomers(ctx context.Context, from projector.Reader, l
 	f.work.cursor = math.MaxInt64
 	rows, err := from.Query(ctx, in(from.Schema, "select "+f.subjects.Columns("s")+" from $.group_subject s where s.tenant = $1 and s.ordinal > $2 order by s.ordinal limit $3"),
 		from.Tenant, cursor, limit)
+	var found []uuid.UUID
 	if err == nil {
-		f.work.fill, err = f.subjects.Adopt(rows)
+		found, err = f.subjects.Adopt(rows)
 	}
 	if err != nil {
 		return fmt.Errorf("to be filled: %w", err)
 	}
-	if n := len(f.work.fill); n > 0 {
-		row, _ := f.subjects.Peek(f.work.fill[n-1])
-		f.work.cursor = row.Ordinal
+	due, err := earliestDue(ctx, from, f.fired)
+	if err != nil {
+		return err
 	}
-	f.work.last = len(f.work.fill) < limit
+	target := f.target()
+	begun := due.IsZero() || due.After(f.book.at(target).at) // the clock has done all that it did before the change
+	f.work.last = len(found) < limit
+	for _, id := range found {
+		row, _ := f.subjects.Peek(id)
+		f.work.cursor = row.Ordinal
+		if !begun || f.concerned(row, target) {
+			f.work.fill = append(f.work.fill, id)
+		}
+	}
 	return nil
+}
+
+// target is the epoch to which customers are filled at present, or would be from now on.
+func (f *groupsFold) target() int {
+	if state := f.state(); state.Target > state.Base {
+		return state.Target
+	}
+	return f.book.latest()
+}
+
+// concerned reports whether the changes of rules up to an epoch may matter to a customer. One does not if all of it are groups that are new, the
+// customer does not match their rules, and never will by the clock alone.
+func (f *groupsFold) concerned(row *groupSubjectRow, target int) (may bool) {
+	defer func() {
+		if recover() != nil {
+			may = true // it comes to light where the customer can be parked
+		}
+	}()
+	base := f.state().Base
+	if target != base+1 || f.reached(row) != base {
+		return f.reached(row) < target
+	}
+	subject, err := row.known()
+	if err != nil {
+		return true
+	}
+	before, e := f.book.at(base), f.book.at(target)
+	seen := subject.Subject
+	seen.ID, seen.Tags = row.ID, f.book.tagsAt(seen.Tags, target)
+	for _, id := range e.affected {
+		rule, inForce := e.rule(id)
+		_, had := before.rule(id)
+		if had || !inForce || rule.filter.Match(&seen, e.at, e.calendar) || rule.timed && !rule.filter.NextFlip(&seen, e.at, e.calendar).IsZero() {
+			return true
+		}
+	}
+	return false
 }
 
 // earliestDue is the first instant, from one on before which nothing is due, at which the clock may change something; zero: never.
@@ -152,11 +199,11 @@ func (f *groupsFold) Tend(one func(customer uuid.UUID, do func() error) bool) er
 	if len(f.work.timers) > 0 {
 		return nil
 	}
+	target := f.target()
 	if state := f.state(); state.Target == state.Base {
 		state = f.editState()
-		state.Target, state.Cursor = f.book.latest(), 0
+		state.Target, state.Cursor = target, 0
 	}
-	target := f.state().Target
 	at := f.book.at(target).at
 	for _, id := range f.work.fill {
 		bring(id, func(*groupPerson) (int, time.Time) { return target, at })

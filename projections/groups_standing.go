@@ -65,7 +65,7 @@ func newGroupChanges() *projector.Rows[int64, groupChangeRow] {
 	)
 }
 
-// changeKey names the n-th entry or leave, counted from 1, of the customer whose first life had an ordinal. Those of a customer follow each other,
+// changeKey names the n-th entry or leave, counted from 1, of the customer who had an ordinal at the first one. Those of a customer follow each other,
 // and those of a rule that is filled do.
 func changeKey(first, n int64) int64 { return first<<changeBits + n }
 
@@ -89,7 +89,7 @@ type cause struct {
 type groupPerson struct {
 	id      uuid.UUID
 	ordinal int64
-	first   int64 // of the first life
+	first   int64 // the ordinal at the first change
 	subject *groupSubject
 	epoch   int          // all changes of rules up to this one have been judged
 	raw     string       // the groups as they are kept, until they are read

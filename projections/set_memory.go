@@ -4,18 +4,20 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 	"sync"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"customercenter/projections/projector"
 )
 
 // This file keeps sets of customers in memory. Which of their rows have changed since is told by the journal of their table, see
-// projector.Bits: a question reads that, and then only those rows that it needs and that are not known any more. So what a question says is as
-// of now, as if nothing were kept.
+// projector.Bits: a question reads that, and then only those rows that it needs and that are not known any more. All that a question reads is
+// as of one instant, and so is what it gets from the memory: it is answered as if nothing were kept.
 
 // setMemory is what is kept by one process. It is safe for concurrent use.
 type setMemory struct {
@@ -33,8 +35,10 @@ type setsOf struct {
 	tenant string
 }
 
+// keptTable is what is known of a table. All rows in it are as they are at the transaction number.
 type keptTable struct {
-	number int64 // the transactions up to here are taken into account
+	number int64
+	tokens map[int64]uuid.UUID // of the last transactions up to number; that of 0, before the first, is zero
 	sets   map[int64]*keptSet
 }
 
@@ -58,17 +62,22 @@ func newSetMemory(most int64) *setMemory {
 	return &setMemory{most: most, tables: map[setsOf]*keptTable{}}
 }
 
+// newSetRow makes a row of a bitmap, which it does not keep.
 func newSetRow(b *bitmap) *setRow {
-	r := &setRow{count: b.count(), many: b}
-	if r.count <= fewMembers {
-		r.few, r.many = make([]uint16, 0, r.count), nil
-		for place := range b.ordinals(0, true) {
-			r.few = append(r.few, uint16(place))
-		}
+	r := &setRow{count: b.count()}
+	if r.count > fewMembers {
+		many := *b
+		r.many = &many
+		return r
+	}
+	r.few = make([]uint16, 0, r.count)
+	for place := range b.ordinals(0, true) {
+		r.few = append(r.few, uint16(place))
 	}
 	return r
 }
 
+// size is how much memory a row takes, and slotSize what its place takes.
 func (r *setRow) size() int64 {
 	const fixed = 64
 	if r.many != nil {
@@ -76,6 +85,8 @@ func (r *setRow) size() int64 {
 	}
 	return fixed + 2*int64(len(r.few))
 }
+
+const slotSize = 8
 
 // bitmap is the row as one; nil if there is nobody.
 func (r *setRow) bitmap() *bitmap {
@@ -117,109 +128,129 @@ func (r *setRow) common(other *bitmap, size int) (n int) {
 	return n
 }
 
-// sight is what one question knows of the journals.
+// sight is how one question sees the sets: as of the instant at which db reads all.
 type sight struct {
 	memory *setMemory
 	db     reader
 	tenant string
-	// frozen: all is read as of one instant, and what was read later must not be used.
-	frozen bool
-	// numbers are the last transactions that the question has seen, by table; unknown: nothing of the memory is to be used.
+	// numbers are the last transactions at that instant, by table.
 	numbers map[setTable]int64
 }
 
-const unknown = -1
-
-// look reads what was written to a table since it was last looked at.
+// look finds out which transaction of a table was the last, and tells the memory what those did of which it does not know.
 func (s *sight) look(ctx context.Context, table setTable) (number int64, err error) {
 	if number, looked := s.numbers[table]; looked {
 		return number, nil
 	}
 	of := setsOf{table, s.tenant}
-	known := s.memory.number(of)
-	entries, err := s.journal(ctx, table, known)
+	entries, err := s.journal(ctx, table, s.memory.number(of))
 	if err != nil {
 		return 0, err
 	}
-	switch {
-	case len(entries) > 0:
-		number = entries[0].number
-	case known > 0: // the memory is ahead of this question
-		number = unknown
-	}
+	number = s.memory.learn(of, entries)
 	s.numbers[table] = number
-	s.memory.changed(of, entries)
 	return number, nil
 }
 
 // entry is a row of a journal.
 type entry struct {
 	number  int64
+	token   uuid.UUID
 	sets    []int64 // nil: any
 	buckets []int32
 }
 
-// tooMany is how many transactions are read of a journal: with as many there is little left that is not changed.
-const tooMany = 1000
+// With so many transactions, or rows that they have changed, there is little left in memory that is still true: they are not read.
+const (
+	tooMany     = 4096
+	tooManyRows = 20_000
+)
 
-// journal are the entries from a number on, the last first, as many as are worth it. Of a table of which nothing is known only the last matters.
+// journal are the entries from a number on, the last first; the last in any case. What they have changed is not read where it is too much.
 func (s *sight) journal(ctx context.Context, table setTable, from int64) ([]entry, error) {
-	limit := tooMany + 1
-	if from == 0 {
-		limit = 1
-	}
-	written := pgx.Identifier{table.schema, table.name + "_written"}.Sanitize()
-	rows, err := s.db.Query(ctx, fmt.Sprintf(`select number, case when number > $2 then sets end, case when number > $2 then buckets end
-		from %s where tenant = $1 and number >= $2 order by number desc limit %d`, written, limit), s.tenant, from)
+	rows, err := s.db.Query(ctx, fmt.Sprintf(`select number, token, case when total <= %[2]d then sets end, case when total <= %[2]d then buckets end
+		from (select number, token, sets, buckets, sum(changes) over () as total from %[1]s where tenant = $1
+			and number >= least($2, (select l.number from %[1]s l where l.tenant = $1 order by l.number desc limit 1))) w order by number desc limit %[3]d`,
+		table.journal(), tooManyRows, tooMany), s.tenant, from)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (e entry, err error) {
-		err = row.Scan(&e.number, &e.sets, &e.buckets)
+		err = row.Scan(&e.number, &e.token, &e.sets, &e.buckets)
 		return e, err
 	})
 }
 
-// number is the transaction up to which a table's are taken into account.
+// journal is the table of the journal of a table of sets.
+func (t setTable) journal() string { return pgx.Identifier{t.schema, t.name + "_written"}.Sanitize() }
+
+// number is the transaction up to which those of a table are taken into account; beyond all, if nothing is known of the table.
 func (m *setMemory) number(of setsOf) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t := m.tables[of]; t != nil {
 		return t.number
 	}
-	return 0
+	return math.MaxInt64
 }
 
-// changed forgets what the entries of a journal, the last first, say has changed.
-func (m *setMemory) changed(of setsOf, entries []entry) {
-	if len(entries) == 0 {
-		return
+// learn takes in the end of a journal, the last entry first, and returns its number.
+//
+// The question may be of an earlier instant than what is known already. If the journal is another one than before, because the database was
+// restored or the table made anew, everything is forgotten.
+func (m *setMemory) learn(of setsOf, entries []entry) (number int64) {
+	var last entry
+	if len(entries) > 0 {
+		last = entries[0]
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tables[of]
 	if t == nil {
-		t = &keptTable{number: entries[0].number, sets: map[int64]*keptSet{}}
+		t = &keptTable{sets: map[int64]*keptSet{}}
 		m.tables[of] = t
-		return
+		t.begin(last)
+		return last.number
 	}
-	last := entries[0].number
-	if entries[len(entries)-1].number > t.number+1 { // those in between are not known
-		m.forgetAll(t)
-		t.number = last
-		return
+	if token, known := t.tokens[last.number]; known && token == last.token {
+		return last.number // nothing new, or an earlier instant
 	}
-	for _, e := range slices.Backward(entries) {
-		if e.number <= t.number {
-			continue
+	oldest := entry{number: last.number + 1}
+	for i, e := range entries { // which of them are new
+		if token, known := t.tokens[e.number]; known && token == e.token && e.number == t.number {
+			t.take(m, entries[:i])
+			return last.number
 		}
+		oldest = e
+	}
+	if t.number == 0 && oldest.number == 1 { // nothing was written before
+		t.take(m, entries)
+		return last.number
+	}
+	m.forgetAll(t)
+	t.begin(last)
+	return last.number
+}
+
+// begin starts anew behind an entry of the journal.
+func (t *keptTable) begin(at entry) {
+	t.number, t.tokens = at.number, map[int64]uuid.UUID{at.number: at.token}
+}
+
+// tokensKept is how many transactions a question may be behind.
+const tokensKept = 256
+
+// take forgets what the next entries of the journal, the last first, say has changed.
+func (t *keptTable) take(m *setMemory, entries []entry) {
+	for _, e := range slices.Backward(entries) {
 		if e.sets == nil {
 			m.forgetAll(t)
 		}
 		for i, set := range e.sets {
 			m.forget(t.sets[set], int(e.buckets[i]), e.number)
 		}
-		t.number = e.number
+		t.number, t.tokens[e.number] = e.number, e.token
+		delete(t.tokens, e.number-tokensKept)
 	}
 }
 
@@ -247,7 +278,8 @@ func (m *setMemory) forgetAll(t *keptTable) {
 	clear(t.sets)
 }
 
-func (s *keptSet) size() (n int64) {
+func (s *keptSet) size() int64 {
+	n := slotSize * int64(len(s.rows))
 	for _, r := range s.rows {
 		if r != nil {
 			n += r.size()
@@ -256,18 +288,17 @@ func (s *keptSet) size() (n int64) {
 	return n
 }
 
-// recall returns the rows that are known of some sets, of the buckets from first to last: nil for those that are not.
-func (s *sight) recall(of setsOf, number int64, sets []int64, first, last int) [][]*setRow {
-	known := make([][]*setRow, len(sets))
-	all := make([]*setRow, len(sets)*(last-first+1))
+// recall returns the rows that are known of some sets as of a transaction, of the buckets from first to last: nil for those that are not.
+func (m *setMemory) recall(of setsOf, number int64, sets []int64, first, last int) [][]*setRow {
+	width := last - first + 1
+	known, all := make([][]*setRow, len(sets)), make([]*setRow, len(sets)*width)
 	for i := range sets {
-		known[i], all = all[:last-first+1:last-first+1], all[last-first+1:]
+		known[i], all = all[:width:width], all[width:]
 	}
-	m := s.memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tables[of]
-	if t == nil || number == unknown {
+	if t == nil || t.number < number {
 		return known
 	}
 	m.turn++
@@ -277,29 +308,21 @@ func (s *sight) recall(of setsOf, number int64, sets []int64, first, last int) [
 			continue
 		}
 		kept.used = m.turn
-		copy(known[i], kept.rows[first:])
-		if !s.frozen || t.number <= number {
-			continue
-		}
-		for n, r := range known[i] {
-			if r != nil && r.number > number {
-				known[i][n] = nil
+		for n, r := range kept.rows[first:min(len(kept.rows), last+1)] {
+			if r != nil && r.number <= number { // and not changed up to t.number
+				known[i][n] = r
 			}
 		}
 	}
 	return known
 }
 
-// keep remembers rows that were read as of a transaction, those that are not nil. What others have seen change since they were read is not kept.
+// keep remembers rows that a question has read as of a transaction, unless others know of a later one: these rows may have changed since.
 func (m *setMemory) keep(of setsOf, number int64, sets []int64, first int, rows [][]*setRow) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tables[of]
-	if t == nil {
-		t = &keptTable{number: number, sets: map[int64]*keptSet{}}
-		m.tables[of] = t
-	}
-	if number < t.number {
+	if t == nil || t.number != number {
 		return
 	}
 	for i, set := range sets {
@@ -310,16 +333,13 @@ func (m *setMemory) keep(of setsOf, number int64, sets []int64, first int, rows 
 		}
 		if missing := first + len(rows[i]) - len(kept.rows); missing > 0 {
 			kept.rows = append(kept.rows, make([]*setRow, missing)...)
+			m.size += slotSize * int64(missing)
 		}
 		for n, r := range rows[i] {
-			if r == nil || r.number != number {
-				continue
+			if at := first + n; kept.rows[at] == nil && r.number == number {
+				kept.rows[at] = r
+				m.size += r.size()
 			}
-			if before := kept.rows[first+n]; before != nil {
-				m.size -= before.size()
-			}
-			kept.rows[first+n] = r
-			m.size += r.size()
 		}
 	}
 	if m.size > m.most {
@@ -362,18 +382,15 @@ func (s *sight) rows(ctx context.Context, table setTable, sets []int64, first, l
 		return nil, err
 	}
 	of := setsOf{table, s.tenant}
-	rows := s.recall(of, number, sets, first, last)
+	rows := s.memory.recall(of, number, sets, first, last)
 	sql, args := missingRows(table, s.tenant, sets, rows, first, last)
 	if sql == "" {
 		return rows, nil
 	}
-	at, err := s.read(ctx, sql, args, sets, rows, first)
-	if err != nil {
+	if err := s.read(ctx, sql, args, number, sets, rows, first); err != nil {
 		return nil, err
 	}
-	if number != unknown {
-		s.memory.keep(of, at, sets, first, rows)
-	}
+	s.memory.keep(of, number, sets, first, rows)
 	return rows, nil
 }
 
@@ -399,57 +416,49 @@ func missingRows(table setTable, tenant string, sets []int64, rows [][]*setRow, 
 			}
 		}
 	}
-	if len(whole)+len(some) == 0 {
-		return "", nil
-	}
 	name := table.sql()
-	// As of which transaction the rows are is read by the same statement, as a row of bucket -1.
-	sql = fmt.Sprintf("select coalesce((select number from %s where tenant = $1 order by number desc limit 1), 0), -1, repeat('0', %d)::bit(%d)",
-		pgx.Identifier{table.schema, table.name + "_written"}.Sanitize(), bucketSize, bucketSize)
 	if len(whole) > 0 {
-		sql += fmt.Sprintf(" union all (select %[1]s, bucket, bits from %[2]s where tenant = $1 and %[1]s = any(%[3]s::bigint[]) and bucket between %[4]s::int and %[5]s::int)",
+		sql = fmt.Sprintf("(select %[1]s, bucket, bits from %[2]s where tenant = $1 and %[1]s = any(%[3]s::bigint[]) and bucket between %[4]s::int and %[5]s::int)",
 			table.key, name, args.bind(whole), args.bind(first), args.bind(last))
 	}
 	if len(some) > 0 {
-		sql += fmt.Sprintf(" union all (select u.s, u.b, x.bits from unnest(%s::bigint[], %s::int[]) u(s, b) "+
+		if sql != "" {
+			sql += " union all "
+		}
+		sql += fmt.Sprintf("(select u.s, u.b, x.bits from unnest(%s::bigint[], %s::int[]) u(s, b) "+
 			"cross join lateral (select t.bits from %s t where t.tenant = $1 and t.%s = u.s and t.bucket = u.b offset 0) x)",
 			args.bind(some), args.bind(buckets), name, table.key)
 	}
 	return sql, args
 }
 
-// read fills in the rows that are nil, and tells as of which transaction they are.
-func (s *sight) read(ctx context.Context, sql string, args arguments, sets []int64, rows [][]*setRow, first int) (number int64, err error) {
+// read fills in the rows that are nil. number is the transaction as of which they are.
+func (s *sight) read(ctx context.Context, sql string, args arguments, number int64, sets []int64, rows [][]*setRow, first int) error {
 	places := make(map[int64]int, len(sets))
 	for i, set := range sets {
 		places[set] = i
 	}
 	found, err := s.db.Query(ctx, sql, append([]any{planned}, args...)...)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer found.Close()
-	nobody := &setRow{}
-	fresh := []*setRow{nobody}
+	var b bitmap
 	for found.Next() {
 		var set int64
 		var bucket int
-		b := new(bitmap)
-		if err := found.Scan(&set, &bucket, b); err != nil {
-			return 0, err
-		}
-		if bucket < 0 {
-			number = set
-			continue
+		if err := found.Scan(&set, &bucket, &b); err != nil {
+			return err
 		}
 		if at := &rows[places[set]][bucket-first]; *at == nil {
-			*at = newSetRow(b)
-			fresh = append(fresh, *at)
+			*at = newSetRow(&b)
+			(*at).number = number
 		}
 	}
 	if err := found.Err(); err != nil {
-		return 0, err
+		return err
 	}
+	nobody := &setRow{number: number}
 	for i := range rows {
 		for n, r := range rows[i] {
 			if r == nil {
@@ -457,8 +466,5 @@ func (s *sight) read(ctx context.Context, sql string, args arguments, sets []int
 			}
 		}
 	}
-	for _, r := range fresh {
-		r.number = number
-	}
-	return number, nil
+	return nil
 }

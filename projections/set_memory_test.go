@@ -14,7 +14,6 @@ import (
 
 	"customercenter/domain/customer"
 	"customercenter/domain/tag"
-	"customercenter/projections/projector"
 )
 
 // remembered is a list of customers whose sets change while they are asked for.
@@ -114,6 +113,21 @@ func TestSetsInMemoryAreThoseOfTheDatabase(t *testing.T) {
 	}
 }
 
+// at asks as of one instant.
+func (r *remembered) at(memory *setMemory, do func(s *sight)) {
+	r.t.Helper()
+	err := pgx.BeginTxFunc(r.t.Context(), r.store.Pool(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(context.Background(), `select 1`); err != nil { // takes the snapshot
+			return err
+		}
+		do(&sight{memory: memory, db: tx, tenant: "acme", numbers: map[setTable]int64{}})
+		return nil
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // What is in memory is not read again, and of what has changed only that.
 func TestOnlyChangedRowsAreReadAgain(t *testing.T) {
 	r := newRemembered(t, 3)
@@ -123,134 +137,141 @@ func TestOnlyChangedRowsAreReadAgain(t *testing.T) {
 	slices.Sort(keys)
 	read := func() (fresh []int64) {
 		t.Helper()
-		s := &sight{memory: memory, db: r.store.Pool(), tenant: "acme", numbers: map[setTable]int64{}}
-		number, err := s.look(t.Context(), table)
-		if err != nil {
-			t.Fatal(err)
-		}
-		known := s.recall(setsOf{table, "acme"}, number, keys, 0, 2)
-		rows, err := s.rows(t.Context(), table, keys, 0, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, key := range keys {
-			for b := range rows[i] {
-				if known[i][b] == nil {
-					fresh = append(fresh, key)
-				} else if known[i][b] != rows[i][b] {
-					t.Error("a row that is known was replaced")
+		r.at(memory, func(s *sight) {
+			number, err := s.look(t.Context(), table)
+			if err != nil {
+				t.Fatal(err)
+			}
+			known := memory.recall(setsOf{table, "acme"}, number, keys, 0, 2)
+			rows, err := s.rows(t.Context(), table, keys, 0, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, key := range keys {
+				for b := range rows[i] {
+					if known[i][b] == nil {
+						fresh = append(fresh, key)
+					} else if known[i][b] != rows[i][b] {
+						t.Error("a row that is known was replaced")
+					}
 				}
 			}
-		}
+		})
 		return fresh
 	}
-	if fresh := read(); len(fresh) != 3*len(keys) {
+	all := 3 * len(keys)
+	if fresh := read(); len(fresh) != all {
 		t.Errorf("at first %v are read", fresh)
 	}
 	if fresh := read(); fresh != nil {
 		t.Errorf("then %v are read", fresh)
 	}
 	id := r.people[0]
-	r.append(customer.Stream(id), id, customer.Tagged{Tag: r.tags[2]})
-	r.sync()
+	tag := func(which int) {
+		t.Helper()
+		r.append(customer.Stream(id), id, customer.Tagged{Tag: r.tags[which]})
+		r.sync()
+	}
+	tag(2)
 	if fresh := read(); !slices.Equal(fresh, tagFacets(r.tags[2:3])) {
 		t.Errorf("after a change of %v %v are read", tagFacets(r.tags[2:3]), fresh)
 	}
-	if _, err := r.store.Pool().Exec(t.Context(), `insert into `+pgx.Identifier{schema, "customer_bits_written"}.Sanitize()+
-		` select tenant, max(number) + 1 from `+pgx.Identifier{schema, "customer_bits_written"}.Sanitize()+` group by tenant`); err != nil {
-		t.Fatal(err)
+	journal := table.journal()
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := r.store.Pool().Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if fresh := read(); len(fresh) != 3*len(keys) {
+	exec(`insert into ` + journal + ` (tenant, number, changes) select tenant, max(number) + 1, 0 from ` + journal + ` group by tenant`)
+	if fresh := read(); len(fresh) != all {
 		t.Errorf("after a change of anything %v are read", fresh)
+	}
+	tag(1)
+	exec(`update ` + journal + ` set changes = 1000000 where number = (select max(number) from ` + journal + `)`)
+	if fresh := read(); len(fresh) != all {
+		t.Errorf("after too many changes %v are read", fresh)
+	}
+	// The database goes on from an earlier instant, and gets to the same number by other ways.
+	exec(`delete from ` + journal + ` where number = (select max(number) from ` + journal + `)`)
+	if fresh := read(); len(fresh) != all {
+		t.Errorf("as of before all was read %v are read", fresh)
+	}
+	tag(3)
+	if fresh := read(); len(fresh) != all {
+		t.Errorf("after another life of the database %v are read", fresh)
+	}
+	exec(`update ` + journal + ` set token = gen_random_uuid()`)
+	if fresh := read(); len(fresh) != all {
+		t.Errorf("of another table %v are read", fresh)
+	}
+	exec(`delete from ` + journal)
+	if fresh := read(); len(fresh) != all {
+		t.Errorf("of a table that was made anew %v are read", fresh)
+	}
+	tag(4)
+	if fresh := read(); !slices.Equal(fresh, tagFacets(r.tags[4:5])) {
+		t.Errorf("after its first change %v are read", fresh)
 	}
 }
 
-// A question as of one instant is answered as of it, whatever others have learned since; and they do not take what it read for new.
+// A question is answered as of its instant, whatever others have learned since; and they do not take what it read for new.
 func TestMemoryKeepsInstantsApart(t *testing.T) {
 	r := newRemembered(t, 3)
 	table := setTable{r.sync().Schema, "customer_bits", "facet"}
-	memory, of := newSetMemory(1<<20), setsOf{table, "acme"}
-	id, keys := r.people[0], tagFacets(r.tags[:1])
-	count := func(s *sight) int {
+	memory := newSetMemory(1 << 20)
+	id := r.people[0]
+	counts := func(s *sight) (n [2]int) {
 		t.Helper()
-		rows, err := s.rows(t.Context(), table, keys, 0, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return rows[0][0].count
-	}
-	now := func() *sight {
-		return &sight{memory: memory, db: r.store.Pool(), tenant: "acme", numbers: map[setTable]int64{}}
-	}
-	frozen := func(do func(s *sight)) {
-		t.Helper()
-		err := pgx.BeginTxFunc(t.Context(), r.store.Pool(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(context.Background(), `select 1`); err != nil { // takes the snapshot
-				return err
+		for i := range n {
+			rows, err := s.rows(t.Context(), table, tagFacets(r.tags[i:i+1]), 0, 0)
+			if err != nil {
+				t.Fatal(err)
 			}
-			s := now()
-			s.db, s.frozen = tx, true
-			do(s)
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
+			n[i] = rows[0][0].count
+		}
+		return n
+	}
+	want := func(when string, s *sight, want [2]int) {
+		t.Helper()
+		if got := counts(s); got != want {
+			t.Errorf("%s: %v have the tags, want %v", when, got, want)
 		}
 	}
-	tagged := func() {
+	look := func(s *sight) {
 		t.Helper()
-		r.append(customer.Stream(id), id, customer.Tagged{Tag: r.tags[0]})
-		r.sync()
-	}
-	frozen(func(s *sight) {
 		if _, err := s.look(t.Context(), table); err != nil {
 			t.Fatal(err)
 		}
-		tagged()
-		if n := count(now()); n != 1 {
-			t.Errorf("now %d have the tag", n)
-		}
-		if n := count(s); n != 0 {
-			t.Errorf("as of before %d have it", n)
-		}
-		if n := count(now()); n != 1 {
-			t.Errorf("afterwards %d have it", n)
-		}
-	})
-	// One that looks when the memory is ahead already.
-	frozen(func(s *sight) {
-		r.append(customer.Stream(id), id, customer.Untagged{Tag: r.tags[0]})
+	}
+	exchange := func(give, take int) { // one tag for the other
+		t.Helper()
+		r.append(customer.Stream(id), id, customer.Tagged{Tag: r.tags[give]}, customer.Untagged{Tag: r.tags[take]})
 		r.sync()
-		if n := count(now()); n != 0 {
-			t.Errorf("now %d have the tag", n)
-		}
-		if n := count(s); n != 1 {
-			t.Errorf("as of before %d have it", n)
-		}
+	}
+	exchange(0, 1)
+	r.at(memory, func(before *sight) {
+		look(before)
+		r.at(memory, func(s *sight) { want("at first", s, [2]int{1, 0}) })
+		exchange(1, 0)
+		r.at(memory, func(s *sight) { want("then", s, [2]int{0, 1}) })
+		want("as of before", before, [2]int{1, 0})
+		r.at(memory, func(s *sight) { want("after that", s, [2]int{0, 1}) })
 	})
-	if n := count(now()); n != 0 || memory.tables[of] == nil {
-		t.Errorf("at last %d have the tag", n)
-	}
-}
-
-// A memory that has missed a part of the journal forgets all.
-func TestAGapInTheJournalEmptiesTheMemory(t *testing.T) {
-	memory, of := newSetMemory(1<<20), setsOf{setTable{"s", "customer_bits", "facet"}, "acme"}
-	row := newSetRow(everyone)
-	row.number = 5
-	memory.keep(of, 5, []int64{1, 2}, 0, [][]*setRow{{row}, {row}})
-	memory.changed(of, []entry{{number: 6, sets: []int64{1}, buckets: []int32{projector.EveryBucket}}, {number: 5}})
-	if memory.tables[of].sets[1].rows[0] != nil || memory.tables[of].sets[2].rows[0] != row || memory.size != row.size() {
-		t.Errorf("after a set was dropped: %+v", memory.tables[of])
-	}
-	memory.changed(of, []entry{{number: 9, sets: []int64{}}, {number: 8, sets: []int64{}}})
-	if len(memory.tables[of].sets) != 0 || memory.size != 0 || memory.tables[of].number != 9 {
-		t.Errorf("after a gap: %+v", memory.tables[of])
-	}
-	memory.keep(of, 8, []int64{1}, 0, [][]*setRow{{row}})
-	if len(memory.tables[of].sets) != 0 {
-		t.Error("what has changed since it was read is kept")
-	}
+	// One that looks when the memory is ahead already, and one that has looked and reads later.
+	r.at(memory, func(late *sight) {
+		r.at(memory, func(slow *sight) {
+			look(slow)
+			exchange(0, 1)
+			r.at(memory, func(s *sight) {
+				look(s)
+				want("as of before, read later", slow, [2]int{0, 1})
+				want("now", s, [2]int{1, 0})
+			})
+			want("as of before, looked at later", late, [2]int{0, 1})
+			r.at(memory, func(s *sight) { want("at last", s, [2]int{1, 0}) })
+		})
+	})
 }
 
 // Many ask while many change things; in the end everybody sees the end.

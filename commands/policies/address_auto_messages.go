@@ -48,12 +48,15 @@ type walkKey struct {
 	autoMessage uuid.UUID
 }
 
+// audienceMemory is how much of the sets of customers is kept to find audiences, in bytes: they are looked through seldom.
+const audienceMemory = 32 << 20
+
 func newAddresser(c Config) *addresser {
 	catalogues := projections.NewCatalogues(c.Store)
 	groups := projections.NewGroups(c.Store, c.Builds, catalogues)
 	return &addresser{
 		pool: c.Store.Pool(), store: c.Store, center: c.Center, catalogues: catalogues, builds: c.Builds,
-		customers:    projections.NewCustomers(c.Store, c.Builds, catalogues).WithGroups(groups),
+		customers:    projections.NewCustomers(c.Store, c.Builds, catalogues).WithGroups(groups).WithMemory(audienceMemory),
 		groups:       groups,
 		autoMessages: projections.NewAutoMessages(c.Store, c.Builds),
 		log:          c.Log, now: time.Now, walks: map[walkKey]*walk{},

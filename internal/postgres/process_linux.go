@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -81,11 +82,21 @@ func asOwner(data os.FileInfo, look func()) {
 	<-done
 }
 
-// memory is how much this machine has, in bytes; 0 if it does not tell.
+// memory is how much this machine has, or how much of it this process may use, in bytes; 0 if neither is known.
 func memory() uint64 {
 	var info syscall.Sysinfo_t
-	if syscall.Sysinfo(&info) != nil {
-		return 0
+	most := uint64(0)
+	if syscall.Sysinfo(&info) == nil {
+		most = uint64(info.Totalram) * uint64(info.Unit)
 	}
-	return uint64(info.Totalram) * uint64(info.Unit)
+	for _, limit := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
+		text, err := os.ReadFile(limit)
+		if err != nil {
+			continue
+		}
+		if n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil { // "max" is no limit
+			most = min(most, n)
+		}
+	}
+	return most
 }

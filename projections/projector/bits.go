@@ -22,9 +22,10 @@ const BitsPerRow = 16384
 // Nothing is loaded: a batch's changes are gathered in memory and joined with the rows when it is written, in sorted order. To set what
 // is set, or to clear what is not, changes nothing; of several changes of one ordinal in one set the last counts.
 //
-// Beside it there is a journal for readers who keep rows in memory, the table <name>_written (tenant, number bigint, sets bigint[], buckets int[],
-// primary key (tenant, number)): which rows each transaction may have changed, numbered 1, 2, 3 … in the order of the commits. Bucket -1 is all of
-// a set; null is all of the tenant. The last 4096 transactions are kept. It does not follow from the log: see Definition.Aside.
+// Beside it there is a journal for readers who keep rows in memory, the table <name>_written (tenant, number, token, changes, sets, buckets, see customers.sql): which rows each
+// transaction may have changed, numbered 1, 2, 3 … in the order of the commits. Bucket -1 is all of a set; null is all of the tenant. changes is
+// how many rows are named, and token tells a number from the same one in another life of the table, before a restore or in another build. The last
+// 4096 transactions are kept. It does not follow from the log: see Definition.Aside.
 type Bits struct {
 	name, key string
 
@@ -53,10 +54,11 @@ const (
 // bitsStatements have the tenant as $1 and one array for each other column.
 type bitsStatements struct{ set, empty, clear, drop, note string }
 
-// How many transactions the journal tells of, and how many rows of one it names.
+// How many transactions the journal tells of, how many of them it forgets at once, and how many rows of one it names.
 const (
 	journalKept = 4096
-	journalRows = 4096
+	journalOnce = 256
+	journalRows = 2048
 )
 
 // EveryBucket stands in the journal of a table of Bits for all rows of a set.
@@ -101,9 +103,9 @@ func (t *Bits) bind(schema, tenant string) {
 		drop:  fmt.Sprintf("delete from %s t where t.tenant = $1 and t.%s = any($2::bigint[])", table, t.key),
 		// The lock on the checkpoint has one transaction after the other get here.
 		note: fmt.Sprintf(`with last as (select coalesce((select w.number from %[1]s w where w.tenant = $1 order by w.number desc limit 1), 0) as number),
-			old as (delete from %[1]s w using last where w.tenant = $1 and w.number <= last.number - %[2]d)
-			insert into %[1]s (tenant, number, sets, buckets) select $1, last.number + 1, $2::bigint[], $3::int[] from last`,
-			pgx.Identifier{schema, t.name + "_written"}.Sanitize(), journalKept),
+			old as (delete from %[1]s w using last where w.tenant = $1 and last.number %% %[3]d = 0 and w.number between last.number - %[2]d - 2 * %[3]d and last.number - %[2]d)
+			insert into %[1]s (tenant, number, changes, sets, buckets) select $1, last.number + 1, coalesce(cardinality($2::bigint[]), 0), $2::bigint[], $3::int[] from last`,
+			pgx.Identifier{schema, t.name + "_written"}.Sanitize(), journalKept, journalOnce),
 	}
 }
 

@@ -31,7 +31,7 @@ func newSets(t testing.TB) *sets {
 	store := projectionstest.Store(t, tenant, "other")
 	d := ledgerOf(one)
 	d.Tables = `create table members (tenant text not null, facet bigint not null, bucket int not null, bits bit(16384) not null, primary key (tenant, facet, bucket));
-		create table members_written (tenant text not null, number bigint not null, sets bigint[], buckets int[], primary key (tenant, number));`
+		create table members_written (tenant text not null, number bigint not null, token uuid not null default gen_random_uuid(), changes int not null, sets bigint[], buckets int[], primary key (tenant, number));`
 	b, err := ledgers(t, store, one).create(t.Context(), &d)
 	if err != nil {
 		t.Fatal(err)
@@ -299,16 +299,16 @@ func TestTheJournalNamesTheRowsThatWereWritten(t *testing.T) {
 	s.flush()
 	want("other", first[0])
 
-	// Only the last transactions are kept.
-	if _, err := s.store.Pool().Exec(t.Context(), `update `+s.b.Schema+`.members_written set number = number + $1 where tenant = 'other'`, journalKept+10); err != nil {
+	// Only the last transactions are kept. From time to time, some are forgotten.
+	if _, err := s.store.Pool().Exec(t.Context(), `update `+s.b.Schema+`.members_written set number = $1 where tenant = 'other'`, 3*journalKept); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.store.Pool().Exec(t.Context(), `insert into `+s.b.Schema+`.members_written select 'other', n from generate_series(9, 12) n`); err != nil {
+	if _, err := s.store.Pool().Exec(t.Context(), `insert into `+s.b.Schema+`.members_written (tenant, number, changes) select 'other', n, 0 from generate_series($1::int, $1 + 3) n`, 2*journalKept-2); err != nil {
 		t.Fatal(err)
 	}
 	s.Set(1, 2)
 	s.flush()
-	if got := journal("other"); len(got) != 3 || got[0].Number != 12 || got[2].Number != journalKept+12 {
+	if got := journal("other"); len(got) != 3 || got[0].Number != 2*journalKept+1 || got[2].Number != 3*journalKept+1 {
 		t.Errorf("kept: %+v", got)
 	}
 	want(tenant, append(first, entry{Number: 4}, entry{Number: 5})...)

@@ -47,10 +47,12 @@ func (r Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, e
 	return r.db.Query(ctx, sql, args...)
 }
 
-// Bounds of a piece of work. A batch of events waits for no more than one piece, so pieces are made as large as they may last.
+// Bounds of a piece of work. A batch of events waits for no more than one piece, so pieces are made as large as they may last. After each
+// there is a rest: a rule that is filled a little later is noticed by nobody, a list that takes twice as long by everybody.
 const (
-	pieceLong  = 100 * time.Millisecond // a piece that lasted longer is followed by smaller ones
-	pieceShort = 40 * time.Millisecond  // one that lasted shorter by larger ones
+	pieceLong  = 50 * time.Millisecond // a piece that lasted longer is followed by smaller ones
+	pieceShort = 20 * time.Millisecond // one that lasted shorter by larger ones
+	pieceRest  = 1.0                   // how long the rest is, in lengths of the piece
 	pieceFirst = 500
 	pieceLeast = 500 // with fewer, a busy machine would do little but begin and end
 	// clockStep is how far the clock of the checkpoint lags when nothing falls due: it costs a write to move it.
@@ -68,11 +70,15 @@ type tending struct {
 	limit  int
 	worked bool      // something was done under this watermark
 	next   time.Time // when to look again, by the clock of the process; zero: at once
+	rest   time.Time // and not before
 	never  bool      // not before events come
 }
 
 // due reports whether it is time to look for work.
-func (t *tending) due(now time.Time) bool { return !t.never && !now.Before(t.next) }
+func (t *tending) due(now time.Time) bool { return !t.never && !now.Before(t.when()) }
+
+// when is the time to look for work, unless it is never.
+func (t *tending) when() time.Time { return later(t.next, t.rest) }
 
 // wake has the feeder look for work at an instant of the tenant's clock, if it would not look earlier.
 func (t *tending) wake(at time.Time) {
@@ -111,7 +117,7 @@ func careful(read watermark, now func() time.Time) watermark {
 	}
 }
 
-// tend does one piece of work and reports whether there may be more at once. The checkpoint must be known, and nothing folded that is not written.
+// tend does one piece of work and reports whether there may be more at once: after a rest, see tending, if the build is being served. The checkpoint must be known, and nothing folded that is not written.
 func (f *feeder) tend(ctx context.Context, watermark watermark) (more bool, err error) {
 	fold, timed := f.fold.(Timed)
 	if !timed {
@@ -144,9 +150,13 @@ func (f *feeder) tend(ctx context.Context, watermark watermark) (more bool, err 
 		return false, err
 	}
 	if found {
-		t.worked = true
-		t.resize(time.Since(began), f.most)
-		return true, nil
+		lasted := time.Since(began)
+		t.worked, t.never, t.next = true, false, time.Time{}
+		t.resize(lasted, f.most)
+		if !f.bulk {
+			t.rest = time.Now().Add(time.Duration(pieceRest * float64(lasted)))
+		}
+		return f.bulk, nil
 	}
 	if !reached { // events come first
 		t.next, t.never = time.Now().Add(time.Millisecond), false

@@ -32,12 +32,12 @@ func (h *Hand) Turn(ctx context.Context, tenant string) (more bool, err error) {
 		}
 		for _, b := range w.builds {
 			f := w.feeding(b, tenant)
-			f.tending.never, f.tending.next = false, time.Time{}
+			f.tending.never, f.tending.next, f.tending.rest = false, time.Time{}, time.Time{}
 			again, err := w.turn(ctx, f, f.seen+1)
 			if err != nil && !errors.Is(err, errFenced) {
 				return false, err
 			}
-			more = more || again || err != nil
+			more = more || again || !f.tending.rest.IsZero() || err != nil
 		}
 	}
 	return more, nil

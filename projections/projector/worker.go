@@ -89,7 +89,7 @@ func (w *worker) pause() time.Duration {
 		if wait := time.Until(f.next); wait > 0 {
 			pause = min(pause, wait)
 		} else if f.known && !f.tending.never {
-			pause = min(pause, time.Until(f.tending.next))
+			pause = min(pause, time.Until(f.tending.when()))
 		}
 	}
 	return max(pause, time.Millisecond)

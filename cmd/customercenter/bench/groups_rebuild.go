@@ -44,7 +44,7 @@ func (b *groupsBench) rebuild(ctx context.Context) error {
 			return err
 		}
 		var members, changes int64
-		if err := b.plant.pool.QueryRow(ctx, `select (select coalesce(sum(jsonb_array_length(groups)), 0) from `+b.schema+`.group_standing where tenant = $1),
+		if err := b.plant.pool.QueryRow(ctx, `select (select coalesce(sum(json_array_length(groups)), 0) from `+b.schema+`.group_standing where tenant = $1),
 			(select count(*) from `+b.schema+`.group_change where tenant = $1)`, b.plant.tenant).Scan(&members, &changes); err != nil {
 			return fmt.Errorf("bench: members: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"customercenter/projections"
 	"customercenter/projections/projector"
@@ -87,10 +88,12 @@ func models() []projector.Definition {
 
 // build folds the log into the read models, as the product does when it starts, and copies the rows for the baselines.
 func (b *listBench) build(ctx context.Context) (err error) {
+	builds, building := errgroup.WithContext(ctx) // side by side: each is at work in the database or in memory, in turn
 	for _, model := range models() {
-		if err := b.buildModel(ctx, model); err != nil {
-			return err
-		}
+		builds.Go(func() error { return b.buildModel(building, model) })
+	}
+	if err := builds.Wait(); err != nil {
+		return err
 	}
 	if b.engine, err = projector.New(projector.Config{Store: b.plant.store, Definitions: models()}); err != nil {
 		return err
