@@ -107,15 +107,18 @@ func positions(t testing.TB, nc *nats.Conn, tenant string, last int64, n int) []
 	if err != nil {
 		t.Fatal(err)
 	}
-	var stream jetstream.Stream
-	for stream == nil {
-		if stream, err = js.Stream(ctx, "CC_EVENTS"); err != nil && ctx.Err() != nil {
+	// What is asked over a connection that has just been lost is never answered: it is asked again.
+	var consumer jetstream.Consumer
+	for consumer == nil {
+		try, end := context.WithTimeout(ctx, 2*time.Second)
+		stream, err := js.Stream(try, "CC_EVENTS")
+		if err == nil {
+			consumer, err = stream.OrderedConsumer(try, jetstream.OrderedConsumerConfig{FilterSubjects: []string{"cc.events." + tenant + ".>"}, HeadersOnly: true})
+		}
+		end()
+		if err != nil && ctx.Err() != nil {
 			t.Fatal(err)
 		}
-	}
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{FilterSubjects: []string{"cc.events." + tenant + ".>"}, HeadersOnly: true})
-	if err != nil {
-		t.Fatal(err)
 	}
 	messages, err := consumer.Messages()
 	if err != nil {
