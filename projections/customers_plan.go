@@ -168,6 +168,8 @@ type judgedNode struct {
 	verdict func(text *string) (bool, error)
 	// arms are the searches in the index of terms which together find everybody for whom it holds, and nobody else; nil: there are none.
 	arms []termArm
+	// rarity is one in how many of within it probably holds for.
+	rarity int
 	// gather finds everybody for whom it holds by an index, for a condition that few may fulfil; nil: there is none.
 	// It is asked for some thousand first, unless everybody is needed, and for many when judging would take longer.
 	gather func(args *arguments) string

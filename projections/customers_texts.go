@@ -2,6 +2,7 @@ package projections
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"unicode/utf8"
 
@@ -99,7 +100,7 @@ func (p *planner) anyText(c *filter.Condition) node {
 // parts are those in one of whose texts is one of the needles, as the operator (or its opposite) says.
 func (p *planner) parts(op filter.Op, fields, needles []string) node {
 	var found []node
-	rest := &judgedNode{table: "t", arms: []termArm{}}
+	rest := &judgedNode{table: "t", arms: []termArm{}, rarity: math.MaxInt}
 	var within []node
 	var predicates []func(alias string, args *arguments) string
 	for _, field := range fields {
@@ -111,6 +112,8 @@ func (p *planner) parts(op filter.Op, fields, needles []string) node {
 				continue
 			}
 			within = append(within, p.candidates(field, needle, len(needles)))
+			// With each character, more have all of them, but elsewhere.
+			rest.rarity = min(rest.rarity, max(1, utf8.RuneCountInString(needle)-1))
 			predicate := func(alias string, args *arguments) string { return textSQL(op, alias+"."+field, needle, args) }
 			predicates = append(predicates, predicate)
 			rest.arms = p.arms(rest.arms, field, needle, predicate)

@@ -231,7 +231,7 @@ func (w *walk) searchCost(buckets []int, waiting int) time.Duration {
 		for _, wide := range buckets {
 			for bucket := termBuckets * wide; bucket < termBuckets*(wide+1); bucket++ {
 				if w.a.loaded[bucket] {
-					hits += n.within.span(bucket).hi.count()
+					hits += n.within.span(bucket).hi.count() / n.rarity
 				}
 			}
 		}
@@ -254,7 +254,7 @@ func (w *walk) judgeCost(need, waiting int) time.Duration {
 const (
 	searchCall = 200 * time.Microsecond
 	searchBase = 40 * time.Microsecond
-	searchHit  = 5 * time.Microsecond
+	searchHit  = 2 * time.Microsecond
 )
 
 // effort is one way to learn, by customers or by buckets: what the last step of it says of the next.

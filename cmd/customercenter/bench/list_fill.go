@@ -81,7 +81,7 @@ func (b *listBench) done(what string, events int64, began time.Time) {
 	b.report.Tell("%s: %d events in %s, %.0f a second", what, events, took.Round(100*time.Millisecond), float64(events)/took.Seconds())
 }
 
-// models are the read models behind the list.
+// models are the read models behind the list, that of the customers first.
 func models() []projector.Definition {
 	return []projector.Definition{projections.CustomersDefinition(), projections.GroupsDefinition()}
 }
@@ -89,13 +89,17 @@ func models() []projector.Definition {
 // build folds the log into the read models, as the product does when it starts, and copies the rows for the baselines.
 func (b *listBench) build(ctx context.Context) (err error) {
 	builds, building := errgroup.WithContext(ctx) // side by side: each is at work in the database or in memory, in turn
-	for _, model := range models() {
+	wanted := models()
+	if b.Ungrouped {
+		wanted = wanted[:1]
+	}
+	for _, model := range wanted {
 		builds.Go(func() error { return b.buildModel(building, model) })
 	}
 	if err := builds.Wait(); err != nil {
 		return err
 	}
-	if b.engine, err = projector.New(projector.Config{Store: b.plant.store, Definitions: models()}); err != nil {
+	if b.engine, err = projector.New(projector.Config{Store: b.plant.store, Definitions: wanted}); err != nil {
 		return err
 	}
 	live, err := b.engine.Live(ctx, projections.CustomersName)
@@ -104,17 +108,20 @@ func (b *listBench) build(ctx context.Context) (err error) {
 	}
 	b.schema = pgx.Identifier{live.Schema}.Sanitize()
 	catalogues := projections.NewCatalogues(b.plant.store)
-	b.customers = projections.NewCustomers(b.plant.store, b.engine, catalogues).WithGroups(projections.NewGroups(b.plant.store, b.engine, catalogues))
-	known, _, err := catalogues.Groups(ctx, b.plant.tenant)
-	if err != nil {
-		return err
-	}
+	b.customers = projections.NewCustomers(b.plant.store, b.engine, catalogues)
 	b.groups = map[string]uuid.UUID{}
-	for id, g := range known.All {
-		b.groups[g.Name] = id
-	}
-	if err := b.wind(ctx); err != nil {
-		return err
+	if !b.Ungrouped {
+		b.customers = b.customers.WithGroups(projections.NewGroups(b.plant.store, b.engine, catalogues))
+		known, _, err := catalogues.Groups(ctx, b.plant.tenant)
+		if err != nil {
+			return err
+		}
+		for id, g := range known.All {
+			b.groups[g.Name] = id
+		}
+		if err := b.wind(ctx); err != nil {
+			return err
+		}
 	}
 	if err := b.settle(ctx); err != nil {
 		return err

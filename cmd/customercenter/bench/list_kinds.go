@@ -77,6 +77,9 @@ func (b *listBench) setKinds() []kind {
 		always("served by an agent", question{served: "agent-38", where: "agents @> array['agent-38']"}),
 	}
 	for _, name := range []string{groupRegulars, groupQuiet, groupTagged, groupNoPhone} {
+		if b.Ungrouped {
+			break
+		}
 		rule := b.year.rules(b.wound)[name]
 		rule.json = is("groups", "has_any", []uuid.UUID{b.groups[name]}, "").json
 		kinds = append(kinds, always("group: "+name, rule.question()))
