@@ -183,7 +183,7 @@ func (b *groupsBench) noticed(when string, quiet, then *bustle) {
 	against := func(what, note string, took, before []time.Duration) {
 		most := Percentile(took, 100)
 		b.report.Print(Line{Case: "groups " + what + ": p95", Unit: "ms", Value: Percentile(took, 95), Max: &most,
-			Note: fmt.Sprintf("%d %s; baseline: in quiet, where the slowest took %.0f ms", len(took), note, Percentile(before, 100))}.Against(Percentile(before, 95)).Latency(took))
+			Note: fmt.Sprintf("%d %s; baseline: in quiet, p50 %.1f ms, the slowest %.0f ms", len(took), note, Percentile(before, 50), Percentile(before, 100))}.Against(Percentile(before, 95)).Latency(took))
 	}
 	against("list pages "+when, fmt.Sprintf("pages at %d/s", pagesPerSecond), then.pages, quiet.pages)
 	paced := fmt.Sprintf("commands at %d/s", commandsPerSecond)
