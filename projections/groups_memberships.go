@@ -2,6 +2,7 @@ package projections
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,46 @@ const noGroups = "[]"
 
 // membershipBegins is what each begins with. It is nowhere else: inside of a text the quotes would be escaped, and evidence has no group.
 const membershipBegins = `{"group":"`
+
+// none reports whether the customer is in no group.
+func (p *groupPerson) none() bool {
+	if p.read {
+		return len(p.groups) == 0
+	}
+	return p.raw == noGroups
+}
+
+// has reports whether the customer is in a group. Most are asked about one that they are not in, so nothing is read for that.
+func (p *groupPerson) has(id uuid.UUID) bool {
+	if p.read {
+		_, found := p.search(id)
+		return found
+	}
+	if p.raw == noGroups {
+		return false
+	}
+	return strings.Contains(p.raw, membershipBegins+id.String()+`"`)
+}
+
+// know reads the groups.
+func (p *groupPerson) know() (err error) {
+	if !p.read {
+		p.groups, err = readMemberships(p.raw)
+		p.read = err == nil
+	}
+	return err
+}
+
+// place is where a group is among the customer's, or would be.
+func (p *groupPerson) place(id uuid.UUID) (int, error) {
+	err := p.know()
+	i, _ := p.search(id)
+	return i, err
+}
+
+func (p *groupPerson) search(id uuid.UUID) (int, bool) {
+	return slices.BinarySearchFunc(p.groups, id, func(m membership, id uuid.UUID) int { return slices.Compare(m.Group[:], id[:]) })
+}
 
 // appendMemberships appends them as JSON.
 func appendMemberships(b []byte, groups []membership) []byte {

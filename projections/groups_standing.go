@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -283,46 +282,6 @@ func (f *groupsFold) served(id uuid.UUID) int {
 		return row.Served
 	}
 	return 0
-}
-
-// none reports whether the customer is in no group.
-func (p *groupPerson) none() bool {
-	if p.read {
-		return len(p.groups) == 0
-	}
-	return p.raw == noGroups
-}
-
-// has reports whether the customer is in a group. Most are asked about one that they are not in, so nothing is read for that.
-func (p *groupPerson) has(id uuid.UUID) bool {
-	if p.read {
-		_, found := p.search(id)
-		return found
-	}
-	if p.raw == noGroups {
-		return false
-	}
-	return strings.Contains(p.raw, membershipBegins+id.String()+`"`)
-}
-
-// know reads the groups.
-func (p *groupPerson) know() (err error) {
-	if !p.read {
-		p.groups, err = readMemberships(p.raw)
-		p.read = err == nil
-	}
-	return err
-}
-
-// place is where a group is among the customer's, or would be.
-func (p *groupPerson) place(id uuid.UUID) (int, error) {
-	err := p.know()
-	i, _ := p.search(id)
-	return i, err
-}
-
-func (p *groupPerson) search(id uuid.UUID) (int, bool) {
-	return slices.BinarySearchFunc(p.groups, id, func(m membership, id uuid.UUID) int { return slices.Compare(m.Group[:], id[:]) })
 }
 
 func (f *groupsFold) enter(p *groupPerson, i int, r *groupRule, at time.Time, e *epoch, why cause) error {

@@ -2,15 +2,11 @@ package projections
 
 import (
 	"cmp"
-	"context"
-	"fmt"
 	"math"
-	"math/bits"
 	"slices"
 	"sync"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"customercenter/projections/projector"
 )
@@ -47,142 +43,9 @@ type keptSet struct {
 	used uint64
 }
 
-// setRow are the members of a set in one bucket. It is never changed.
-type setRow struct {
-	number int64 // as of which transaction it was read
-	count  int
-	few    []uint16 // the places of the members in the bucket, ascending, where there are few
-	many   *bitmap  // else
-}
-
-// fewMembers is up to how many members a row is kept as a list: a quarter of the memory, and as fast to count with.
-const fewMembers = 256
-
 func newSetMemory(most int64) *setMemory {
 	return &setMemory{most: most, tables: map[setsOf]*keptTable{}}
 }
-
-// newSetRow makes a row of a bitmap, which it does not keep.
-func newSetRow(b *bitmap) *setRow {
-	r := &setRow{count: b.count()}
-	if r.count > fewMembers {
-		many := *b
-		r.many = &many
-		return r
-	}
-	r.few = make([]uint16, 0, r.count)
-	for place := range b.ordinals(0, true) {
-		r.few = append(r.few, uint16(place))
-	}
-	return r
-}
-
-// size is how much memory a row takes, and slotSize what its place takes.
-func (r *setRow) size() int64 {
-	const fixed = 64
-	if r.many != nil {
-		return fixed + bucketSize/8
-	}
-	return fixed + 2*int64(len(r.few))
-}
-
-const slotSize = 8
-
-// bitmap is the row as one; nil if there is nobody.
-func (r *setRow) bitmap() *bitmap {
-	if r.many != nil || r.count == 0 {
-		return r.many
-	}
-	b := new(bitmap)
-	r.addTo(b)
-	return b
-}
-
-// addTo adds the members to a bitmap in the making.
-func (r *setRow) addTo(b *bitmap) {
-	for _, place := range r.few {
-		b.set(int64(place))
-	}
-	if r.many != nil {
-		for i, w := range r.many {
-			b[i] |= w
-		}
-	}
-}
-
-// common is how many of the members are in another set of the bucket. size is how many that has.
-func (r *setRow) common(other *bitmap, size int) (n int) {
-	switch {
-	case r.count == 0 || size == 0:
-	case other == everyone:
-		return r.count
-	case r.many != nil:
-		for i, w := range r.many {
-			n += bits.OnesCount64(w & other[i])
-		}
-	default:
-		for _, place := range r.few {
-			n += int(other[place/64] >> (63 - place%64) & 1)
-		}
-	}
-	return n
-}
-
-// sight is how one question sees the sets: as of the instant at which db reads all.
-type sight struct {
-	memory *setMemory
-	db     reader
-	tenant string
-	// numbers are the last transactions at that instant, by table.
-	numbers map[setTable]int64
-}
-
-// look finds out which transaction of a table was the last, and tells the memory what those did of which it does not know.
-func (s *sight) look(ctx context.Context, table setTable) (number int64, err error) {
-	if number, looked := s.numbers[table]; looked {
-		return number, nil
-	}
-	of := setsOf{table, s.tenant}
-	entries, err := s.journal(ctx, table, s.memory.number(of))
-	if err != nil {
-		return 0, err
-	}
-	number = s.memory.learn(of, entries)
-	s.numbers[table] = number
-	return number, nil
-}
-
-// entry is a row of a journal.
-type entry struct {
-	number  int64
-	token   uuid.UUID
-	sets    []int64 // nil: any
-	buckets []int32
-}
-
-// With so many transactions, or rows that they have changed, there is little left in memory that is still true: they are not read.
-const (
-	tooMany     = 4096
-	tooManyRows = 20_000
-)
-
-// journal are the entries from a number on, the last first; the last in any case. What they have changed is not read where it is too much.
-func (s *sight) journal(ctx context.Context, table setTable, from int64) ([]entry, error) {
-	rows, err := s.db.Query(ctx, fmt.Sprintf(`select number, token, case when total <= %[2]d then sets end, case when total <= %[2]d then buckets end
-		from (select number, token, sets, buckets, sum(changes) over () as total from %[1]s where tenant = $1
-			and number >= least($2, (select l.number from %[1]s l where l.tenant = $1 order by l.number desc limit 1))) w order by number desc limit %[3]d`,
-		table.journal(), tooManyRows, tooMany), s.tenant, from)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (e entry, err error) {
-		err = row.Scan(&e.number, &e.token, &e.sets, &e.buckets)
-		return e, err
-	})
-}
-
-// journal is the table of the journal of a table of sets.
-func (t setTable) journal() string { return pgx.Identifier{t.schema, t.name + "_written"}.Sanitize() }
 
 // number is the transaction up to which those of a table are taken into account; beyond all, if nothing is known of the table.
 func (m *setMemory) number(of setsOf) int64 {
@@ -373,98 +236,4 @@ func (m *setMemory) shrink() {
 			delete(m.tables, of)
 		}
 	}
-}
-
-// rows are the rows of some sets of a table, which are all different, of the buckets from first to last. None is nil.
-func (s *sight) rows(ctx context.Context, table setTable, sets []int64, first, last int) ([][]*setRow, error) {
-	number, err := s.look(ctx, table)
-	if err != nil {
-		return nil, err
-	}
-	of := setsOf{table, s.tenant}
-	rows := s.memory.recall(of, number, sets, first, last)
-	sql, args := missingRows(table, s.tenant, sets, rows, first, last)
-	if sql == "" {
-		return rows, nil
-	}
-	if err := s.read(ctx, sql, args, number, sets, rows, first); err != nil {
-		return nil, err
-	}
-	s.memory.keep(of, number, sets, first, rows)
-	return rows, nil
-}
-
-// missingRows is the SQL that reads the rows that are nil: sets of which most are missing by ranges, the rest row by row. Empty: none is.
-func missingRows(table setTable, tenant string, sets []int64, rows [][]*setRow, first, last int) (sql string, args arguments) {
-	args = arguments{tenant}
-	var whole, some []int64
-	var buckets []int32
-	for i, set := range sets {
-		n := 0
-		for _, r := range rows[i] {
-			if r == nil {
-				n++
-			}
-		}
-		if 2*n > len(rows[i]) {
-			whole = append(whole, set)
-			continue
-		}
-		for b, r := range rows[i] {
-			if r == nil {
-				some, buckets = append(some, set), append(buckets, int32(first+b))
-			}
-		}
-	}
-	name := table.sql()
-	if len(whole) > 0 {
-		sql = fmt.Sprintf("(select %[1]s, bucket, bits from %[2]s where tenant = $1 and %[1]s = any(%[3]s::bigint[]) and bucket between %[4]s::int and %[5]s::int)",
-			table.key, name, args.bind(whole), args.bind(first), args.bind(last))
-	}
-	if len(some) > 0 {
-		if sql != "" {
-			sql += " union all "
-		}
-		sql += fmt.Sprintf("(select u.s, u.b, x.bits from unnest(%s::bigint[], %s::int[]) u(s, b) "+
-			"cross join lateral (select t.bits from %s t where t.tenant = $1 and t.%s = u.s and t.bucket = u.b offset 0) x)",
-			args.bind(some), args.bind(buckets), name, table.key)
-	}
-	return sql, args
-}
-
-// read fills in the rows that are nil. number is the transaction as of which they are.
-func (s *sight) read(ctx context.Context, sql string, args arguments, number int64, sets []int64, rows [][]*setRow, first int) error {
-	places := make(map[int64]int, len(sets))
-	for i, set := range sets {
-		places[set] = i
-	}
-	found, err := s.db.Query(ctx, sql, append([]any{planned}, args...)...)
-	if err != nil {
-		return err
-	}
-	defer found.Close()
-	var b bitmap
-	for found.Next() {
-		var set int64
-		var bucket int
-		if err := found.Scan(&set, &bucket, &b); err != nil {
-			return err
-		}
-		if at := &rows[places[set]][bucket-first]; *at == nil {
-			*at = newSetRow(&b)
-			(*at).number = number
-		}
-	}
-	if err := found.Err(); err != nil {
-		return err
-	}
-	nobody := &setRow{number: number}
-	for i := range rows {
-		for n, r := range rows[i] {
-			if r == nil {
-				rows[i][n] = nobody
-			}
-		}
-	}
-	return nil
 }

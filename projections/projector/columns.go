@@ -70,16 +70,14 @@ func scalar(value any) any {
 }
 
 // JSON is a jsonb column, not null, over a field that holds JSON text.
-func JSON[R any](name string, at func(*R) *string) Column[R] {
-	c := Value(name, "jsonb", at)
-	c.wire = "text" // an array of jsonb would be parsed twice
-	c.value = func(r *R) any { return []byte(*at(r)) }
-	return c
-}
+func JSON[R any](name string, at func(*R) *string) Column[R] { return jsonText(name, "jsonb", at) }
 
 // PlainJSON is a json column, not null, over a field that holds JSON text. It is kept as it is, and costs half of jsonb to write and to read.
-func PlainJSON[R any](name string, at func(*R) *string) Column[R] {
-	c := Value(name, "json", at)
+func PlainJSON[R any](name string, at func(*R) *string) Column[R] { return jsonText(name, "json", at) }
+
+// jsonText is a column of JSON. Its values travel as text: in an array of their own type they would be parsed twice.
+func jsonText[R any](name, kind string, at func(*R) *string) Column[R] {
+	c := Value(name, kind, at)
 	c.wire = "text"
 	c.value = func(r *R) any { return []byte(*at(r)) }
 	return c
