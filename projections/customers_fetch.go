@@ -40,7 +40,16 @@ func pageSQL(schema, tenant string, ordinals []int64) (string, []any) {
 
 // fetch reads whole customers. now is when their places on the blacklist are judged.
 func (c *Customers) fetch(ctx context.Context, tenant, sql string, args []any, tags *tag.State, now time.Time) ([]Customer, error) {
-	rows, err := c.pool.Query(ctx, sql, args...) // planned once: it takes as long as reading a page
+	customers, err := readCustomers(ctx, c.pool, sql, args, tags, now)
+	if err != nil {
+		return nil, err
+	}
+	return customers, c.complete(ctx, tenant, customers)
+}
+
+// readCustomers reads customers without what other read models and the catalogues say of them.
+func readCustomers(ctx context.Context, db reader, sql string, args []any, tags *tag.State, now time.Time) ([]Customer, error) {
+	rows, err := db.Query(ctx, sql, args...) // planned once: it takes as long as reading a page
 	if err != nil {
 		return nil, fmt.Errorf("projections: customers: %w", err)
 	}
@@ -48,11 +57,16 @@ func (c *Customers) fetch(ctx context.Context, tenant, sql string, args []any, t
 	if err != nil {
 		return nil, fmt.Errorf("projections: customers: %w", err)
 	}
+	return customers, nil
+}
+
+// complete adds to customers what other read models and the catalogues say of them.
+func (c *Customers) complete(ctx context.Context, tenant string, customers []Customer) error {
 	if err := c.showCustom(ctx, tenant, customers); err != nil {
-		return nil, err
+		return err
 	}
 	if c.groupsOf == nil || len(customers) == 0 {
-		return customers, nil
+		return nil
 	}
 	ids := make([]uuid.UUID, len(customers))
 	for i := range customers {
@@ -60,14 +74,14 @@ func (c *Customers) fetch(ctx context.Context, tenant, sql string, args []any, t
 	}
 	groups, err := c.groupsOf(ctx, tenant, ids)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range customers {
 		if in := groups[customers[i].ID]; in != nil {
 			customers[i].Groups = in
 		}
 	}
-	return customers, nil
+	return nil
 }
 
 func scanCustomer(row pgx.CollectableRow, tags *tag.State, now time.Time) (Customer, error) {

@@ -277,17 +277,21 @@ func (c *Customers) List(ctx context.Context, tenant string, q ListQuery) (Page,
 	}
 	var page Page
 	err = c.ask(ctx, tenant, &l, func() (err error) {
-		if page, err = l.page(); err != nil || len(q.Facets) == 0 || !l.known {
+		if page, err = l.page(); err != nil {
 			return err
 		}
-		page.Facets, err = l.answer.facets(&l.question, q.Facets, &associations)
+		if len(q.Facets) > 0 && l.known {
+			if page.Facets, err = l.answer.facets(&l.question, q.Facets, &associations); err != nil {
+				return err
+			}
+		}
+		page.Items, err = l.items()
 		return err
 	})
 	if err != nil {
 		return Page{}, err
 	}
-	page.Items, err = c.items(ctx, tenant, &l)
-	return page, err
+	return page, c.complete(ctx, tenant, page.Items)
 }
 
 // ask plans what is asked for and has do find the answer. do uses no connection but the answer's.
@@ -314,8 +318,7 @@ func (c *Customers) ask(ctx context.Context, tenant string, l *listing, do func(
 	}
 	// All is read as of one instant: the sets and who is looked up, the page and its count, and which set has the members of a group.
 	err = pgx.BeginTxFunc(ctx, c.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		s := &sight{memory: c.memory, db: tx, tenant: tenant, numbers: map[setTable]int64{}}
-		if l.answer, err = newAnswer(ctx, s, build.Schema, &l.question); err != nil {
+		if l.answer, err = newAnswer(ctx, newSight(c.memory, tx, tenant), build.Schema, &l.question); err != nil {
 			return err
 		}
 		return do()
@@ -342,7 +345,7 @@ func readsGroups(n filter.Node) bool {
 }
 
 // items reads the customers of the page.
-func (c *Customers) items(ctx context.Context, tenant string, l *listing) ([]Customer, error) {
+func (l *listing) items() ([]Customer, error) {
 	if len(l.places) == 0 {
 		return []Customer{}, nil
 	}
@@ -351,8 +354,9 @@ func (c *Customers) items(ctx context.Context, tenant string, l *listing) ([]Cus
 	for i, p := range l.places {
 		ordinals[i], at[p.ordinal] = p.ordinal, i
 	}
-	sql, args := pageSQL(l.answer.schema, tenant, ordinals)
-	items, err := c.fetch(ctx, tenant, sql, args, &l.tags, l.question.at)
+	a := l.answer
+	sql, args := pageSQL(a.schema, a.tenant, ordinals)
+	items, err := readCustomers(a.ctx, a.db, sql, args, &l.tags, l.question.at)
 	slices.SortFunc(items, func(a, b Customer) int { return at[a.ordinal] - at[b.ordinal] })
 	return items, err
 }

@@ -166,7 +166,7 @@ func TestSearchPlans(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &sight{memory: newSetMemory(setMemorySize), db: p.store.Pool(), tenant: tenantOfList, numbers: map[setTable]int64{}}
+		s := newSight(newSetMemory(setMemorySize), p.store.Pool(), tenantOfList)
 		a, err := newAnswer(t.Context(), s, build.Schema, &question{root: f.Root(), at: time.Now(), cal: filter.Calendar{Zone: time.UTC}, tags: &tag.State{}})
 		if err != nil {
 			t.Fatal(err)

@@ -22,6 +22,7 @@ type setMemory struct {
 	mu     sync.Mutex
 	size   int64
 	turn   uint64 // counts what is asked, so that it is known what was used lately
+	lives  int64
 	tables map[setsOf]*keptTable
 }
 
@@ -31,11 +32,22 @@ type setsOf struct {
 	tenant string
 }
 
-// keptTable is what is known of a table. All rows in it are as they are at the transaction number.
+// keptTable is what is known of a table. All rows in it are as they are behind the last of the recent transactions.
 type keptTable struct {
-	number int64
-	tokens map[int64]uuid.UUID // of the last transactions up to number; that of 0, before the first, is zero
+	life   int64   // tells it from the table's memory before it was forgotten
+	recent []entry // the end of the journal, as far as it is known, the last one last; never empty
 	sets   map[int64]*keptSet
+}
+
+// seen is an instant as which a question sees a table: the last transaction, and by which memory it is counted.
+type seen struct{ number, life int64 }
+
+// entry is a row of a journal. The one before the first has number 0.
+type entry struct {
+	number  int64
+	token   uuid.UUID
+	sets    []int64 // nil: any
+	buckets []int32
 }
 
 type keptSet struct {
@@ -52,59 +64,69 @@ func (m *setMemory) number(of setsOf) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t := m.tables[of]; t != nil {
-		return t.number
+		return t.last().number
 	}
 	return math.MaxInt64
 }
 
-// learn takes in the end of a journal, the last entry first, and returns its number.
+func (t *keptTable) last() *entry { return &t.recent[len(t.recent)-1] }
+
+// known reports whether a transaction is among the recent ones.
+func (t *keptTable) known(e entry) bool {
+	i, found := slices.BinarySearchFunc(t.recent, e.number, func(e entry, number int64) int { return cmp.Compare(e.number, number) })
+	return found && t.recent[i].token == e.token
+}
+
+// learn takes in the end of a journal, the last entry first.
 //
 // The question may be of an earlier instant than what is known already. If the journal is another one than before, because the database was
 // restored or the table made anew, everything is forgotten.
-func (m *setMemory) learn(of setsOf, entries []entry) (number int64) {
-	var last entry
-	if len(entries) > 0 {
-		last = entries[0]
+func (m *setMemory) learn(of setsOf, entries []entry) seen {
+	if len(entries) == 0 {
+		entries = []entry{{}} // nothing was written yet
 	}
+	number := entries[0].number
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tables[of]
 	if t == nil {
 		t = &keptTable{sets: map[int64]*keptSet{}}
 		m.tables[of] = t
-		t.begin(last)
-		return last.number
+		m.begin(t, entries)
+		return seen{number, t.life}
 	}
-	if token, known := t.tokens[last.number]; known && token == last.token {
-		return last.number // nothing new, or an earlier instant
+	if t.known(entries[0]) { // nothing new, or an earlier instant
+		return seen{number, t.life}
 	}
-	oldest := entry{number: last.number + 1}
-	for i, e := range entries { // which of them are new
-		if token, known := t.tokens[e.number]; known && token == e.token && e.number == t.number {
-			t.take(m, entries[:i])
-			return last.number
+	last := t.last()
+	for i, e := range entries {
+		switch {
+		case e.number == last.number && e.token == last.token:
+			m.take(t, entries[:i])
+			return seen{number, t.life}
+		case e.number == 1 && last.number == 0:
+			m.take(t, entries[:i+1])
+			return seen{number, t.life}
 		}
-		oldest = e
-	}
-	if t.number == 0 && oldest.number == 1 { // nothing was written before
-		t.take(m, entries)
-		return last.number
 	}
 	m.forgetAll(t)
-	t.begin(last)
-	return last.number
+	m.begin(t, entries)
+	return seen{number, t.life}
 }
 
-// begin starts anew behind an entry of the journal.
-func (t *keptTable) begin(at entry) {
-	t.number, t.tokens = at.number, map[int64]uuid.UUID{at.number: at.token}
+// begin starts anew behind the end of a journal, the last entry first.
+func (m *setMemory) begin(t *keptTable, entries []entry) {
+	m.lives++
+	t.life = m.lives
+	t.recent = slices.Clone(entries)
+	slices.Reverse(t.recent)
 }
 
-// tokensKept is how many transactions a question may be behind.
-const tokensKept = 256
+// recentKept is how many transactions a question may be behind.
+const recentKept = 128
 
 // take forgets what the next entries of the journal, the last first, say has changed.
-func (t *keptTable) take(m *setMemory, entries []entry) {
+func (m *setMemory) take(t *keptTable, entries []entry) {
 	for _, e := range slices.Backward(entries) {
 		if e.sets == nil {
 			m.forgetAll(t)
@@ -112,8 +134,10 @@ func (t *keptTable) take(m *setMemory, entries []entry) {
 		for i, set := range e.sets {
 			m.forget(t.sets[set], int(e.buckets[i]), e.number)
 		}
-		t.number, t.tokens[e.number] = e.number, e.token
-		delete(t.tokens, e.number-tokensKept)
+		t.recent = append(t.recent, e)
+	}
+	if over := len(t.recent) - recentKept; over > 0 {
+		t.recent = slices.Clone(t.recent[over:])
 	}
 }
 
@@ -151,8 +175,8 @@ func (s *keptSet) size() int64 {
 	return n
 }
 
-// recall returns the rows that are known of some sets as of a transaction, of the buckets from first to last: nil for those that are not.
-func (m *setMemory) recall(of setsOf, number int64, sets []int64, first, last int) [][]*setRow {
+// recall returns the rows that are known of some sets as of an instant, of the buckets from first to last: nil for those that are not.
+func (m *setMemory) recall(of setsOf, at seen, sets []int64, first, last int) [][]*setRow {
 	width := last - first + 1
 	known, all := make([][]*setRow, len(sets)), make([]*setRow, len(sets)*width)
 	for i := range sets {
@@ -161,7 +185,7 @@ func (m *setMemory) recall(of setsOf, number int64, sets []int64, first, last in
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tables[of]
-	if t == nil || t.number < number {
+	if t == nil || t.life != at.life {
 		return known
 	}
 	m.turn++
@@ -172,7 +196,7 @@ func (m *setMemory) recall(of setsOf, number int64, sets []int64, first, last in
 		}
 		kept.used = m.turn
 		for n, r := range kept.rows[first:min(len(kept.rows), last+1)] {
-			if r != nil && r.number <= number { // and not changed up to t.number
+			if r != nil && r.number <= at.number { // and has not changed since
 				known[i][n] = r
 			}
 		}
@@ -180,12 +204,16 @@ func (m *setMemory) recall(of setsOf, number int64, sets []int64, first, last in
 	return known
 }
 
-// keep remembers rows that a question has read as of a transaction, unless others know of a later one: these rows may have changed since.
-func (m *setMemory) keep(of setsOf, number int64, sets []int64, first int, rows [][]*setRow) {
+// keep remembers rows that a question has read as of an instant, but for those of which others know that they have changed since.
+func (m *setMemory) keep(of setsOf, at seen, sets []int64, first int, rows [][]*setRow) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.tables[of]
-	if t == nil || t.number != number {
+	if t == nil || t.life != at.life {
+		return
+	}
+	changed, told := t.since(at.number)
+	if !told {
 		return
 	}
 	for i, set := range sets {
@@ -199,15 +227,43 @@ func (m *setMemory) keep(of setsOf, number int64, sets []int64, first int, rows 
 			m.size += slotSize * int64(missing)
 		}
 		for n, r := range rows[i] {
-			if at := first + n; kept.rows[at] == nil && r.number == number {
-				kept.rows[at] = r
-				m.size += r.size()
+			bucket := first + n
+			if r.number != at.number || kept.rows[bucket] != nil || changed[rowOf{set, int32(bucket)}] || changed[rowOf{set, projector.EveryBucket}] {
+				continue
 			}
+			kept.rows[bucket] = r
+			m.size += r.size()
 		}
 	}
 	if m.size > m.most {
 		m.shrink()
 	}
+}
+
+// rowOf names a row of a table of sets.
+type rowOf struct {
+	set    int64
+	bucket int32
+}
+
+// since are the rows that have changed behind a transaction; false if that is not known, or any may have.
+func (t *keptTable) since(number int64) (changed map[rowOf]bool, told bool) {
+	if t.recent[0].number > number {
+		return nil, false
+	}
+	changed = map[rowOf]bool{}
+	for _, e := range slices.Backward(t.recent) {
+		if e.number <= number {
+			break
+		}
+		if e.sets == nil {
+			return nil, false
+		}
+		for i, set := range e.sets {
+			changed[rowOf{set, e.buckets[i]}] = true
+		}
+	}
+	return changed, true
 }
 
 // shrink forgets the sets that were not used for the longest time, until a quarter of the room is free.

@@ -120,7 +120,7 @@ func (r *remembered) at(memory *setMemory, do func(s *sight)) {
 		if _, err := tx.Exec(context.Background(), `select 1`); err != nil { // takes the snapshot
 			return err
 		}
-		do(&sight{memory: memory, db: tx, tenant: "acme", numbers: map[setTable]int64{}})
+		do(newSight(memory, tx, "acme"))
 		return nil
 	})
 	if err != nil {
@@ -138,11 +138,11 @@ func TestOnlyChangedRowsAreReadAgain(t *testing.T) {
 	read := func() (fresh []int64) {
 		t.Helper()
 		r.at(memory, func(s *sight) {
-			number, err := s.look(t.Context(), table)
+			at, err := s.look(t.Context(), table)
 			if err != nil {
 				t.Fatal(err)
 			}
-			known := memory.recall(setsOf{table, "acme"}, number, keys, 0, 2)
+			known := memory.recall(setsOf{table, "acme"}, at, keys, 0, 2)
 			rows, err := s.rows(t.Context(), table, keys, 0, 2)
 			if err != nil {
 				t.Fatal(err)
@@ -271,6 +271,59 @@ func TestMemoryKeepsInstantsApart(t *testing.T) {
 			want("as of before, looked at later", late, [2]int{0, 1})
 			r.at(memory, func(s *sight) { want("at last", s, [2]int{1, 0}) })
 		})
+	})
+}
+
+// What a slow question has read is kept although others are ahead of it by then, but for what has changed meanwhile.
+func TestWhatASlowQuestionReadsIsKept(t *testing.T) {
+	r := newRemembered(t, 3)
+	table := setTable{r.sync().Schema, "customer_bits", "facet"}
+	memory, of := newSetMemory(1<<20), setsOf{table, "acme"}
+	keys := tagFacets(r.tags[:2])
+	give := func(which int) {
+		t.Helper()
+		r.append(customer.Stream(r.people[0]), r.people[0], customer.Tagged{Tag: r.tags[which]})
+		r.sync()
+	}
+	look := func(s *sight) seen {
+		t.Helper()
+		at, err := s.look(t.Context(), table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	r.at(memory, func(slow *sight) {
+		look(slow)
+		give(1)
+		r.at(memory, func(s *sight) { look(s) })
+		if _, err := slow.rows(t.Context(), table, keys, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+	})
+	r.at(memory, func(s *sight) {
+		if known := memory.recall(of, look(s), keys, 0, 0); known[0][0] == nil || known[1][0] != nil {
+			t.Errorf("known are %v: the first tag has not changed, the second has", known)
+		}
+	})
+	// Of another life of the table nothing is taken, nor given.
+	r.at(memory, func(old *sight) {
+		at := look(old)
+		if _, err := r.store.Pool().Exec(t.Context(), `update `+table.journal()+` set token = gen_random_uuid()`); err != nil {
+			t.Fatal(err)
+		}
+		r.at(memory, func(s *sight) { look(s) })
+		if known := memory.recall(of, at, keys, 0, 0); known[0][0] != nil {
+			t.Error("a question of a former life is given what is known now")
+		}
+		if _, err := old.rows(t.Context(), table, keys, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+	})
+	r.at(memory, func(s *sight) {
+		if known := memory.recall(of, look(s), keys, 0, 0); known[0][0] != nil || known[1][0] != nil {
+			t.Errorf("of a former life %v are known", known)
+		}
 	})
 }
 

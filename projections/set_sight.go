@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -15,45 +14,44 @@ type sight struct {
 	memory *setMemory
 	db     reader
 	tenant string
-	// numbers are the last transactions at that instant, by table.
-	numbers map[setTable]int64
+	// tables are how it sees each table that it has looked at.
+	tables map[setTable]seen
+}
+
+func newSight(memory *setMemory, db reader, tenant string) *sight {
+	return &sight{memory: memory, db: db, tenant: tenant, tables: map[setTable]seen{}}
 }
 
 // look finds out which transaction of a table was the last, and tells the memory what those did of which it does not know.
-func (s *sight) look(ctx context.Context, table setTable) (number int64, err error) {
-	if number, looked := s.numbers[table]; looked {
-		return number, nil
+func (s *sight) look(ctx context.Context, table setTable) (seen, error) {
+	if at, looked := s.tables[table]; looked {
+		return at, nil
 	}
 	of := setsOf{table, s.tenant}
 	entries, err := s.journal(ctx, table, s.memory.number(of))
 	if err != nil {
-		return 0, err
+		return seen{}, err
 	}
-	number = s.memory.learn(of, entries)
-	s.numbers[table] = number
-	return number, nil
-}
-
-// entry is a row of a journal.
-type entry struct {
-	number  int64
-	token   uuid.UUID
-	sets    []int64 // nil: any
-	buckets []int32
+	at := s.memory.learn(of, entries)
+	s.tables[table] = at
+	return at, nil
 }
 
 // With so many transactions, or rows that they have changed, there is little left in memory that is still true: they are not read.
 const (
 	tooMany     = 4096
 	tooManyRows = 20_000
+	atLeast     = 15 // transactions before the last that are read in any case
 )
 
-// journal are the entries from a number on, the last first; the last in any case. What they have changed is not read where it is too much.
+// journal are the entries from a number on, the last first; the last few in any case, so that somebody who is a little behind is understood. What
+// they have changed is not read where it is too much.
 func (s *sight) journal(ctx context.Context, table setTable, from int64) ([]entry, error) {
 	rows, err := s.db.Query(ctx, fmt.Sprintf(`select number, token, case when total <= %[2]d then sets end, case when total <= %[2]d then buckets end
-		from (select number, token, sets, buckets, sum(changes) over () as total from %[1]s where tenant = $1
-			and number >= least($2, (select l.number from %[1]s l where l.tenant = $1 order by l.number desc limit 1))) w order by number desc limit %[3]d`,
-		table.journal(), tooManyRows, tooMany), s.tenant, from)
+		from (select j.*, sum(j.changes) over () as total from (select l.number from %[1]s l where l.tenant = $1 order by l.number desc limit 1) l
+			cross join lateral (select j.number, j.token, j.changes, j.sets, j.buckets from %[1]s j where j.tenant = $1 and j.number >= least($2, l.number - %[4]d)
+				order by j.number desc limit %[3]d) j) w order by number desc`,
+		table.journal(), tooManyRows, tooMany, atLeast), s.tenant, from)
 	if err != nil {
 		return nil, err
 	}
@@ -68,20 +66,20 @@ func (t setTable) journal() string { return pgx.Identifier{t.schema, t.name + "_
 
 // rows are the rows of some sets of a table, which are all different, of the buckets from first to last. None is nil.
 func (s *sight) rows(ctx context.Context, table setTable, sets []int64, first, last int) ([][]*setRow, error) {
-	number, err := s.look(ctx, table)
+	at, err := s.look(ctx, table)
 	if err != nil {
 		return nil, err
 	}
 	of := setsOf{table, s.tenant}
-	rows := s.memory.recall(of, number, sets, first, last)
+	rows := s.memory.recall(of, at, sets, first, last)
 	sql, args := missingRows(table, s.tenant, sets, rows, first, last)
 	if sql == "" {
 		return rows, nil
 	}
-	if err := s.read(ctx, sql, args, number, sets, rows, first); err != nil {
+	if err := s.read(ctx, sql, args, at.number, sets, rows, first); err != nil {
 		return nil, err
 	}
-	s.memory.keep(of, number, sets, first, rows)
+	s.memory.keep(of, at, sets, first, rows)
 	return rows, nil
 }
 

@@ -94,8 +94,8 @@ func memory() uint64 {
 		if err != nil {
 			continue
 		}
-		if n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil { // "max" is no limit
-			most = min(most, n)
+		if n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil && (most == 0 || n < most) { // "max" is no limit
+			most = n
 		}
 	}
 	return most

@@ -53,12 +53,15 @@ const (
 	pieceLong  = 50 * time.Millisecond // a piece that lasted longer is followed by smaller ones
 	pieceShort = 20 * time.Millisecond // one that lasted shorter by larger ones
 	pieceRest  = 1.0                   // how long the rest is, in lengths of the piece
+	restMost   = 250 * time.Millisecond
 	pieceFirst = 500
 	pieceLeast = 500 // with fewer, a busy machine would do little but begin and end
 	// clockStep is how far the clock of the checkpoint lags when nothing falls due: it costs a write to move it.
 	clockStep = 10 * time.Second
 	// clockRest is how long it stays where it is at most, while there is anything that depends on it.
 	clockRest = time.Minute
+	// markedFor is how long a watermark is good for while there is work: what falls due meanwhile is not to wait for the end of it.
+	markedFor = time.Second
 )
 
 // tending is how far a feeder is with the work of a Timed fold. Its zero value is after the checkpoint was read.
@@ -132,12 +135,13 @@ func (f *feeder) tend(ctx context.Context, watermark watermark) (more bool, err 
 		t.never = true
 		return false, nil
 	}
-	if !t.marked {
+	if !t.marked || time.Since(t.local) > markedFor {
 		head, at, err := watermark(ctx, f.tenant)
 		if err != nil {
 			return false, fmt.Errorf("projector: watermark of %s: %w", f.def.Name, err)
 		}
-		t.marked, t.head, t.until, t.local, t.worked = true, head, later(at.UTC().Truncate(time.Microsecond), f.clock), time.Now(), false
+		t.worked = t.marked && t.worked
+		t.marked, t.head, t.until, t.local = true, head, later(at.UTC().Truncate(time.Microsecond), f.clock), time.Now()
 	}
 	reached := f.position >= t.head
 	until := f.clock
@@ -154,7 +158,7 @@ func (f *feeder) tend(ctx context.Context, watermark watermark) (more bool, err 
 		t.worked, t.never, t.next = true, false, time.Time{}
 		t.resize(lasted, f.most)
 		if !f.bulk {
-			t.rest = time.Now().Add(time.Duration(pieceRest * float64(lasted)))
+			t.rest = time.Now().Add(min(time.Duration(pieceRest*float64(lasted)), restMost))
 		}
 		return f.bulk, nil
 	}
@@ -179,7 +183,7 @@ func (f *feeder) tend(ctx context.Context, watermark watermark) (more bool, err 
 func (t *tending) resize(lasted time.Duration, most int) {
 	switch {
 	case lasted > pieceLong:
-		t.limit = min(max(t.limit/2, pieceLeast), most)
+		t.limit = min(max(int(int64(t.limit)*int64(pieceLong)/int64(lasted)), pieceLeast), most)
 	case lasted < pieceShort:
 		t.limit = min(t.limit*2, most)
 	}
