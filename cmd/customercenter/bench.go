@@ -29,6 +29,7 @@ type benchCommand struct {
 	Customers int           `help:"How many customers 'list' and 'groups' have, and how many sessions the customer of 'transcript' has." default:"100000"`
 	Kinds     string        `help:"'list' asks only the kinds of questions whose name contains this; 'groups' measures only such parts: preview, define, revise, midnight, rebuild, mix." placeholder:"TEXT"`
 	Groups    bool          `help:"'list' builds the read model of groups, too, and asks by groups." default:"true" negatable:""`
+	Baselines bool          `help:"'list' copies its rows into the tables of the baselines and asks them, too." default:"true" negatable:""`
 	Keep      string        `help:"Where the private Postgres is kept, so that 'list' and 'groups' find in the next run what they have loaded in this one. Needs as many customers then, and how fast the list is written to is not measured." type:"path" placeholder:"DIR"`
 }
 
@@ -88,7 +89,7 @@ func (c *benchCommand) Run(env *environment) (err error) {
 	servers.NATS = nats
 	report := &bench.Report{Out: env.stdout, JSON: c.JSON, Progress: env.stderr}
 	for _, name := range cases {
-		if err := bench.Run(env.ctx, name, servers, bench.Options{Rounds: c.Rounds, Each: c.Each, Events: c.Events, Customers: c.Customers, Kinds: c.Kinds, Kept: c.Keep != "", Ungrouped: !c.Groups}, report); err != nil {
+		if err := bench.Run(env.ctx, name, servers, bench.Options{Rounds: c.Rounds, Each: c.Each, Events: c.Events, Customers: c.Customers, Kinds: c.Kinds, Kept: c.Keep != "", Alone: !c.Baselines, Ungrouped: !c.Groups}, report); err != nil {
 			return fmt.Errorf("bench %s: %w", name, err)
 		}
 	}

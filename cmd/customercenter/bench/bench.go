@@ -168,6 +168,7 @@ type Options struct {
 	Customers int
 	Kinds     string // see List and Groups
 	Kept      bool   // see List
+	Alone     bool   // see List
 	Ungrouped bool   // see List
 }
 
@@ -188,7 +189,7 @@ var benches = []struct {
 		return Pipeline{URL: url, NATS: s.NATS, Rounds: o.Rounds, Each: o.Each, Events: o.Events}.Run(ctx, r)
 	}},
 	{"list", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
-		return List{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers, Kinds: o.Kinds, Kept: o.Kept, Ungrouped: o.Ungrouped}.Run(ctx, r)
+		return List{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers, Kinds: o.Kinds, Kept: o.Kept, Alone: o.Alone, Ungrouped: o.Ungrouped}.Run(ctx, r)
 	}},
 	{"groups", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return Groups{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers, Events: o.Events, Kinds: o.Kinds}.Run(ctx, r)

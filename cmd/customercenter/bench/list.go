@@ -23,6 +23,7 @@ type List struct {
 	Customers int
 	Kinds     string // if not empty, only questions whose kind contains it, and nothing else
 	Kept      bool   // the database is for further runs, too: nothing is written to it
+	Alone     bool   // without the baselines, which take longer to copy and to ask than all else at five million customers
 	Ungrouped bool   // the read model of groups is not built, which takes as long as that of the list, and nothing is asked by groups
 }
 

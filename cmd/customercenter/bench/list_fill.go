@@ -131,6 +131,9 @@ func (b *listBench) build(ctx context.Context) (err error) {
 		return fmt.Errorf("bench: %w", err)
 	}
 	b.plain = &plain{pool: b.plant.pool, schema: b.schema}
+	if b.Alone {
+		return nil
+	}
 	return b.plain.build(ctx, customers, b.report.Tell)
 }
 
