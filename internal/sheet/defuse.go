@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // number is what begins like a formula and is a phone number or an amount: + and 7 to 15 digits, perhaps in groups of which the first
@@ -19,13 +20,8 @@ func defuse(text string) string {
 	if strings.ContainsAny(text[:len(text)-len(bare)], "\t\r\n") {
 		return "'" + text
 	}
-	for _, r := range bare {
-		if !strings.ContainsRune("=+-@＝＋－＠", r) {
-			return text
-		}
-		break
-	}
-	if bare == "" || harmless(text) {
+	first, _ := utf8.DecodeRuneInString(bare)
+	if bare == "" || !strings.ContainsRune("=+-@＝＋－＠", first) || harmless(text) {
 		return text
 	}
 	return "'" + text
