@@ -72,8 +72,13 @@ func (b *bitmap) and(other *bitmap) *bitmap {
 		return b
 	}
 	var out bitmap
+	some := uint64(0)
 	for i := range out {
 		out[i] = b[i] & other[i]
+		some |= out[i]
+	}
+	if some == 0 {
+		return nil // what would be made of it need not be
 	}
 	return &out
 }
@@ -102,8 +107,13 @@ func (b *bitmap) without(other *bitmap) *bitmap {
 		return b
 	}
 	var out bitmap
+	some := uint64(0)
 	for i := range out {
 		out[i] = b[i] &^ other[i]
+		some |= out[i]
+	}
+	if some == 0 {
+		return nil // what would be made of it need not be
 	}
 	return &out
 }

@@ -115,7 +115,7 @@ func (w *walk) next(want int, until budget) (found []int64, err error) {
 			}
 		}
 		if len(found) < want {
-			w.window = min(16*w.window, 256)
+			w.window = min(4*w.window, 256)
 		}
 	}
 	return found, nil
