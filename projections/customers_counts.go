@@ -2,8 +2,10 @@ package projections
 
 import (
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 
 	"customercenter/domain"
 	"customercenter/domain/association"
@@ -142,13 +144,22 @@ func (a *answer) tally(table setTable, values map[int64]facetValue, out map[stri
 			who[i] = everyone // whoever is in a set of this table is on the list
 		}
 	}
+	counts := make([]int64, len(keys))
+	var counting sync.WaitGroup
+	workers := runtime.GOMAXPROCS(0)
+	for first := range workers {
+		counting.Go(func() {
+			for i := first; i < len(keys); i += workers {
+				for b, r := range rows[i] {
+					counts[i] += int64(r.common(who[b], sizes[b]))
+				}
+			}
+		})
+	}
+	counting.Wait()
 	for i, key := range keys {
-		n := 0
-		for b, r := range rows[i] {
-			n += r.common(who[b], sizes[b])
-		}
-		if n > 0 {
-			out[values[key].facet][values[key].value] = int64(n)
+		if counts[i] > 0 {
+			out[values[key].facet][values[key].value] = counts[i]
 		}
 	}
 	return nil
