@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -348,28 +349,25 @@ func TestAnOperatorSetsUpATenantAndTheSimulatorsReportIsWhatTheAPIShows(t *testi
 		}
 		dead = strings.Count(tool("dead", "list", "--json", "--limit", "1000"), "\n") + 1
 	}
+	want := map[string]int{"customers": sent.Customers, "sessions": sent.Sessions, "waiting": sent.Waiting, "processing": sent.Processing,
+		"closed": sent.Closed, "aborted": sent.Aborted, "messages": sent.Messages, "ratings": sent.Ratings}
 	var customers, sessions list
+	var got map[string]int
 	for {
 		customers, sessions = all("/v1/customers?filter=%7B%7D&"), all("/v1/sessions?")
-		messages := 0
+		got = map[string]int{"customers": len(customers.Items), "sessions": len(sessions.Items)}
 		for _, s := range sessions.Items {
-			messages += s.MessageCount
+			got[s.State]++
+			got["messages"] += s.MessageCount
+			if s.Rating != nil {
+				got["ratings"]++
+			}
 		}
-		if (messages == sent.Messages && len(customers.Items) == sent.Customers) || time.Now().After(deadline) {
+		if maps.Equal(got, want) || time.Now().After(deadline) {
 			break
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	got := map[string]int{"customers": len(customers.Items), "sessions": len(sessions.Items)}
-	for _, s := range sessions.Items {
-		got[s.State]++
-		got["messages"] += s.MessageCount
-		if s.Rating != nil {
-			got["ratings"]++
-		}
-	}
-	want := map[string]int{"customers": sent.Customers, "sessions": sent.Sessions, "waiting": sent.Waiting, "processing": sent.Processing,
-		"closed": sent.Closed, "aborted": sent.Aborted, "messages": sent.Messages, "ratings": sent.Ratings}
 	for what, n := range want {
 		if got[what] != n {
 			t.Errorf("%s: %d sent, %d shown", what, n, got[what])

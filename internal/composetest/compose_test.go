@@ -188,6 +188,9 @@ func TestPostgresRunsWithTheSettingsOfThePrivateServer(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
+		if name == "shared_buffers" {
+			continue // the private server takes a part of the machine's memory
+		}
 		if name == "wal_compression" && got != want {
 			// That is built in at choice, and from version 15 on; the image has it.
 			t.Logf("the server installed here compresses by %q, not %q", got, want)
