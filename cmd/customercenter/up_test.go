@@ -355,7 +355,7 @@ func TestAnOperatorSetsUpATenantAndTheSimulatorsReportIsWhatTheAPIShows(t *testi
 	var got map[string]int
 	for {
 		customers, sessions = all("/v1/customers?filter=%7B%7D&"), all("/v1/sessions?")
-		got = map[string]int{"customers": len(customers.Items), "sessions": len(sessions.Items)}
+		got = map[string]int{"customers": len(customers.Items), "sessions": len(sessions.Items), "messages": 0, "ratings": 0, "waiting": 0, "processing": 0, "closed": 0, "aborted": 0}
 		for _, s := range sessions.Items {
 			got[s.State]++
 			got["messages"] += s.MessageCount
