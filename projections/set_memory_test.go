@@ -183,6 +183,11 @@ func TestOnlyChangedRowsAreReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	exec(`update ` + journal + ` set changes = 1000000`)
+	tag(3)
+	if fresh := read(); !slices.Equal(fresh, tagFacets(r.tags[3:4])) {
+		t.Errorf("after many changes that are known already, and one, %v are read", fresh)
+	}
 	exec(`insert into ` + journal + ` (tenant, number, changes) select tenant, max(number) + 1, 0 from ` + journal + ` group by tenant`)
 	if fresh := read(); len(fresh) != all {
 		t.Errorf("after a change of anything %v are read", fresh)

@@ -45,10 +45,10 @@ const (
 )
 
 // journal are the entries from a number on, the last first; the last few in any case, so that somebody who is a little behind is understood. What
-// they have changed is not read where it is too much.
+// they have changed is read of those behind that number, unless it is too much.
 func (s *sight) journal(ctx context.Context, table setTable, from int64) ([]entry, error) {
-	rows, err := s.db.Query(ctx, fmt.Sprintf(`select number, token, case when total <= %[2]d then sets end, case when total <= %[2]d then buckets end
-		from (select j.*, sum(j.changes) over () as total from (select l.number from %[1]s l where l.tenant = $1 order by l.number desc limit 1) l
+	rows, err := s.db.Query(ctx, fmt.Sprintf(`select number, token, case when number > $2 and total <= %[2]d then sets end, case when number > $2 and total <= %[2]d then buckets end
+		from (select j.*, sum(j.changes) filter (where j.number > $2) over () as total from (select l.number from %[1]s l where l.tenant = $1 order by l.number desc limit 1) l
 			cross join lateral (select j.number, j.token, j.changes, j.sets, j.buckets from %[1]s j where j.tenant = $1 and j.number >= least($2, l.number - %[4]d)
 				order by j.number desc limit %[3]d) j) w order by number desc`,
 		table.journal(), tooManyRows, tooMany, atLeast), s.tenant, from)
