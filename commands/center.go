@@ -70,6 +70,7 @@ type Done struct {
 	AutoMessage uuid.UUID `json:"auto_message,omitzero"`
 	Group       uuid.UUID `json:"group,omitzero"`
 	View        uuid.UUID `json:"view,omitzero"`
+	Job         uuid.UUID `json:"job,omitzero"` // an import, an export or a bulk action
 	Association int       `json:"association,omitempty"`
 	Field       string    `json:"field,omitempty"` // its key
 	// Version is that of the customer after the command, where it edits one: the version in the customer's stream of the last

@@ -8,9 +8,13 @@ import (
 	"customercenter/domain"
 	"customercenter/domain/association"
 	"customercenter/domain/automessage"
+	"customercenter/domain/bulk"
 	"customercenter/domain/customer"
+	"customercenter/domain/exports"
 	"customercenter/domain/field"
 	"customercenter/domain/group"
+	"customercenter/domain/imports"
+	"customercenter/domain/job"
 	"customercenter/domain/session"
 	"customercenter/domain/settings"
 	"customercenter/domain/suppressed"
@@ -61,6 +65,9 @@ type (
 	autoMessagesEntity = entity[automessage.State, *automessage.State]
 	listEntity         = entity[automessage.List, *automessage.List]
 	recipientEntity    = entity[automessage.Recipient, *automessage.Recipient]
+	importEntity       = entity[imports.State, *imports.State]
+	exportEntity       = entity[exports.State, *exports.State]
+	bulkEntity         = entity[bulk.State, *bulk.State]
 )
 
 func customerOf(id uuid.UUID) *customerEntity {
@@ -101,6 +108,18 @@ func listOf(autoMessage uuid.UUID) *listEntity {
 
 func recipientOf(id uuid.UUID) *recipientEntity {
 	return &recipientEntity{name: automessage.RecipientStream(id), state: new(automessage.Recipient)}
+}
+
+func importOf(id uuid.UUID) *importEntity {
+	return &importEntity{name: job.Stream(id), state: new(imports.State)}
+}
+
+func exportOf(id uuid.UUID) *exportEntity {
+	return &exportEntity{name: job.Stream(id), state: new(exports.State)}
+}
+
+func bulkOf(id uuid.UUID) *bulkEntity {
+	return &bulkEntity{name: job.Stream(id), state: new(bulk.State)}
 }
 
 func (e *entity[S, P]) id() string                     { return e.name }
@@ -168,6 +187,9 @@ func (e *entity[S, P]) committed(c *cache, tenant string, last int64, at func(ev
 	}
 	c.put(tenant, e.name, next)
 }
+
+// next is the version of the stream once all is appended that was decided.
+func (e *entity[S, P]) next() int64 { return e.base.version + int64(len(e.added)) }
 
 // edited is the version of the last event that edits a customer, those decided but not appended yet included.
 func (e *entity[S, P]) edited() int64 {

@@ -34,6 +34,30 @@ const (
 	CodeCustomerBlacklisted = "CUSTOMER_BLACKLISTED"  // no session is opened with a customer on the blacklist
 	CodeChannelWindowClosed = "CHANNEL_WINDOW_CLOSED" // the channel takes no more messages to the customer
 	CodeOccurredInFuture    = "OCCURRED_IN_FUTURE"    // the event says it happens over MaxClockLead from now
+	CodeNotEntitled         = "NOT_ENTITLED"          // the tenant has not got the argument "entitlement"
+	CodeJobStatus           = "JOB_STATUS"            // the job, in the argument "status", cannot do that
+	CodeExportExpired       = "EXPORT_EXPIRED"        // the file was deleted, as its time is over
+	CodeChangedSince        = "CHANGED_SINCE"         // what was done was changed again, and so is not undone
+	CodeHeaderUnknown       = "HEADER_UNKNOWN"        // no column is called as the argument "column", a number, is
+	CodeHeaderTwice         = "HEADER_TWICE"          // the argument "column", a number, is there already
+	CodeHeaderMissing       = "HEADER_MISSING"        // the argument "column", a name, has to be there
+)
+
+// Codes of rows of an import that were refused, besides CodeCustomerExists, CodeIDInvalid, CodeTagUnknown and <FIELD>_TOO_LONG.
+const (
+	CodeIDRequired          = "ID_REQUIRED"
+	CodeIDTwice             = "ID_DUPLICATE_IN_FILE" // the row in the argument "row" has it, too
+	CodeAssociationRequired = "ASSOCIATION_REQUIRED"
+	CodeAssociationUnknown  = "ASSOCIATION_UNKNOWN" // never given, or removed
+	CodeAssociationNotApp   = "ASSOCIATION_NOT_APP" // of another channel
+	CodeValueInvalid        = "VALUE_INVALID"       // breaks the rule in the argument "rule"
+)
+
+// Codes of jobs that have failed.
+const (
+	CodeExportTooLarge = "EXPORT_TOO_LARGE" // larger than the argument "max" by more than the argument "over", in bytes
+	CodeFileGone       = "FILE_GONE"        // what was uploaded is not kept any more
+	CodeInternal       = "INTERNAL"         // the program's fault: it was tried again and again
 )
 
 // Rules that a refusal with CodeValidation names in its argument "rule".

@@ -48,6 +48,50 @@ func (c *Customers) Matching(ctx context.Context, tenant string, f *filter.Filte
 	return found, nil
 }
 
+// Select tells everybody who matches a filter at an instant, in the order of creation, some at a time, and the position of the log at which they do: all
+// of them at the same. It takes as long as it takes, and keeps one snapshot of the database meanwhile.
+func (c *Customers) Select(ctx context.Context, tenant string, f *filter.Filter, cal filter.Calendar, at time.Time, take func([]uuid.UUID) error) (position int64, err error) {
+	const some = 10_000
+	l := listing{query: &ListQuery{Filter: f, Calendar: cal, At: at}}
+	err = c.ask(ctx, tenant, &l, func() error {
+		if position, err = l.answer.position(); err != nil {
+			return err
+		}
+		w := l.answer.walk(true, 0)
+		for !w.ended() {
+			ordinals, err := w.next(some, budget{})
+			if err != nil {
+				return err
+			}
+			sql, args := matchSQL(l.answer.schema, tenant, ordinals)
+			rows, err := l.answer.db.Query(ctx, sql, append([]any{planned}, args...)...)
+			if err != nil {
+				return err
+			}
+			found, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Match])
+			if err != nil {
+				return err
+			}
+			ids := make([]uuid.UUID, len(found))
+			for i, m := range found {
+				ids[i] = m.ID
+			}
+			if err := take(ids); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return position, err
+}
+
+// position is that of the log which the answer shows.
+func (a *answer) position() (position int64, err error) {
+	err = a.db.QueryRow(a.ctx, `select coalesce((select c.position from projection_checkpoints c join projection_builds b on b.id = c.build
+		where b.schema = $1 and c.tenant = $2), 0)`, a.schema, a.tenant).Scan(&position)
+	return position, err
+}
+
 func matchSQL(schema, tenant string, ordinals []int64) (string, []any) {
 	return in(schema, "select c.id, c.ordinal from $.customer c where c.tenant = $1 and c.ordinal = any($2) order by c.ordinal"), []any{tenant, ordinals}
 }

@@ -3,8 +3,10 @@ package projections
 import (
 	"context"
 	"fmt"
+	"encoding/json"
 	"time"
 
+	"customercenter/domain/filter"
 	"customercenter/eventstore"
 )
 
@@ -23,4 +25,27 @@ func Served(ctx context.Context, store *eventstore.Store, builds Builds, name, t
 		return 0, 0, fmt.Errorf("projections: how far %s is: %w", name, err)
 	}
 	return position, time.Duration(max(seconds, 0) * float64(time.Second)), nil
+}
+
+// Ready reports whether the read models that a filter, in its canonical form, is answered from know all that happened up to a position of the log,
+// and whether each group that it names has had its members found once. behind is the age of the oldest event that one of them lacks.
+func Ready(ctx context.Context, store *eventstore.Store, builds Builds, groups *Groups, tenant string, f json.RawMessage, position int64) (ready bool, behind time.Duration, err error) {
+	models := []string{CustomersName}
+	mentioned := filter.Mentions(f)
+	if mentioned.Field("groups") {
+		models = append(models, GroupsName)
+	}
+	ready = true
+	for _, model := range models {
+		at, late, err := Served(ctx, store, builds, model, tenant)
+		if err != nil {
+			return false, 0, err
+		}
+		ready, behind = ready && at >= position, max(behind, late)
+	}
+	if !ready || len(models) == 1 {
+		return ready, behind, nil
+	}
+	ready, err = groups.Filled(ctx, tenant, mentioned["groups"])
+	return ready, behind, err
 }

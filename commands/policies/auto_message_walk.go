@@ -243,30 +243,16 @@ func (w *walk) awaits(ctx context.Context, audience automessage.Audience) (time.
 	if w.listing || asks == nil {
 		return 0, nil
 	}
-	models := []string{projections.CustomersName}
-	mentioned := filter.Mentions(asks)
-	if mentioned.Field("groups") {
-		models = append(models, projections.GroupsName)
-	}
-	for _, model := range models {
-		at, behind, err := projections.Served(ctx, w.store, w.builds, model, w.tenant)
-		switch {
-		case err != nil:
-			return 0, err
-		case behind > foundFor:
-			return 0, fmt.Errorf("the read model %s is behind by %v", model, behind.Round(time.Second))
-		case at < w.position:
-			return catchUp, nil
-		}
-	}
-	if len(models) == 1 {
-		return 0, nil
-	}
-	filled, err := w.groups.Filled(ctx, w.tenant, mentioned["groups"])
-	if err != nil || filled {
+	ready, behind, err := projections.Ready(ctx, w.store, w.builds, w.groups, w.tenant, asks, w.position)
+	switch {
+	case err != nil:
 		return 0, err
+	case behind > foundFor:
+		return 0, fmt.Errorf("a read model is behind by %v", behind.Round(time.Second))
+	case !ready:
+		return catchUp, nil
 	}
-	return firstFault, nil
+	return 0, nil
 }
 
 // matching returns the next of those who match by themselves. They are as the customer list shows them, which is behind the log by a moment.
@@ -279,19 +265,14 @@ func (w *walk) matching(ctx context.Context, audience automessage.Audience) ([]p
 	if err != nil {
 		return nil, err
 	}
-	own, _, err := w.catalogues.Settings(ctx, w.tenant)
+	calendar, err := w.catalogues.Calendar(ctx, w.tenant)
 	if err != nil {
 		return nil, err
-	}
-	zone, err := time.LoadLocation(own.TimeZone())
-	if err != nil { // it was there when it was set
-		zone = time.UTC
 	}
 	f, err := filter.Parse(wanted, &filter.Language{Custom: fields.Filterable(), Groups: true}, "audience.filter")
 	if err != nil {
 		return nil, err
 	}
-	calendar := filter.Calendar{Zone: zone, WeekStart: own.FirstWeekday()}
 	return w.customers.Matching(ctx, w.tenant, filter.Join(f, automessage.Reached()), calendar, w.now(), w.after, audiencePage)
 }
 

@@ -5,9 +5,12 @@ import (
 	"customercenter/domain"
 	"customercenter/domain/association"
 	"customercenter/domain/automessage"
+	"customercenter/domain/bulk"
 	"customercenter/domain/customer"
+	"customercenter/domain/exports"
 	"customercenter/domain/field"
 	"customercenter/domain/group"
+	"customercenter/domain/imports"
 	"customercenter/domain/session"
 	"customercenter/domain/settings"
 	"customercenter/domain/suppressed"
@@ -32,6 +35,11 @@ func Events() []domain.Event {
 		suppressed.MessageRecorded{},
 		automessage.Defined{}, automessage.Changed{}, automessage.Started{}, automessage.Stopped{}, automessage.Deleted{},
 		automessage.RecipientsAdded{},
+		imports.Uploaded{}, imports.Started{}, imports.RowsRecorded{}, imports.Completed{}, imports.Failed{}, imports.Canceled{},
+		imports.RevertStarted{}, imports.RowsReverted{}, imports.Reverted{},
+		exports.Requested{}, exports.Completed{}, exports.Failed{}, exports.Canceled{}, exports.Downloaded{}, exports.Expired{},
+		bulk.Started{}, bulk.Selected{}, bulk.Applied{}, bulk.Completed{}, bulk.Failed{}, bulk.Canceled{}, bulk.UndoStarted{}, bulk.Undone{},
+		bulk.Reverted{},
 		automessage.Sent{}, automessage.Withheld{}, automessage.Delivered{}, automessage.Read{}, automessage.Replied{},
 	}
 }

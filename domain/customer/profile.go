@@ -32,6 +32,13 @@ func Fields() []Field {
 	}
 }
 
+// Set gives the field of that key a value. If there is no such field it changes nothing.
+func (p *Profile) Set(key, value string) {
+	if v := p.field(key); v != nil {
+		*v = value
+	}
+}
+
 // Value returns the value of the field of that key, empty if it is not set or there is no such field.
 func (p *Profile) Value(key string) string {
 	if v := p.field(key); v != nil {

@@ -1,0 +1,43 @@
+package commands
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"customercenter/domain/exports"
+	"customercenter/domain/imports"
+	"customercenter/domain/job"
+)
+
+// FailJob says that an import, an export or a bulk action cannot go on. What was done stays. One that is not going on is left as it is.
+type FailJob struct {
+	Kind string // job.KindImport …
+	Job  uuid.UUID
+	Code string
+	Args map[string]any // of an export
+}
+
+// Run carries it out.
+func (cmd FailJob) Run(ctx context.Context, c *Center, by By) (Done, error) {
+	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
+		a.done.Job = cmd.Job
+		switch cmd.Kind {
+		case job.KindImport:
+			return a.importing(ctx, cmd.Job, func(s *imports.State) ([]imports.Event, error) { return s.Fail(cmd.Code), nil })
+		case job.KindExport:
+			work := exportOf(cmd.Job)
+			if err := a.load(ctx, work); err != nil {
+				return err
+			}
+			add(a, work, nobody, work.state.Fail(exports.Failed{Code: cmd.Code, Args: cmd.Args}))
+			return nil
+		}
+		work := bulkOf(cmd.Job)
+		if err := a.load(ctx, work); err != nil {
+			return err
+		}
+		add(a, work, nobody, work.state.Fail(cmd.Code))
+		return nil
+	})
+}

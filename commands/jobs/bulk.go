@@ -1,0 +1,145 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"customercenter/commands"
+	"customercenter/domain/bulk"
+	"customercenter/domain/filter"
+	"customercenter/domain/job"
+)
+
+// bulkStep settles who a bulk action is about, does it to the next ones, or undoes it for some.
+func (w *walk) bulkStep(ctx context.Context) (rest time.Duration, ended bool, err error) {
+	work, _, err := w.catalogues.Bulk(ctx, w.Tenant, w.ID)
+	switch {
+	case err != nil:
+		return 0, false, fmt.Errorf("jobs: bulk: %w", err)
+	case work.Status != job.Running:
+		return 0, true, nil
+	case work.Undoing:
+		return 0, false, w.undoStep(ctx, &work)
+	case !work.Chosen:
+		if rest, err := w.awaits(ctx, work.Asked.Filter); rest > 0 || err != nil {
+			return rest, false, err
+		}
+		return 0, false, w.choose(ctx, &work)
+	}
+	ids, err := w.parts.ids(ctx, w.Tenant, w.ID, work.Done)
+	if err != nil {
+		return 0, false, err
+	}
+	ids = ids[:min(len(ids), w.together, work.Selected.Customers-work.Done)]
+	_, err = commands.ApplyBulk{Bulk: w.ID, From: work.Done, Customers: ids}.Run(ctx, w.center, w.By)
+	if err != nil {
+		return 0, false, fmt.Errorf("jobs: bulk: %w", err)
+	}
+	return 0, false, nil
+}
+
+// choose settles who is meant, and keeps who they are.
+func (w *walk) choose(ctx context.Context, work *bulk.State) error {
+	ids, n := make([]byte, 0, 16*idsAPart), 0
+	keep := func() error {
+		part := (n - 1) / idsAPart
+		err := w.parts.put(ctx, w.Tenant, w.ID, part, ids)
+		ids = ids[:0]
+		return err
+	}
+	take := func(some []uuid.UUID) error {
+		for _, id := range some {
+			ids = append(ids, id[:]...)
+			if n++; n%idsAPart == 0 {
+				if err := keep(); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	position := w.Position
+	var err error
+	if work.Asked.Filter == nil {
+		err = take(work.Asked.Customers)
+	} else {
+		position, err = w.everybody(ctx, work.Asked.Filter, take)
+	}
+	if err == nil && len(ids) > 0 {
+		err = keep()
+	}
+	if err != nil {
+		return err
+	}
+	_, err = commands.SelectBulk{Bulk: w.ID, Selected: bulk.Selected{Position: position, Customers: n}}.Run(ctx, w.center, w.By)
+	if err != nil {
+		return fmt.Errorf("jobs: bulk: %w", err)
+	}
+	return nil
+}
+
+// everybody tells who matches a filter, all at one position of the log.
+func (w *walk) everybody(ctx context.Context, raw json.RawMessage, take func([]uuid.UUID) error) (position int64, err error) {
+	parsed, calendar, err := w.filter(ctx, raw)
+	if err != nil {
+		return 0, err
+	}
+	position, err = w.customers.Select(ctx, w.Tenant, parsed, calendar, w.now(), take)
+	if err != nil {
+		return 0, fmt.Errorf("jobs: who matches: %w", err)
+	}
+	return position, nil
+}
+
+// filter reads a filter that was accepted once, with the tenant's calendar.
+func (w *walk) filter(ctx context.Context, raw json.RawMessage) (*filter.Filter, filter.Calendar, error) {
+	fields, _, err := w.catalogues.Fields(ctx, w.Tenant)
+	if err != nil {
+		return nil, filter.Calendar{}, fmt.Errorf("jobs: filter: %w", err)
+	}
+	// Fields that are gone since are still known: what is asked of them nobody fulfils.
+	parsed, err := filter.Parse(raw, &filter.Language{Custom: fields.Ever(), Groups: true}, "filter")
+	if err != nil {
+		return nil, filter.Calendar{}, fmt.Errorf("jobs: filter: %w", err)
+	}
+	calendar, err := w.catalogues.Calendar(ctx, w.Tenant)
+	if err != nil {
+		return nil, filter.Calendar{}, fmt.Errorf("jobs: filter: %w", err)
+	}
+	return parsed, calendar, nil
+}
+
+// undoStep undoes a bulk action for the customers of the next of its appends.
+func (w *walk) undoStep(ctx context.Context, work *bulk.State) error {
+	const page = 20
+	for {
+		events, err := w.store.ReadStream(ctx, w.Tenant, job.Stream(w.ID), w.version, page)
+		if err != nil {
+			return fmt.Errorf("jobs: undo: %w", err)
+		}
+		if len(events) == 0 {
+			w.version = 0
+			return fmt.Errorf("jobs: undo: those from %d on are not in the log", work.Looked)
+		}
+		decoded, err := w.store.Open(ctx, events)
+		if err != nil {
+			return fmt.Errorf("jobs: undo: %w", err)
+		}
+		for _, d := range decoded {
+			applied, is := d.Payload.(bulk.Applied)
+			if !is || applied.From != work.Looked {
+				w.version = d.Version
+				continue
+			}
+			if _, err := (commands.UndoBulkChanges{Bulk: w.ID, Applied: applied}).Run(ctx, w.center, w.By); err != nil {
+				return fmt.Errorf("jobs: undo: %w", err)
+			}
+			w.version = d.Version
+			return nil
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"customercenter/commands"
+	"customercenter/domain/imports"
+	"customercenter/domain/job"
+)
+
+// importStep deals with the next rows of an import, or takes back the customers of some.
+func (w *walk) importStep(ctx context.Context) (rest time.Duration, ended bool, err error) {
+	work, _, err := w.catalogues.Import(ctx, w.Tenant, w.ID)
+	switch {
+	case err != nil:
+		return 0, false, fmt.Errorf("jobs: import: %w", err)
+	case work.Status != job.Running:
+		return 0, true, nil
+	case work.Reverting:
+		return 0, false, w.revertStep(ctx, &work)
+	}
+	if err := w.catchUp(ctx, &work); err != nil {
+		return 0, false, err
+	}
+	rows, first, err := w.parts.rows(ctx, w.Tenant, w.ID, work.Done)
+	if err != nil {
+		return 0, false, err
+	}
+	rows = rows[min(work.Done-first, len(rows)):]
+	rows = rows[:min(w.together, len(rows))]
+	if len(rows) == 0 {
+		return 0, false, errGone
+	}
+	_, err = commands.ImportRows{Import: w.ID, From: work.Done, Rows: rows, Seen: w.seen}.Run(ctx, w.center, w.By)
+	if err != nil {
+		return 0, false, fmt.Errorf("jobs: import: %w", err)
+	}
+	return 0, false, nil
+}
+
+// catchUp finds out whom the rows ask for that were dealt with: a row of the same customer further down is refused.
+func (w *walk) catchUp(ctx context.Context, work *imports.State) error {
+	if w.seenTo > work.Done { // it was started anew
+		clear(w.seen)
+		w.seenTo = 0
+	}
+	for w.seenTo < work.Done {
+		rows, first, err := w.parts.rows(ctx, w.Tenant, w.ID, w.seenTo)
+		if err != nil {
+			return err
+		}
+		if len(rows) <= w.seenTo-first {
+			return errGone
+		}
+		for _, row := range rows[w.seenTo-first : min(len(rows), work.Done-first)] {
+			id, told, err := w.center.RowCustomer(ctx, w.Tenant, work, row)
+			if err != nil {
+				return fmt.Errorf("jobs: import: %w", err)
+			}
+			if _, twice := w.seen[id]; told && !twice {
+				w.seen[id] = row.Number
+			}
+			w.seenTo++
+		}
+	}
+	return nil
+}
+
+// revertStep takes back the customers of the next rows.
+func (w *walk) revertStep(ctx context.Context, work *imports.State) error {
+	const page = 20
+	for {
+		events, err := w.store.ReadStream(ctx, w.Tenant, job.Stream(w.ID), w.version, page)
+		if err != nil {
+			return fmt.Errorf("jobs: revert: %w", err)
+		}
+		if len(events) == 0 {
+			w.version = 0
+			return fmt.Errorf("jobs: revert: the rows from %d on are not in the log", work.Looked)
+		}
+		decoded, err := w.store.Open(ctx, events)
+		if err != nil {
+			return fmt.Errorf("jobs: revert: %w", err)
+		}
+		for _, d := range decoded {
+			rows, is := d.Payload.(imports.RowsRecorded)
+			if !is || rows.From != work.Looked || len(rows.Created) < rows.Count { // of a dry run
+				w.version = d.Version
+				continue
+			}
+			if _, err := (commands.RevertImportRows{Import: w.ID, Rows: rows}).Run(ctx, w.center, w.By); err != nil {
+				return fmt.Errorf("jobs: revert: %w", err)
+			}
+			w.version = d.Version
+			return nil
+		}
+	}
+}

@@ -1,0 +1,180 @@
+// Package jobs works on imports, exports and bulk actions, piece by piece.
+//
+// The log says how far each has come, so a piece is an append that says so and does it, and happens once: whoever works on it, however
+// often they crash. What is in memory saves reading. Package policies tells which jobs there are to be worked on, and in which process.
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"customercenter/commands"
+	"customercenter/domain"
+	"customercenter/domain/job"
+	"customercenter/eventstore"
+	"customercenter/projections"
+)
+
+// Config says what jobs work with. Store, Center and Builds are needed.
+type Config struct {
+	Store  *eventstore.Store
+	Center *commands.Center
+	Builds projections.Builds
+	Log    *slog.Logger // default slog.Default
+	Now    func() time.Time
+}
+
+// Runner works on jobs. It is safe for concurrent use, but two should not work on the same job at the same time: one of them would work in vain.
+type Runner struct {
+	store      *eventstore.Store
+	center     *commands.Center
+	catalogues *projections.Catalogues
+	customers  *projections.Customers
+	groups     *projections.Groups
+	builds     projections.Builds
+	parts      parts
+	log        *slog.Logger
+	now        func() time.Time
+
+	mu    sync.Mutex
+	walks map[uuid.UUID]*walk
+}
+
+// memory is how much of the sets of customers is kept to find who is meant, in bytes.
+const memory = 32 << 20
+
+// NewRunner returns a runner that does nothing by itself.
+func NewRunner(c Config) *Runner {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	catalogues := projections.NewCatalogues(c.Store)
+	groups := projections.NewGroups(c.Store, c.Builds, catalogues)
+	customers := projections.NewCustomers(c.Store, c.Builds, catalogues).WithGroups(groups).WithMemory(memory)
+	return &Runner{
+		store: c.Store, center: c.Center, catalogues: catalogues, builds: c.Builds, groups: groups, customers: customers,
+		parts:     parts{c.Store.Pool()}, log: c.Log, now: c.Now, walks: map[uuid.UUID]*walk{},
+	}
+}
+
+// Task is a job that is to be worked on.
+type Task struct {
+	Tenant string
+	Kind   string // job.KindImport …
+	ID     uuid.UUID
+	// By is who asked for it, and why: the event that began it, which is at Position.
+	By       commands.By
+	Position int64
+}
+
+// walk is what is remembered of a job between two pieces. It is for one goroutine at a time.
+type walk struct {
+	*Runner
+	Task
+	failed   int   // times in a row
+	together int   // how many rows or customers go into one append: fewer after a failure
+	version  int64 // of the job's stream, up to which it was looked through for what is to be taken back
+
+	seen   map[uuid.UUID]int // numbers of an import's rows by whom they ask for
+	seenTo int               // of the rows before this one
+}
+
+// After a failure a job rests; each further one in a row doubles it.
+const (
+	firstRest   = 200 * time.Millisecond
+	longestRest = 30 * time.Second
+	// catchUp is how long a job rests that waits for a read model.
+	catchUp = 100 * time.Millisecond
+)
+
+// tries is after how many failures in a row a job is given up.
+const tries = 30
+
+// Step does the next piece of a job, and reports whether nothing is left to be done; if not, it is to be asked again after a rest. After an
+// error too; after many the job fails.
+func (r *Runner) Step(ctx context.Context, task Task) (rest time.Duration, ended bool, err error) {
+	w := r.walk(task)
+	switch task.Kind {
+	case job.KindImport:
+		rest, ended, err = w.importStep(ctx)
+	case job.KindExport:
+		rest, ended, err = w.exportStep(ctx)
+	case job.KindBulk:
+		rest, ended, err = w.bulkStep(ctx)
+	default:
+		return 0, true, fmt.Errorf("jobs: a job of a kind that is not known: %s", task.Kind)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return 0, false, fmt.Errorf("jobs: %w", context.Cause(ctx))
+	case errors.Is(err, errGone):
+		return 0, false, w.fail(ctx, domain.CodeFileGone, nil)
+	case err == nil:
+		w.failed = 0
+		w.together = min(2*w.together, job.Chunk)
+	default:
+		w.together = max(1, w.together/2)
+		if w.failed++; w.failed >= tries && !errors.Is(err, eventstore.ErrUnavailable) {
+			r.log.ErrorContext(ctx, "jobs: a job is given up", "tenant", task.Tenant, "kind", task.Kind, "job", task.ID, "error", err)
+			return 0, false, w.fail(ctx, domain.CodeInternal, nil)
+		}
+	}
+	if ended {
+		r.forget(task.ID)
+	}
+	if err != nil {
+		rest = min(firstRest<<min(w.failed, 10), longestRest)
+	}
+	return rest, ended, err
+}
+
+func (r *Runner) walk(task Task) *walk {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := r.walks[task.ID]
+	if w == nil || w.By.Cause != task.By.Cause {
+		w = &walk{Runner: r, Task: task, together: job.Chunk, seen: map[uuid.UUID]int{}}
+		r.walks[task.ID] = w
+	}
+	return w
+}
+
+func (r *Runner) forget(id uuid.UUID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.walks, id)
+}
+
+func (w *walk) fail(ctx context.Context, code string, args map[string]any) error {
+	_, err := commands.FailJob{Kind: w.Kind, Job: w.ID, Code: code, Args: args}.Run(ctx, w.center, w.By)
+	return err
+}
+
+// awaits says how long to wait until the read models that a filter is answered from know what came before the job, so that whoever asked for it
+// finds in it what they did just before.
+func (w *walk) awaits(ctx context.Context, raw json.RawMessage) (time.Duration, error) {
+	if raw == nil {
+		return 0, nil
+	}
+	ready, _, err := projections.Ready(ctx, w.store, w.builds, w.groups, w.Tenant, raw, w.Position)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("jobs: %w", err)
+	case !ready:
+		return catchUp, nil
+	}
+	return 0, nil
+}
+
+// Sweep deletes what is kept no longer. It is asked once in a while, by any process.
+func (r *Runner) Sweep(ctx context.Context) error { return r.parts.sweep(ctx) }

@@ -1,0 +1,33 @@
+package commands
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"customercenter/domain/imports"
+)
+
+// UploadImport begins an import of a file whose rows are kept under that id; Done.Job is the id. Refused as in imports.State.Upload.
+type UploadImport struct {
+	Import uuid.UUID // a new id
+	File   imports.Uploaded
+}
+
+// Run carries it out.
+func (cmd UploadImport) Run(ctx context.Context, c *Center, by By) (Done, error) {
+	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
+		work, may := importOf(cmd.Import), settingsOf()
+		if err := a.load(ctx, work, may); err != nil {
+			return err
+		}
+		events, err := work.state.Upload(cmd.Import, cmd.File, may.state)
+		if err != nil {
+			return err
+		}
+		a.guard(may)
+		add(a, work, nobody, events)
+		a.done.Job = cmd.Import
+		return nil
+	})
+}
