@@ -8,6 +8,7 @@ const (
 	CodeNotFound            = "NOT_FOUND"             // what the command is about does not exist
 	CodeConflict            = "CONFLICT"              // what the command would begin exists already
 	CodeCustomerExists      = "CUSTOMER_EXISTS"       // the identity belongs to a customer already
+	CodeCustomerTouched     = "CUSTOMER_TOUCHED"      // the customer is not as the import has left them
 	CodeIDInvalid           = "ID_INVALID"            // the external id is not what its channel hands out
 	CodeTagExists           = "TAG_EXISTS"            // another tag has that name
 	CodeTagUnknown          = "TAG_UNKNOWN"           // the tag is not in the catalogue

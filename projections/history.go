@@ -30,7 +30,7 @@ func HistoryDefinition() projector.Definition {
 		Name: HistoryName, Version: 2,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
-			"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted",
+			"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted", "customer.withdrawn",
 			"session.started", "session.rated", "session.web_attributes_recorded", "session.message_recorded",
 			"suppressed.message_recorded",
 			"auto_message.sent", "auto_message.withheld", "auto_message.delivered", "auto_message.read", "auto_message.replied",
@@ -48,7 +48,7 @@ func HistoryDefinition() projector.Definition {
 // its end. Of messages only late ones have.
 var marked = []string{
 	"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
-	"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted",
+	"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted", "customer.withdrawn",
 	"session.started", "session.rated", "session.web_attributes_recorded", "session.message_recorded",
 	"suppressed.message_recorded",
 	"auto_message.sent", "auto_message.withheld", "auto_message.delivered", "auto_message.read", "auto_message.replied",

@@ -29,7 +29,7 @@ func Events() []domain.Event {
 		group.Defined{}, group.Revised{}, group.Renamed{}, group.VisibilitySet{}, group.Deleted{},
 		view.Saved{}, view.Shared{}, view.Unshared{}, view.Deleted{},
 		customer.Created{}, customer.ProfileChanged{}, customer.Tagged{}, customer.Untagged{},
-		customer.SessionOpened{}, customer.SessionClosed{}, customer.Blacklisted{}, customer.Unblacklisted{},
+		customer.SessionOpened{}, customer.SessionClosed{}, customer.Blacklisted{}, customer.Unblacklisted{}, customer.Withdrawn{},
 		session.Started{}, session.Accepted{}, session.Transferred{}, session.MessageRecorded{},
 		session.WebAttributesRecorded{}, session.Rated{}, session.Closed{}, session.Aborted{},
 		suppressed.MessageRecorded{},

@@ -22,8 +22,13 @@ const (
 // State is what a customer is. Its zero value is somebody who is not a customer.
 type State struct {
 	Exists bool
-	// Generation counts the lives of this identity, from 1; 0 if it never was a customer.
-	Generation  int
+	// Generation counts the lives of this identity, from 1; 0 if it never was a customer. Who is a customer no more keeps that of the last one.
+	Generation int
+	Via        string
+	// Import is the import that created the customer; zero if none did.
+	Import uuid.UUID
+	// Touched says that something has happened on the customer's stream since the creation.
+	Touched     bool
 	Association int
 	Channel     string
 	ExternalID  string
@@ -65,14 +70,19 @@ func (s *State) Clone() State {
 // Apply folds one event, given by value. Events of other aggregates are ignored. at is when the event occurred; if it
 // says nothing of that, when it was recorded.
 func (s *State) Apply(e domain.Event, at time.Time) {
+	if _, own := e.(Event); own {
+		s.Touched = true // whatever it is; a life begins and ends untouched
+	}
 	switch e := e.(type) {
 	case Created:
 		*s = State{
-			Exists: true, Generation: e.Generation, CreatedAt: at,
+			Exists: true, Generation: e.Generation, CreatedAt: at, Via: e.Via, Import: e.Import,
 			Association: e.Association, Channel: e.Channel, ExternalID: e.ExternalID,
 			Profile: e.Profile, Tags: slices.Clone(e.Tags),
 		}
 		s.Profile.Custom = maps.Clone(e.Profile.Custom)
+	case Withdrawn:
+		*s = State{Generation: s.Generation}
 	case ProfileChanged:
 		for key, change := range e.Fields {
 			s.Profile.set(key, change.New)

@@ -54,8 +54,9 @@ func TestCreate(t *testing.T) {
 			return s.Create(n, known, normal)
 		}
 	}
-	plain := created()
+	plain, imported := created(), created()
 	plain.Profile = customer.Profile{Nickname: "visitor"}
+	imported.Via, imported.Import = customer.ViaImport, id(7)
 	domaintest.Run(t, []testCase{
 		{Name: "create", When: create(nil), Then: events{created()}},
 		{Name: "no nickname", When: create(func(n *customer.New) { n.Profile = customer.Profile{Nickname: " "} }), Then: events{plain}},
@@ -64,6 +65,9 @@ func TestCreate(t *testing.T) {
 		{Name: "again", Given: given{created()}, When: create(nil), Refused: domain.CodeCustomerExists, At: "external_id"},
 		{Name: "bad id", When: create(func(n *customer.New) { n.ExternalID = "a b" }), Refused: domain.CodeIDInvalid, At: "external_id"},
 		{Name: "unknown channel", When: create(func(n *customer.New) { n.Channel = "" }), Refused: domain.CodeValidation, At: "channel"},
+		{Name: "imported", When: create(func(n *customer.New) { n.Via, n.Import = customer.ViaImport, id(7) }), Then: events{imported}},
+		{Name: "by no import", When: create(func(n *customer.New) { n.Via = customer.ViaImport }), Refused: domain.CodeValidation, At: "import"},
+		{Name: "an import of another way", When: create(func(n *customer.New) { n.Import = id(7) }), Refused: domain.CodeValidation, At: "import"},
 		{Name: "unknown way", When: create(func(n *customer.New) { n.Via = "" }), Refused: domain.CodeValidation, At: "via"},
 		{
 			Name: "custom values", When: create(func(n *customer.New) {

@@ -20,6 +20,8 @@ type New struct {
 	Profile     Profile
 	Tags        []uuid.UUID
 	Via         string // ViaInbound, ViaImport or ViaAPI
+	// Import is the import that creates the customer, with ViaImport; zero otherwise.
+	Import uuid.UUID
 }
 
 // Edit is what is to be changed of a profile.
@@ -32,14 +34,20 @@ type Edit struct {
 
 // Create begins a customer. An empty nickname becomes the external id.
 //
-// Refused: CUSTOMER_EXISTS; ID_INVALID; <FIELD>_TOO_LONG; TAG_UNKNOWN; VALIDATION for an unknown channel or via, and as
-// in NormalizeProfile.
+// Refused: CUSTOMER_EXISTS; ID_INVALID; <FIELD>_TOO_LONG; TAG_UNKNOWN; VALIDATION for an unknown channel or via, for an import that is not
+// named or is named by who comes another way, and as in NormalizeProfile.
 func (s *State) Create(n New, known Known, normal Normal) ([]Event, error) {
 	if s.Exists {
 		return nil, domain.Refuse(domain.CodeCustomerExists).At("external_id")
 	}
 	if n.Via != ViaInbound && n.Via != ViaImport && n.Via != ViaAPI {
 		return nil, domain.Invalid("via", domain.RuleOneOf)
+	}
+	switch named := n.Import != uuid.Nil; {
+	case n.Via == ViaImport && !named:
+		return nil, domain.Invalid("import", domain.RuleRequired)
+	case n.Via != ViaImport && named:
+		return nil, domain.Invalid("import", domain.RuleUnknown)
 	}
 	externalID, err := NormalizeExternalID(n.Channel, n.ExternalID)
 	if err != nil {
@@ -58,7 +66,7 @@ func (s *State) Create(n New, known Known, normal Normal) ([]Event, error) {
 	}
 	return []Event{Created{
 		Association: n.Association, Channel: n.Channel, ExternalID: externalID,
-		Profile: profile, Tags: tags, Via: n.Via, Generation: s.Generation + 1,
+		Profile: profile, Tags: tags, Via: n.Via, Import: n.Import, Generation: s.Generation + 1,
 	}}, nil
 }
 

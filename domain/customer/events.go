@@ -23,6 +23,8 @@ type Created struct {
 	Tags        []uuid.UUID `json:"tags,omitempty"`
 	Via         string      `json:"via"` // inbound, import, api
 	Generation  int         `json:"generation"`
+	// Import is the import that created the customer; absent if none did.
+	Import uuid.UUID `json:"import,omitzero"`
 }
 
 // ProfileChanged says which profile fields changed, each with its old and its new value. Custom ones are named "custom.<key>".
@@ -72,6 +74,11 @@ type Unblacklisted struct {
 	Cause string `json:"cause"` // manual, expired
 }
 
+// Withdrawn ends being a customer: the import that had created this one is reverted. Created may follow, in the next generation.
+type Withdrawn struct {
+	Import uuid.UUID `json:"import"`
+}
+
 func (Created) EventType() string        { return "customer.created" }
 func (ProfileChanged) EventType() string { return "customer.profile_changed" }
 func (Tagged) EventType() string         { return "customer.tagged" }
@@ -80,6 +87,7 @@ func (SessionOpened) EventType() string  { return "customer.session_opened" }
 func (SessionClosed) EventType() string  { return "customer.session_closed" }
 func (Blacklisted) EventType() string    { return "customer.blacklisted" }
 func (Unblacklisted) EventType() string  { return "customer.unblacklisted" }
+func (Withdrawn) EventType() string      { return "customer.withdrawn" }
 
 func (Created) customerEvent()        {}
 func (ProfileChanged) customerEvent() {}
@@ -89,6 +97,7 @@ func (SessionOpened) customerEvent()  {}
 func (SessionClosed) customerEvent()  {}
 func (Blacklisted) customerEvent()    {}
 func (Unblacklisted) customerEvent()  {}
+func (Withdrawn) customerEvent()      {}
 
 // Profile is what is known about the person besides the identity. Empty strings are "not set".
 type Profile struct {

@@ -74,6 +74,7 @@ func (m *machine) settled(t *rapid.T, decide func(*customer.State) ([]customer.E
 func TestAnyOrder(t *testing.T) {
 	tags := rapid.Map(rapid.IntRange(1, 7), id)
 	sessions := rapid.Map(rapid.IntRange(1, 12), id)
+	imports := rapid.Map(rapid.IntRange(0, 2), id)
 	values := rapid.SampledFrom([]string{"", " ", "a", " a", "王小明", "e\u0301", "\x00", "\xff", "x\ny"})
 	keys := rapid.SampledFrom([]string{"nickname", "name", "description", "external_id", "shoe_size"})
 	chosen := rapid.MapOfN(rapid.SampledFrom([]string{"size", "age", "likes", "shoe_size"}),
@@ -88,6 +89,9 @@ func TestAnyOrder(t *testing.T) {
 					ExternalID: rapid.SampledFrom([]string{"1", "42 ", "A", "王"}).Draw(t, "external id"),
 					Profile:    customer.Profile{Nickname: values.Draw(t, "nickname"), Custom: chosen.Draw(t, "custom values")},
 					Tags:       rapid.SliceOfN(tags, 0, 3).Draw(t, "tags"), Via: customer.ViaAPI,
+				}
+				if by := imports.Draw(t, "import"); by != uuid.Nil {
+					n.Via, n.Import = customer.ViaImport, by
 				}
 				m.ask(t, func(s *customer.State) ([]customer.Event, error) { return s.Create(n, known, normal) })
 			},
@@ -137,6 +141,13 @@ func TestAnyOrder(t *testing.T) {
 			},
 			"call back":       func(t *rapid.T) { m.callBack(t, sessions.Draw(t, "session")) },
 			"place a message": func(t *rapid.T) { m.place(t) },
+			"withdraw": func(t *rapid.T) {
+				by := m.state.Import
+				if rapid.Bool().Draw(t, "by any import") {
+					by = imports.Draw(t, "import")
+				}
+				m.withdraw(t, by)
+			},
 			"": func(t *rapid.T) {
 				m.check(t)
 			},
@@ -190,6 +201,36 @@ func (m *machine) callBack(t *rapid.T, session uuid.UUID) {
 		}
 		return s.OpenSession(session, "agent", m.clock)
 	})
+}
+
+// withdraw reverts an import, and holds the answer against the last event of the log: only a creation by that import can be undone.
+func (m *machine) withdraw(t *rapid.T, by uuid.UUID) {
+	want := domain.CodeCustomerTouched
+	if !m.exists() {
+		want = domain.CodeNotFound
+	} else if made, ok := m.log[len(m.log)-1].event.(customer.Created); ok && made.Import != uuid.Nil && made.Import == by {
+		want = ""
+	}
+	m.ask(t, func(s *customer.State) ([]customer.Event, error) {
+		got, err := s.Withdraw(by)
+		var refusal *domain.Refusal
+		switch {
+		case want == "" && (err != nil || !reflect.DeepEqual(got, []customer.Event{customer.Withdrawn{Import: by}})):
+			t.Fatalf("withdrawing gave %v, %v", got, err)
+		case want != "" && (!errors.As(err, &refusal) || refusal.Code != want):
+			t.Fatalf("withdrawing gave %v, %v, want %s", got, err, want)
+		}
+		return got, err
+	})
+}
+
+// exists reads the log: whether there is a customer after it.
+func (m *machine) exists() bool {
+	if len(m.log) == 0 {
+		return false
+	}
+	_, ended := m.log[len(m.log)-1].event.(customer.Withdrawn)
+	return !ended
 }
 
 // listing reads the first n events of the log: the entry on the blacklist that stands after them, expired or not.
@@ -248,11 +289,16 @@ func (m *machine) check(t *rapid.T) {
 	var folded customer.State
 	var unfinished uuid.UUID
 	carried := map[uuid.UUID]bool{}
+	lives, living := 0, false
 	for i, r := range m.log {
+		if _, begins := r.event.(customer.Created); begins == living {
+			t.Fatalf("event %d is %T, with a customer: %v", i, r.event, living)
+		}
 		switch e := r.event.(type) {
 		case customer.Created:
-			if i != 0 {
-				t.Fatal("created twice")
+			lives, living = lives+1, true
+			if e.Generation != lives {
+				t.Fatalf("life %d is generation %d", lives, e.Generation)
 			}
 			for _, tag := range e.Tags {
 				carried[tag] = true
@@ -277,12 +323,15 @@ func (m *machine) check(t *rapid.T) {
 				t.Fatal("closed a session that was not unfinished")
 			}
 			unfinished = uuid.Nil
+		case customer.Withdrawn:
+			living = false
+			clear(carried)
 		}
 		m.checkListing(t, i)
 		folded.Apply(r.event, r.at)
 	}
-	if len(m.log) > 0 && !m.state.Exists {
-		t.Fatal("events of nobody")
+	if m.state.Exists != living || m.state.Generation != lives {
+		t.Fatalf("after %d lives, the last going on: %v, the state is %+v", lives, living, m.state)
 	}
 	if !reflect.DeepEqual(folded, m.state) {
 		t.Fatalf("folding the log gives %+v, the state is %+v", folded, m.state)

@@ -70,6 +70,7 @@ var events = map[string]text{
 		"会话结束；客户最后一条消息：{last_customer_message_at}。"},
 	"customer.blacklisted":   {"Put on the blacklist; reason: {reason}; until: {expires_at}.", "加入黑名单；原因：{reason}；到期时间：{expires_at}。"},
 	"customer.unblacklisted": {"Taken off the blacklist: {cause}.", "移出黑名单：{cause}。"},
+	"customer.withdrawn":     {"The customer was withdrawn: the import {import} was reverted.", "客户已被撤回：导入 {import} 已撤销。"},
 
 	"session.started": {"A session began; channel {channel}, begun by: {initiator}, callback: {callback}.",
 		"会话开始；渠道：{channel}，发起方：{initiator}，回呼：{callback}。"},

@@ -22,6 +22,7 @@ var fields = map[string]text{
 	"account":                  {"account", "账号"},
 	"via":                      {"came by", "来源方式"},
 	"generation":               {"generation", "代次"},
+	"import":                   {"import", "导入"},
 	"fields":                   {"fields", "字段"},
 	"tag":                      {"tag", "标签"},
 	"customer":                 {"customer", "客户"},

@@ -40,6 +40,8 @@ var codes = map[string]entry{
 	// Customers
 	"CUSTOMER_EXISTS": {text{"The customer exists", "客户已存在"},
 		text{"There is a customer with this ID in this association already.", "该关联下已有使用此客户ID的客户。"}},
+	"CUSTOMER_TOUCHED": {text{"The customer has changed since the import", "客户在导入后有变动"},
+		text{"Something has happened with this customer since the import, or another way led to them. They stay.", "该客户在导入之后有变动，或并非由本次导入创建，因此予以保留。"}},
 	"ID_INVALID": {text{"The customer ID is not valid", "客户ID无效"},
 		text{"The customer ID is not one that this channel hands out.", "该客户ID不符合此渠道的格式。"}},
 	"ID_REQUIRED": {text{"The customer ID is missing", "缺少客户ID"},

@@ -112,7 +112,7 @@ func (b *listBench) creating(ctx context.Context, y *year, n int) (load, error) 
 		p := y.people.At(b.Customers + i)
 		v := &visitor{id: customer.ID(y.secret, p.Association.ID, p.Association.Channel, p.ExternalID)}
 		var nobody customer.State
-		events, err := nobody.Create(customer.New{Association: p.Association.ID, Channel: p.Association.Channel, ExternalID: p.ExternalID, Via: customer.ViaImport,
+		events, err := nobody.Create(customer.New{Association: p.Association.ID, Channel: p.Association.Channel, ExternalID: p.ExternalID, Via: customer.ViaImport, Import: oneImport,
 			Profile: customer.Profile{Nickname: p.Nickname, Name: p.FullName, Phone: p.Phone, Company: p.Company}}, func(uuid.UUID) bool { return false }, nil)
 		if err != nil {
 			return load{}, fmt.Errorf("bench: customer: %w", err)

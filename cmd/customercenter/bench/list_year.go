@@ -222,6 +222,9 @@ func (v *visitor) talk(at time.Time, events ...session.Event) eventstore.StreamA
 	return s
 }
 
+// oneImport is the import by which all imported customers came.
+var oneImport = uuid.UUID{15: 1}
+
 // arrive creates the i-th customer: imported with tags, or by a message that begins a session.
 func (y *year) arrive(i int, at time.Time, yield func(eventstore.Past) bool) bool {
 	p := y.people.At(i)
@@ -234,9 +237,9 @@ func (y *year) arrive(i int, at time.Time, yield func(eventstore.Past) bool) boo
 		n.Profile.Name = name
 	}
 	if p.Association.Channel == domain.ChannelApp && y.chance(65) {
-		n.Via = customer.ViaImport
+		n.Via, n.Import = customer.ViaImport, oneImport
 		if y.chance(10) {
-			n.Via = customer.ViaAPI
+			n.Via, n.Import = customer.ViaAPI, uuid.Nil
 		}
 		n.Profile.Name = name
 		for y.chance(60) && len(v.tags) < 6 {
