@@ -97,7 +97,7 @@ func (f *jobsFold) Apply(e *eventstore.Decoded) error {
 	row, found := f.jobs.Edit(id)
 	if !found {
 		kind, _, _ := strings.Cut(e.Type, ".")
-		row = f.jobs.Put(jobRow{ID: id, Kind: kind, Actor: e.Actor, State: "{}"})
+		row = f.jobs.Put(jobRow{ID: id, Kind: kind, Actor: e.Envelope.Actor, State: "{}"})
 	}
 	state, err := foldJob(row.Kind, row.State, event, micros(e.OccurredAt()))
 	if err != nil {
@@ -105,7 +105,7 @@ func (f *jobsFold) Apply(e *eventstore.Decoded) error {
 	}
 	row.State, row.Version = state, e.Version
 	if _, got := event.(exports.Downloaded); got {
-		f.downloads.Put(jobDownloadRow{Position: e.Position, Job: id, At: micros(e.OccurredAt()), Actor: e.Actor})
+		f.downloads.Put(jobDownloadRow{Position: e.Position, Job: id, At: micros(e.OccurredAt()), Actor: e.Envelope.Actor})
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 
 // Definitions are all read models that have tables, as this binary knows them.
 func Definitions() []projector.Definition {
-	return []projector.Definition{CustomersDefinition(), SessionsDefinition(), HistoryDefinition(), AutoMessagesDefinition(), GroupsDefinition()}
+	return []projector.Definition{CustomersDefinition(), SessionsDefinition(), HistoryDefinition(), AutoMessagesDefinition(), GroupsDefinition(), JobsDefinition()}
 }
 
 // Builds tells which build of a read model is to be asked: a *projector.Projector, or one fixed build.

@@ -2,8 +2,8 @@ package projections
 
 import (
 	"context"
-	"fmt"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"customercenter/domain/filter"

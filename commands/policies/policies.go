@@ -85,7 +85,7 @@ func New(c Config) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := newRunner(c, liftExpiredBlacklistings(c), send.policy(), newAddresser(c).policy(), send.autoPolicy(), noteAutoMessageReplies(c))
+	r := newRunner(c, liftExpiredBlacklistings(c), send.policy(), newAddresser(c).policy(), send.autoPolicy(), noteAutoMessageReplies(c), newJobRunner(c).policy())
 	r.groups = groups
 	return r, nil
 }

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"customercenter/domain"
 	"customercenter/domain/association"
 	"customercenter/domain/customer"
