@@ -42,7 +42,7 @@ func (s *State) Apply(e domain.Event, at time.Time) {
 		*s = State{File: s.File, Status: job.Running, DryRun: e.DryRun, UploadedAt: s.UploadedAt}
 	case RowsRecorded:
 		s.Done = e.To
-		s.Created += e.Count
+		s.Created += len(e.Created)
 		s.Rejected += len(e.Rejected)
 	case Completed:
 		s.Status, s.EndedAt = job.Completed, at

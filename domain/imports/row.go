@@ -36,7 +36,7 @@ type Wanted struct {
 // Read tells what a row asks for, as far as can be said without asking who is a customer.
 //
 // Refused, at the column: ID_REQUIRED, ASSOCIATION_REQUIRED, ASSOCIATION_UNKNOWN (never given, or removed), ASSOCIATION_NOT_APP, TAG_UNKNOWN,
-// VALUE_INVALID for a tag that cannot be one. What is wrong with an id, a profile or a custom value comes to light when the customer is created.
+// VALUE_INVALID for a tag that cannot be one, and without a column for a value right of the last one. What is wrong with an id, a profile or a custom value comes to light when the customer is created.
 func (s *State) Read(row Row, known Catalogues) (w Wanted, err error) {
 	w.Customer = customer.New{Via: customer.ViaImport, Import: s.File.Import}
 	associated := false
@@ -67,6 +67,11 @@ func (s *State) Read(row Row, known Catalogues) (w Wanted, err error) {
 			w.Customer.Profile.Custom[custom] = known.Fields.Typed(custom, cell)
 		default:
 			w.Customer.Profile.Set(column, cell)
+		}
+	}
+	for i := len(s.File.Columns); i < len(row.Cells); i++ {
+		if strings.TrimSpace(row.Cells[i]) != "" { // a value that would be lost
+			return w, domain.Invalid("", domain.RuleTooMany).With("max", len(s.File.Columns))
 		}
 	}
 	switch {

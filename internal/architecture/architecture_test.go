@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"domain":            {"domain"},
 	"commands":          {"domain", "eventstore"},
 	"commands/policies": {"commands", "domain", "eventstore", "projections"},
+	"commands/jobs":     {"commands", "domain", "eventstore", "internal", "projections"},
 	"eventstore":        {"eventstore"},
 	"projections":       {"projections", "domain", "eventstore"},
 	"api":               {"api", "commands", "domain", "eventstore", "internal", "projections"},
