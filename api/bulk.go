@@ -180,15 +180,15 @@ type bulkRefusedOutput struct {
 	Body List[BulkRefusal]
 }
 
-func (s *server) listBulkRefused(ctx context.Context, r *request, in *outcomesInput) (*bulkRefusedOutput, error) {
+func (s *server) listBulkRefused(ctx context.Context, r *request, in *OutcomesPage) (*bulkRefusedOutput, error) {
 	return s.bulkRefusals(ctx, r, in, s.Jobs.Refusals)
 }
 
-func (s *server) listBulkKept(ctx context.Context, r *request, in *outcomesInput) (*bulkRefusedOutput, error) {
+func (s *server) listBulkKept(ctx context.Context, r *request, in *OutcomesPage) (*bulkRefusedOutput, error) {
 	return s.bulkRefusals(ctx, r, in, s.Jobs.NotUndone)
 }
 
-func (s *server) bulkRefusals(ctx context.Context, r *request, in *outcomesInput,
+func (s *server) bulkRefusals(ctx context.Context, r *request, in *OutcomesPage,
 	read func(ctx context.Context, tenant string, id uuid.UUID, from jobs.Place, limit int) ([]bulk.Refused, jobs.Place, error)) (*bulkRefusedOutput, error) {
 	served, _, err := s.job(ctx, r, &oneJobInput{ID: in.ID, After: in.After}, job.KindBulk)
 	if err != nil {

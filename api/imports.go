@@ -172,7 +172,7 @@ func (s *server) uploadImport(ctx context.Context, r *request, in *struct{ Write
 }
 
 type importRowsInput struct {
-	outcomesInput
+	OutcomesPage
 	Outcome string `query:"outcome" enum:"rejected" doc:"Only the rows that were refused."`
 }
 
@@ -240,7 +240,7 @@ type importKeptOutput struct {
 	Body List[ImportKept]
 }
 
-func (s *server) listImportKept(ctx context.Context, r *request, in *outcomesInput) (*importKeptOutput, error) {
+func (s *server) listImportKept(ctx context.Context, r *request, in *OutcomesPage) (*importKeptOutput, error) {
 	served, _, err := s.job(ctx, r, &oneJobInput{ID: in.ID, After: in.After}, job.KindImport)
 	if err != nil {
 		return nil, err

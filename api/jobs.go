@@ -242,8 +242,8 @@ func (s *server) jobsPage(ctx context.Context, r *request, in *jobsInput, kind s
 	return served, page, err
 }
 
-// outcomesInput asks for a page of what became of the parts of a job.
-type outcomesInput struct {
+// OutcomesPage asks for a page of what became of the parts of a job.
+type OutcomesPage struct {
 	After
 	ID     uuid.UUID `path:"id" format:"uuid"`
 	Limit  int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
@@ -251,7 +251,7 @@ type outcomesInput struct {
 }
 
 // place reads the cursor of outcomes. Refused: VALIDATION.
-func (in *outcomesInput) place() (p jobs.Place, err error) {
+func (in *OutcomesPage) place() (p jobs.Place, err error) {
 	if in.Cursor == "" {
 		return p, nil
 	}

@@ -56,7 +56,6 @@ func register[I, O any](s *server, o operation, handle func(context.Context, *re
 	}
 	if o.upload > 0 {
 		op.Metadata = map[string]any{streams: true, uploads: o.upload} // how long it takes depends on the file
-		op.RequestBody = uploadBody()
 	}
 	if o.produces != "" {
 		media := &huma.MediaType{}
@@ -72,4 +71,7 @@ func register[I, O any](s *server, o operation, handle func(context.Context, *re
 		}
 		return out, nil
 	})
+	if o.upload > 0 { // said afterwards, so that huma, which finds no body any more, does not miss it
+		s.api.OpenAPI().Paths[o.path].Post.RequestBody = uploadBody()
+	}
 }
