@@ -23,7 +23,7 @@ const CustomersName = "customers"
 func CustomersDefinition() projector.Definition {
 	tables, indexes := projector.Sections(customersSQL)
 	return projector.Definition{
-		Name: CustomersName, Version: 4,
+		Name: CustomersName, Version: 5,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
 			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded", "customer.withdrawn",
@@ -152,7 +152,7 @@ func newCustomersFold() projector.Fold {
 			projector.Value("company", "text", func(r *x) *string { return &r.Company }),
 			projector.Value("description", "text", func(r *x) *string { return &r.Description }),
 			projector.Bigints("terms", func(r *x) *[]int64 { return &r.Terms }),
-		),
+		).Emptying("customer_text_terms"),
 		activities: projector.NewRows("customer_activity", "id", "uuid", func(r *a) *uuid.UUID { return &r.ID },
 			projector.Value("ordinal", "bigint", func(r *a) *int64 { return &r.Ordinal }),
 			projector.Value("open_session", "uuid", func(r *a) **uuid.UUID { return &r.OpenSession }),
