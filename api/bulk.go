@@ -204,7 +204,7 @@ func (s *server) bulkRefusals(ctx context.Context, r *request, in *OutcomesPage,
 	}
 	list := List[BulkRefusal]{Items: make([]BulkRefusal, len(found))}
 	for i, refused := range found {
-		list.Items[i] = BulkRefusal{CustomerID: refused.Customer, Code: refused.Code, Detail: locale.Detail(r.language, refused.Code, "", nil)}
+		list.Items[i] = BulkRefusal{CustomerID: refused.Customer, Code: refused.Code, Detail: locale.BulkReason(r.language, refused.Code)}
 	}
 	if len(found) == in.Limit {
 		list.Next, err = placeCursor(behind)

@@ -56,7 +56,7 @@ func jobOf(l locale.Language, j *projections.Job) Job {
 		shown.Code = j.Bulk.Code
 	}
 	if shown.Code != "" {
-		shown.Detail = locale.Detail(l, shown.Code, "", args)
+		shown.Detail = locale.Failure(l, shown.Code, args)
 	}
 	return shown
 }

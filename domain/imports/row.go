@@ -11,6 +11,7 @@ import (
 	"customercenter/domain/customer"
 	"customercenter/domain/field"
 	"customercenter/domain/tag"
+	"customercenter/domain/text"
 )
 
 // Row is a row of a file.
@@ -118,7 +119,8 @@ func (w *Wanted) tag(cell string, all *tag.State, create bool) error {
 			if errors.As(err, &refusal) {
 				return refusal.At(ColumnTags)
 			}
-			if !slices.Contains(w.NewTags, name) {
+			same := func(other string) bool { return text.Fold(other) == text.Fold(name) }
+			if !slices.ContainsFunc(w.NewTags, same) {
 				w.NewTags = append(w.NewTags, name)
 			}
 		}
