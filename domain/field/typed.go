@@ -2,6 +2,7 @@ package field
 
 import (
 	"strings"
+	"time"
 
 	"customercenter/domain/text"
 )
@@ -12,10 +13,21 @@ const (
 	levelSeparator = "/"
 )
 
-// Typed is the value of a custom field that somebody has typed into a cell of a spreadsheet, as Normalize takes it: of a choice the ids of the options
-// that are called so, whatever the case and the width. What no option is called stays as it is, for Normalize to refuse unless it is an id.
+// days are dates as spreadsheet programs write them in Chinese: of those with the year in front nobody doubts which day is meant.
+var days = []string{"2006-1-2", "2006/1/2", "2006.1.2", "2006年1月2日"}
+
+// Typed is the value of a custom field that somebody has typed into a cell of a spreadsheet, as Normalize takes it: a date such as 2026/11/3 as Normalize
+// wants it, of a choice the ids of the options that are called so, whatever the case and the width. What is no such date, and what no option is
+// called, stays as it is, for Normalize to refuse unless it is an id.
 func (s *State) Typed(key, cell string) any {
 	f, found := s.Find(key)
+	if found && f.Type == TypeDate {
+		for _, layout := range days {
+			if day, err := time.Parse(layout, text.Fold(cell)); err == nil {
+				return day.Format(time.DateOnly)
+			}
+		}
+	}
 	if !found || !f.chooses() {
 		return cell
 	}

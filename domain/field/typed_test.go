@@ -39,7 +39,16 @@ func TestTyped(t *testing.T) {
 		{wide(), "number", "１２.50", "１２.50", ""},
 		{wide(), "number", "1,250", "1,250", domain.RuleFormat},
 		{wide(), "date", "2026-11-03", "2026-11-03", ""},
-		{wide(), "date", "2026/11/3", "2026/11/3", domain.RuleFormat},
+		{wide(), "date", "2026/11/3", "2026-11-03", ""}, // as a Chinese Excel writes it into a csv, and shows it
+		{wide(), "date", " ２０２６-3-07 ", "2026-03-07", ""},
+		{wide(), "date", "2026.11.03", "2026-11-03", ""},
+		{wide(), "date", "2026年11月3日", "2026-11-03", ""},
+		{wide(), "date", "2024/2/30", "2024/2/30", domain.RuleFormat},
+		{wide(), "date", "2026/11-3", "2026/11-3", domain.RuleFormat},
+		{wide(), "date", "11/3/2026", "11/3/2026", domain.RuleFormat},
+		{wide(), "date", "26/11/3", "26/11/3", domain.RuleFormat},
+		{wide(), "date", "2026/11/3 8:00", "2026/11/3 8:00", domain.RuleFormat},
+		{wide(), "date", "0001/1/1", "0001-01-01", domain.RuleFormat},
 		{wide(), "never", "x", "x", domain.RuleOneOf},
 		{wide(), "gone", "x", "x", domain.RuleOneOf},
 		{wide(), "size", "x", "x", domain.RuleOneOf}, // disabled

@@ -193,7 +193,7 @@ func TestRowsThatAreRefused(t *testing.T) {
 		{"a text of 257 characters", with(cells{"custom.size": strings.Repeat("大", 257)}), false, "custom.size", invalid, args{"rule": domain.RuleTooLong, "max": 256}},
 		{"a number with a unit", with(cells{"custom.age": "42岁"}), false, "custom.age", invalid, rule(domain.RuleFormat)},
 		{"a number of 17 digits", with(cells{"custom.age": "12345678901234567"}), false, "custom.age", invalid, args{"rule": domain.RuleDigits, "max": 16}},
-		{"a date with slashes", with(cells{"custom.birthday": "1999/12/31"}), false, "custom.birthday", invalid, rule(domain.RuleFormat)},
+		{"a date with the day in front", with(cells{"custom.birthday": "31/12/1999"}), false, "custom.birthday", invalid, rule(domain.RuleFormat)},
 		{"a day that there is not", with(cells{"custom.birthday": "2026-02-30"}), false, "custom.birthday", invalid, rule(domain.RuleFormat)},
 		{"an unknown option", with(cells{"custom.level": "gold"}), false, "custom.level", invalid, rule(domain.RuleOneOf)},
 		{"an unknown option among others", with(cells{"custom.likes": "tea,milk"}), false, "custom.likes", invalid, rule(domain.RuleOneOf)},
