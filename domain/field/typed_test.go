@@ -39,7 +39,7 @@ func TestTyped(t *testing.T) {
 		{wide(), "number", "１２.50", "１２.50", ""},
 		{wide(), "number", "1,250", "1,250", domain.RuleFormat},
 		{wide(), "date", "2026-11-03", "2026-11-03", ""},
-		{wide(), "date", "2026/11/3", "2026/11/3", domain.RuleFormat},
+		{wide(), "date", "2026/11/3", "2026-11-03", ""}, {wide(), "date", "２０２６年1月2日", "2026-01-02", ""}, {wide(), "date", "2026-11-03 00:00:00", "2026-11-03", ""}, {wide(), "date", "11/3/2026", "11/3/2026", domain.RuleFormat},
 		{wide(), "never", "x", "x", domain.RuleOneOf},
 		{wide(), "gone", "x", "x", domain.RuleOneOf},
 		{wide(), "size", "x", "x", domain.RuleOneOf}, // disabled
