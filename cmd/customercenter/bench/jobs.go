@@ -168,10 +168,11 @@ func (b *jobsBench) importing(format sheet.Format) func(context.Context) error {
 		var whole time.Duration
 		took, err := b.beside(ctx, func(ctx context.Context) error {
 			began := time.Now()
-			if _, err := (commands.StartImport{Import: done.Job}).Run(ctx, b.plant.center, b.plant.by()); err != nil {
+			started, err := commands.StartImport{Import: done.Job}.Run(ctx, b.plant.center, b.plant.by())
+			if err != nil {
 				return fmt.Errorf("bench: start: %w", err)
 			}
-			if err := b.ended(ctx, done.Job); err != nil {
+			if err := b.ended(ctx, started); err != nil {
 				return err
 			}
 			whole = time.Since(began)
@@ -226,14 +227,15 @@ func (b *jobsBench) tagging(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("bench: bulk: %w", err)
 		}
-		if err := b.ended(ctx, started.Job); err != nil {
+		if err := b.ended(ctx, started); err != nil {
 			return err
 		}
 		whole, began = time.Since(began), time.Now()
-		if _, err := (commands.UndoBulk{Bulk: started.Job}).Run(ctx, b.plant.center, b.plant.by()); err != nil {
+		undo, err := commands.UndoBulk{Bulk: started.Job}.Run(ctx, b.plant.center, b.plant.by())
+		if err != nil {
 			return fmt.Errorf("bench: undo: %w", err)
 		}
-		err = b.ended(ctx, started.Job)
+		err = b.ended(ctx, undo)
 		undone = time.Since(began)
 		return err
 	})
@@ -262,7 +264,7 @@ func (b *jobsBench) exporting(format sheet.Format) func(context.Context) error {
 				return fmt.Errorf("bench: export: %w", err)
 			}
 			id = done.Job
-			err = b.ended(ctx, id)
+			err = b.ended(ctx, done)
 			whole = time.Since(began)
 			return err
 		})
@@ -309,9 +311,12 @@ func (b *jobsBench) copyOut(ctx context.Context) (time.Duration, error) {
 	return time.Since(began), nil
 }
 
-// ended waits until a job has ended well and all read models show it.
-func (b *jobsBench) ended(ctx context.Context, id uuid.UUID) error {
-	all := projections.NewJobs(b.plant.store, b.engine)
+// ended waits until a job has ended well, after what was asked of it, and all read models show it.
+func (b *jobsBench) ended(ctx context.Context, asked commands.Done) error {
+	all, id := projections.NewJobs(b.plant.store, b.engine), asked.Job
+	if _, fresh, err := b.engine.WaitFor(ctx, projections.JobsName, b.plant.tenant, asked.Position, tooLong); err != nil || !fresh {
+		return errors.Join(err, errors.New("bench: a job is not shown"))
+	}
 	err := until(ctx, seldom, func() (bool, error) {
 		j, found, err := all.Find(ctx, b.plant.tenant, id)
 		if err != nil || !found || !j.Ended() {
