@@ -84,6 +84,7 @@ type walk struct {
 	failed   int   // times in a row
 	together int   // how many rows or customers go into one append: up to atOnce, fewer after a failure
 	version  int64 // of the job's stream, up to which it was looked through for what is to be taken back
+	used     time.Time
 
 	seen   map[uuid.UUID]int // numbers of an import's rows by whom they ask for
 	seenTo int               // of the rows before this one
@@ -133,7 +134,7 @@ func (r *Runner) Step(ctx context.Context, task Task) (rest time.Duration, ended
 		}
 	}
 	if ended {
-		r.forget(task.ID)
+		r.Forget(task.ID)
 	}
 	if err != nil {
 		rest = min(firstRest<<min(w.failed, 10), longestRest)
@@ -141,18 +142,29 @@ func (r *Runner) Step(ctx context.Context, task Task) (rest time.Duration, ended
 	return rest, ended, err
 }
 
+// unusedFor is after how long a walk is forgotten: its job has ended, or another process works on it.
+const unusedFor = 10 * time.Minute
+
 func (r *Runner) walk(task Task) *walk {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now()
 	w := r.walks[task.ID]
 	if w == nil || w.By.Cause != task.By.Cause {
+		for id, other := range r.walks {
+			if now.Sub(other.used) > unusedFor {
+				delete(r.walks, id)
+			}
+		}
 		w = &walk{Runner: r, Task: task, together: atOnce, seen: map[uuid.UUID]int{}}
 		r.walks[task.ID] = w
 	}
+	w.used = now
 	return w
 }
 
-func (r *Runner) forget(id uuid.UUID) {
+// Forget is told that a job has ended.
+func (r *Runner) Forget(id uuid.UUID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.walks, id)

@@ -70,6 +70,7 @@ func (r *jobRunner) note(d *eventstore.Decoded) []statement {
 	case exports.Completed:
 		at = payload.ExpiresAt
 	default:
+		r.jobs.Forget(id)
 		return []statement{{`delete from policy_due where tenant = $1 and policy = $2 and key = $3`, []any{d.Tenant, runJobsName, kind + ":" + id.String()}}}
 	}
 	return []statement{{`insert into policy_due (tenant, policy, key, position, due_at, next_at) values ($1, $2, $3, $4, $5, $5)
