@@ -17,6 +17,7 @@ import (
 
 	"customercenter/commands"
 	"customercenter/domain"
+	"customercenter/domain/imports"
 	"customercenter/domain/job"
 	"customercenter/eventstore"
 	"customercenter/projections"
@@ -86,8 +87,10 @@ type walk struct {
 	version  int64 // of the job's stream, up to which it was looked through for what is to be taken back
 	used     time.Time
 
-	seen   map[uuid.UUID]int // numbers of an import's rows by whom they ask for
-	seenTo int               // of the rows before this one
+	part      []imports.Row     // of an import that was read last
+	partFirst int               // which of the import's rows is its first
+	seen      map[uuid.UUID]int // numbers of an import's rows by whom they ask for
+	seenTo    int               // of the rows before this one
 }
 
 // After a failure a job rests; each further one in a row doubles it.

@@ -37,6 +37,7 @@ type Jobs struct {
 	NATS      *natsserver.Server
 	Customers int           // rows of a file
 	Each      time.Duration // half of how long the quiet is measured
+	Kinds     string        // if not empty, only the parts whose name contains it
 }
 
 type jobsBench struct {
@@ -75,9 +76,18 @@ func (j Jobs) Run(ctx context.Context, report *Report) (err error) {
 	if b.idle, err = b.beside(measured, func(ctx context.Context) error { return rest(ctx, 2*b.Each) }); err != nil {
 		return err
 	}
-	for _, part := range []func(context.Context) error{b.importing(sheet.CSV), b.importing(sheet.XLSX), b.tagging, b.exporting(sheet.CSV), b.exporting(sheet.XLSX)} {
-		if err := part(measured); err != nil {
-			return err
+	for _, part := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"import csv", b.importing(sheet.CSV)}, {"import xlsx", b.importing(sheet.XLSX)}, {"bulk", b.tagging},
+		{"export csv", b.exporting(sheet.CSV)}, {"export xlsx", b.exporting(sheet.XLSX)},
+	} {
+		if !strings.Contains(part.name, j.Kinds) {
+			continue
+		}
+		if err := part.run(measured); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
 	return nil
