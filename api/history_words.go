@@ -10,8 +10,10 @@ import (
 
 	"github.com/google/uuid"
 
+	"customercenter/domain/bulk"
 	"customercenter/domain/customer"
 	"customercenter/domain/field"
+	"customercenter/domain/imports"
 	"customercenter/domain/session"
 	"customercenter/eventstore"
 	"customercenter/internal/locale"
@@ -96,7 +98,7 @@ func (t told) word(kind, value string) string {
 var kinds = map[string]string{
 	"channel": "channel", "via": "via", "initiator": "party", "by": "party", "kind": "message", "day": "day", "entitlement": "entitlement",
 	"customer_center": "access", "blacklist": "access", "callback": "bool", "aborted": "bool", "late": "bool", "removed": "bool", "agent_visible": "bool",
-	"type":           "field_type",
+	"type": "field_type", "format": "format", "language": "language", "action": "action", "dry_run": "bool", "create_tags": "bool",
 	"customer.cause": "removal", "session.cause": "end", "auto_message.code": "withheld",
 }
 
@@ -114,10 +116,15 @@ func (t told) words(name string, v any) string {
 		if name == "field" {
 			return t.field(v)
 		}
+		if v != "" && kind == "" && name == "code" {
+			return locale.Title(t.narrator.language, v)
+		}
 		if v == "" || kind == "" {
 			return v
 		}
 		return t.word(kind, v)
+	case bulk.Action:
+		return t.word(kind, string(v))
 	case bool:
 		return t.word(kind, fmt.Sprint(v))
 	case int:
@@ -126,12 +133,14 @@ func (t told) words(name string, v any) string {
 		}
 		return fmt.Sprint(v)
 	case uuid.UUID:
-		switch name {
-		case "tag":
+		switch {
+		case v == uuid.Nil:
+			return ""
+		case name == "tag":
 			return t.tag(v)
-		case "group":
+		case name == "group":
 			return t.group(v)
-		case "auto_message":
+		case name == "auto_message":
 			if name, known := t.narrator.autoMessages[v]; known {
 				return name
 			}
@@ -143,6 +152,14 @@ func (t told) words(name string, v any) string {
 			names = append(names, t.tag(id))
 		}
 		return strings.Join(names, t.phrase("comma"))
+	case []imports.Created:
+		return fmt.Sprint(len(v))
+	case []imports.Refused:
+		return fmt.Sprint(len(v))
+	case []bulk.Change:
+		return fmt.Sprint(len(v))
+	case []bulk.Refused:
+		return fmt.Sprint(len(v))
 	case []field.Option:
 		return t.options(v)
 	case []string:
@@ -154,11 +171,13 @@ func (t told) words(name string, v any) string {
 			v = labels
 		}
 		return strings.Join(v, t.phrase("comma"))
+	case time.Time:
+		return v.In(t.narrator.zone).Format("2006-01-02 15:04:05")
 	case *time.Time:
 		if v == nil {
 			return ""
 		}
-		return v.In(t.narrator.zone).Format("2006-01-02 15:04:05")
+		return t.words(name, *v)
 	case session.Sender:
 		return t.sender(v)
 	case customer.Profile:

@@ -204,6 +204,10 @@ func (s *server) receive(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	about := requestOf(ctx.Context())
+	if most, takes := ctx.Operation().Metadata[uploads].(int64); takes {
+		s.receiveUpload(ctx, next, most)
+		return
+	}
 	body, err := readBody(w, r, s.bounds.body)
 	var tooLarge *http.MaxBytesError
 	switch {

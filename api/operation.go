@@ -9,6 +9,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
+// uploads marks an operation that takes a file, with the most bytes that it may have.
+const uploads = "uploads"
+
 // streams marks an operation whose answer has no end that could be bounded.
 const streams = "streams"
 
@@ -23,6 +26,7 @@ type operation struct {
 	tag     string // heading in the description
 	errors  []int  // besides those that any operation may answer with
 	stream  bool
+	upload  int64 // bytes of the file that it takes, as multipart/form-data; 0: none
 	// produces and schema describe an answer that is not made by huma.
 	produces string
 	schema   any
@@ -50,6 +54,9 @@ func register[I, O any](s *server, o operation, handle func(context.Context, *re
 	if o.stream {
 		op.Metadata = map[string]any{streams: true}
 	}
+	if o.upload > 0 {
+		op.Metadata = map[string]any{streams: true, uploads: o.upload} // how long it takes depends on the file
+	}
 	if o.produces != "" {
 		media := &huma.MediaType{}
 		if o.schema != nil {
@@ -64,4 +71,7 @@ func register[I, O any](s *server, o operation, handle func(context.Context, *re
 		}
 		return out, nil
 	})
+	if o.upload > 0 { // said afterwards, so that huma, which finds no body any more, does not miss it
+		s.api.OpenAPI().Paths[o.path].Post.RequestBody = uploadBody()
+	}
 }

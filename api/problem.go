@@ -18,6 +18,7 @@ import (
 	"customercenter/domain"
 	"customercenter/eventstore"
 	"customercenter/internal/locale"
+	"customercenter/internal/sheet"
 	"customercenter/projections"
 	"customercenter/projections/projector"
 )
@@ -60,7 +61,7 @@ const (
 )
 
 // statuses are the HTTP statuses of codes. What is not here and is a refusal is the caller's request that does not fit the state
-// of things: 409. <FIELD>_TOO_LONG is 422.
+// of things: 409. <FIELD>_TOO_LONG, SHEET_… and HEADER_… are 422.
 var statuses = map[string]int{
 	domain.CodeValidation:           http.StatusUnprocessableEntity,
 	domain.CodeIDInvalid:            http.StatusUnprocessableEntity,
@@ -71,6 +72,10 @@ var statuses = map[string]int{
 	domain.CodeNotFound:             http.StatusNotFound,
 	commands.CodeKeyReused:          http.StatusUnprocessableEntity,
 	commands.CodePreconditionFailed: http.StatusPreconditionFailed,
+	domain.CodeNotEntitled:          http.StatusForbidden,
+	domain.CodeExportExpired:        http.StatusGone,
+	domain.CodeFileGone:             http.StatusGone,
+	string(sheet.TooLarge):          http.StatusRequestEntityTooLarge,
 	codeAssociation:                 http.StatusUnprocessableEntity,
 	ingest.CodeMalformed:            http.StatusUnprocessableEntity,
 	ingest.CodeUnknownType:          http.StatusUnprocessableEntity,
@@ -91,7 +96,7 @@ func statusOf(code string) int {
 	if status, ok := statuses[code]; ok {
 		return status
 	}
-	if strings.HasSuffix(code, "_TOO_LONG") {
+	if strings.HasSuffix(code, "_TOO_LONG") || strings.HasPrefix(code, "SHEET_") || strings.HasPrefix(code, "HEADER_") {
 		return http.StatusUnprocessableEntity
 	}
 	return http.StatusConflict
@@ -187,6 +192,8 @@ func problemOf(ctx context.Context, err error) *Problem {
 		return ready
 	case errors.As(err, &refusal):
 		return newProblem(request.language, refusal.Code, refusal.Location, refusal.Args)
+	case errors.Is(err, projections.ErrCursor):
+		return newProblem(request.language, domain.CodeValidation, "query.cursor", map[string]any{"rule": ruleCursor})
 	case errors.Is(err, access.ErrReused):
 		return newProblem(request.language, commands.CodeKeyReused, "", nil)
 	case errors.Is(err, access.ErrNotFound), errors.Is(err, projections.ErrNotFound):

@@ -28,7 +28,9 @@ type request struct {
 	scope access.Scope
 	route string // method and pattern, for example "GET /v1/customers/{id}"
 	path  string // as asked for, without the query
-	body  []byte // of a write
+	body  []byte // of a write; of an upload a hash of it
+	// upload is the file that came with the request, until it is answered; nil if the operation takes none.
+	upload *upload
 }
 
 type requestKey struct{}

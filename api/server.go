@@ -20,6 +20,7 @@ import (
 	"customercenter/api/access"
 	"customercenter/api/ingest"
 	"customercenter/commands"
+	"customercenter/commands/jobs"
 	"customercenter/domain"
 	"customercenter/eventstore"
 	"customercenter/projections"
@@ -36,8 +37,10 @@ type Config struct {
 	Customers  *projections.Customers
 	Groups     *projections.Groups
 	Sessions   *projections.Sessions
-	Tokens     *access.Tokens
-	Answers    *access.Answers
+	// Jobs takes in files, and gives them out. Who works on jobs is package policies.
+	Jobs    *jobs.Runner
+	Tokens  *access.Tokens
+	Answers *access.Answers
 	// Channels takes in what channels tell.
 	Channels *ingest.Handler
 	// Checks are what /readyz looks at, in this order.
@@ -120,6 +123,10 @@ func (s *server) operations() {
 	s.groupOperations()
 	s.viewOperations()
 	s.autoMessageOperations()
+	s.jobOperations()
+	s.importOperations()
+	s.exportOperations()
+	s.bulkOperations()
 	s.associationOperations()
 	s.settingsOperations()
 	s.historyOperations()

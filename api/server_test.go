@@ -25,6 +25,7 @@ import (
 	"customercenter/api/access"
 	"customercenter/api/ingest"
 	"customercenter/commands"
+	"customercenter/commands/jobs"
 	"customercenter/domain/catalog"
 	"customercenter/eventstore"
 	"customercenter/eventstore/eventstoretest"
@@ -153,6 +154,7 @@ func (w *world) on(pool *pgxpool.Pool, o options, log *slog.Logger) {
 	w.handler, w.core = build(Config{
 		Store: store, Center: w.center, Projector: p, Catalogues: catalogues, Channels: ingest.NewHandler(w.center),
 		Customers: projections.NewCustomers(store, p, catalogues).WithClock(w.clock).WithGroups(groups), Groups: groups, Sessions: projections.NewSessions(store, p),
+		Jobs:   jobs.NewRunner(jobs.Config{Store: store, Center: w.center, Builds: p}),
 		Tokens: w.tokens, Answers: access.NewAnswers(pool, time.Now), Checks: o.checks, Now: w.clock, Log: log,
 		Background: func(work func(context.Context)) { running.Go(func() { work(ctx) }) },
 	})

@@ -182,7 +182,8 @@ func (r *importing) create(row imports.Row, id uuid.UUID, who *customerEntity) e
 	if _, err := who.state.Create(wanted.Customer, r.known.tags.state.Known, normal); err != nil {
 		return err
 	}
-	if r.recorded.Count++; r.work.state.DryRun {
+	if r.work.state.DryRun {
+		r.recorded.Created = append(r.recorded.Created, imports.Created{Row: row.Number})
 		return nil
 	}
 	for _, name := range wanted.NewTags {

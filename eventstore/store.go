@@ -86,6 +86,27 @@ func (s *Store) ReadLog(ctx context.Context, tenant string, after int64, limit i
 		where tenant = $1 and position > $2 order by position limit $3`, limit, tenant, after, limit)
 }
 
+// ReadHeard returns those events of a tenant's log that are of some types, in order, among the next limit ones after a position; and the position
+// of the last of these, which is after itself at the end of the log, as it was when the statement began. Others are not sent at all.
+func (s *Store) ReadHeard(ctx context.Context, tenant string, after int64, limit int, types []string) (heard []Event, last int64, err error) {
+	// Positions are dense, so the next ones are those up to here, or up to the end.
+	rows, err := s.pool.Query(ctx, `with last as (select position from events where tenant = $1 and position > $2 and position <= $2 + $3 order by position desc limit 1)
+		select $1, l.position, '', 0, '', 0, null::uuid, '{}'::json, '{}'::json, 'epoch'::timestamptz from last l
+		union all
+		(select `+eventColumns+` from events where tenant = $1 and position > $2 and position <= (select position from last) and type = any($4) order by position)`,
+		tenant, after, limit, types)
+	if err == nil {
+		heard, err = scan(rows, 0)
+	}
+	if err != nil {
+		return nil, after, fmt.Errorf("eventstore: read heard: %w", unavailable(err))
+	}
+	if len(heard) == 0 {
+		return nil, after, nil
+	}
+	return heard[1:], heard[0].Position, nil
+}
+
 // ReadStream returns up to limit events of a stream after a version, in order; empty for a stream that does not exist.
 func (s *Store) ReadStream(ctx context.Context, tenant, stream string, after int64, limit int) ([]Event, error) {
 	return s.read(ctx, "read stream", `select `+eventColumns+` from events

@@ -23,10 +23,10 @@ const CustomersName = "customers"
 func CustomersDefinition() projector.Definition {
 	tables, indexes := projector.Sections(customersSQL)
 	return projector.Definition{
-		Name: CustomersName, Version: 4,
+		Name: CustomersName, Version: 5,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
-			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded",
+			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded", "customer.withdrawn",
 			"customer.session_opened", "customer.session_closed",
 			"session.accepted", "session.transferred", "session.message_recorded", "session.rated",
 			"field.added",
@@ -152,7 +152,7 @@ func newCustomersFold() projector.Fold {
 			projector.Value("company", "text", func(r *x) *string { return &r.Company }),
 			projector.Value("description", "text", func(r *x) *string { return &r.Description }),
 			projector.Bigints("terms", func(r *x) *[]int64 { return &r.Terms }),
-		),
+		).Emptying("customer_text_terms"),
 		activities: projector.NewRows("customer_activity", "id", "uuid", func(r *a) *uuid.UUID { return &r.ID },
 			projector.Value("ordinal", "bigint", func(r *a) *int64 { return &r.Ordinal }),
 			projector.Value("open_session", "uuid", func(r *a) **uuid.UUID { return &r.OpenSession }),
@@ -197,6 +197,9 @@ func (f *customersFold) Touch(e *eventstore.Decoded) {
 		}
 		f.customers.Touch(e.Customer)
 		f.activities.Touch(e.Customer)
+	case "customer.withdrawn":
+		f.customers.Touch(e.Customer)
+		f.activities.Touch(e.Customer)
 	case "customer.profile_changed", "customer.tagged", "customer.untagged", "customer.blacklisted", "customer.unblacklisted":
 		f.customers.Touch(e.Customer)
 	case "suppressed.message_recorded":
@@ -226,6 +229,8 @@ func (f *customersFold) Apply(e *eventstore.Decoded) error {
 		return f.listed(e, payload)
 	case customer.Unblacklisted:
 		return f.lifted(e)
+	case customer.Withdrawn:
+		return f.withdrawn(e)
 	case field.Added:
 		f.fieldAdded(payload)
 		return nil
@@ -236,7 +241,7 @@ func (f *customersFold) Apply(e *eventstore.Decoded) error {
 // ordinal is the place of a customer.created among all of the tenant.
 func (f *customersFold) ordinal(e *eventstore.Event) int64 {
 	if f.kept != nil {
-		return f.kept[e.Position] // an earlier life of the customer is not there: its row is replaced in the same refold
+		return f.kept[e.Position] // an earlier life of the customer is not there: its rows go in the same refold
 	}
 	counter, found := f.counters.Edit(ordinalCounter)
 	if !found {
@@ -266,11 +271,9 @@ func (f *customersFold) Forget(id uuid.UUID, events []eventstore.Decoded) error 
 	f.kept = map[int64]int64{}
 	if row, found := f.customers.Peek(id); found {
 		f.kept[row.CreatedPosition] = row.Ordinal
-		if err := f.leave(row); err != nil {
+		if err := f.end(row); err != nil {
 			return err
 		}
-		f.customers.Delete(id)
-		f.activities.Delete(id)
 	}
 	for _, e := range events {
 		if row, found := f.parked.Peek(e.Position); found {

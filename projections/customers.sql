@@ -165,7 +165,7 @@ create unique index customer_ordinal on customer (tenant, ordinal);
 create index customer_created on customer (tenant, created_at, ordinal);
 create index customer_updated on customer (tenant, updated_at, ordinal);
 create index customer_nickname on customer (tenant, nickname_key, ordinal);
-create index customer_text_terms on customer_text using gin (terms) with (fastupdate = off);
+create index customer_text_terms on customer_text using gin (terms) with (fastupdate = on); -- see Rows.Emptying
 create unique index customer_activity_ordinal on customer_activity (tenant, ordinal);
 create index customer_activity_last_session on customer_activity (tenant, last_session_at, ordinal);
 create unique index customer_listing_position on customer_listing (tenant, position);

@@ -104,7 +104,7 @@ func (p *planner) inGroups(c *filter.Condition) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	table := setTable{schema, "group_bits", "facet"}
+	table := setTable{schema, groupBits, "facet"}
 	if c.Op == filter.HasAll {
 		var parts []node
 		for _, id := range c.IDs {

@@ -108,7 +108,7 @@ func (a *answer) groupFacets(groups groupFacets, out map[string]map[string]int64
 	for id, key := range facets {
 		values[key] = facetValue{FacetGroups, id.String()}
 	}
-	return a.tally(setTable{schema, "group_bits", "facet"}, values, out)
+	return a.tally(setTable{schema, groupBits, "facet"}, values, out)
 }
 
 // flagFacet counts who is in a set that the plan has loaded, and who is not.

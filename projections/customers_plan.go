@@ -22,7 +22,7 @@ func exactly(b *bitmap) span { return span{b, b} }
 type node interface {
 	// span is what is known now, of a bucket whose bitmaps are loaded.
 	span(bucket int) span
-	// bounded reports whether only customers who exist are in it.
+	// bounded reports whether only customers who are on the list are in it.
 	bounded() bool
 }
 
@@ -138,6 +138,9 @@ func not(part node) node {
 // setTable is a table of bitmaps: tenant, a key, bucket and bits.
 type setTable struct{ schema, name, key string }
 
+// groupBits is the name of the table of the members of groups.
+const groupBits = "group_bits"
+
 // setNode are the members of any of some sets of a table.
 type setNode struct {
 	table setTable
@@ -146,7 +149,9 @@ type setNode struct {
 }
 
 func (n *setNode) span(bucket int) span { return exactly(n.rows[bucket]) }
-func (n *setNode) bounded() bool        { return true }
+
+// Of a group, somebody may still be a member who has left the list: the read model of groups is another one, and may be behind.
+func (n *setNode) bounded() bool { return n.table.name != groupBits }
 
 // rangeNode are the customers with from <= ordinal < to. If it came from times of creation, the ordinals are found before it is asked.
 type rangeNode struct {

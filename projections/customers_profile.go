@@ -86,6 +86,26 @@ func (f *customersFold) leave(row *customerRow) error {
 	return nil
 }
 
+// end takes a customer off the list, with all that hangs on it.
+func (f *customersFold) end(row *customerRow) error {
+	if err := f.leave(row); err != nil {
+		return err
+	}
+	id := row.ID // the row goes
+	f.customers.Delete(id)
+	f.activities.Delete(id)
+	return nil
+}
+
+// withdrawn ends a life that no other one follows yet.
+func (f *customersFold) withdrawn(e *eventstore.Decoded) error {
+	row, found := f.customers.Peek(e.Customer)
+	if !found {
+		return errNoCustomer
+	}
+	return f.end(row)
+}
+
 // foldedText is what is searched of a customer, without the terms.
 func foldedText(r *customerRow) customerTextRow {
 	p := &r.Profile

@@ -224,6 +224,30 @@ func TestSetsFollowWhatHappens(t *testing.T) {
 		t.Errorf("the characters %v of the life before are left", sets)
 	}
 	f.sameAsRebuilt()
+
+	// The end of a life that no other one follows leaves nothing; the next one has a place of its own.
+	f.append(own, id, customer.Created{
+		Association: 1, Channel: "app", ExternalID: "visitor", Via: "import", Import: uuid.New(), Generation: 3, Tags: []uuid.UUID{tag},
+		Profile: customer.Profile{Nickname: "王小明", Phone: "138", Custom: map[string]any{"level": "o1", "likes": []any{"o1", "o3"}, "size": "XL", "age": "41"}},
+	})
+	imported := slices.DeleteFunc(slices.Clone(begun), func(set string) bool { return set == "created_via inbound" })
+	f.want(3, names, append(imported, "created_via import", "tag")...)
+	f.append(own, id, customer.Withdrawn{})
+	f.want(3, names)
+	b := f.sync()
+	for _, sets := range f.members(b.Schema, "customer_gram_bits", "gram") {
+		t.Errorf("the characters %v of who was withdrawn are left", sets)
+	}
+	for _, table := range []string{"customer", "customer_activity", "customer_text", "customer_bits", "customer_gram_bits"} {
+		var rows int
+		if err := f.store.Pool().QueryRow(t.Context(), in(b.Schema, `select count(*) from $.`+table)).Scan(&rows); err != nil || rows != 0 {
+			t.Errorf("in %s %d rows are left of who was withdrawn, %v", table, rows, err)
+		}
+	}
+	f.sameAsRebuilt()
+	f.append(own, id, customer.Created{Association: 1, Channel: "app", ExternalID: "visitor", Via: "inbound", Generation: 4, Profile: customer.Profile{Nickname: "王"}})
+	f.want(4, names, always...)
+	f.sameAsRebuilt()
 }
 
 func TestCharactersAndTermsFollowTheNames(t *testing.T) {

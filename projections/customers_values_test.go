@@ -155,6 +155,14 @@ func TestValuesFollowWhatHappens(t *testing.T) {
 	f.append(own, id, change("custom.size", "S", "M"))
 	want(2, map[string]string{"age": "8", "size": "M"}) // what is removed keeps its values, as the profile does
 	f.sameAsRebuilt()
+
+	f.append(own, id, customer.Withdrawn{})
+	want(2, nil)
+	f.sameAsRebuilt()
+	f.append(own, id, customer.Created{Association: 1, Channel: "app", ExternalID: "visitor", Via: "api", Generation: 3,
+		Profile: customer.Profile{Nickname: "王", Custom: map[string]any{"size": "L"}}})
+	want(3, map[string]string{"size": "L"})
+	f.sameAsRebuilt()
 }
 
 func TestListByCustomField(t *testing.T) {

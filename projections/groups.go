@@ -31,7 +31,7 @@ func GroupsDefinition() projector.Definition {
 		Name: GroupsName, Version: 2,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
-			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded",
+			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded", "customer.withdrawn",
 			"customer.session_opened", "customer.session_closed",
 			"session.accepted", "session.transferred", "session.message_recorded", "session.rated",
 			// These say what rules there are, and what they mean: see ruleEvent.
@@ -131,8 +131,11 @@ func (f *groupsFold) Apply(e *eventstore.Decoded) error {
 	if err := f.open(); err != nil {
 		return err
 	}
-	if created, ok := e.Payload.(customer.Created); ok {
-		return f.created(e, created)
+	switch payload := e.Payload.(type) {
+	case customer.Created:
+		return f.created(e, payload)
+	case customer.Withdrawn:
+		return f.withdrawn(e)
 	}
 	row, found := f.subjects.Edit(e.Customer)
 	if !found {
@@ -186,15 +189,10 @@ func (f *groupsFold) created(e *eventstore.Decoded, c customer.Created) error {
 	at, before := micros(e.RecordedAt), f.book.before(e.Position)
 	why := cause{causeEvent, e.Position}
 	p := &groupPerson{id: e.Customer, raw: noGroups}
+	f.stands(p)
 	if former, again := f.subjects.Peek(e.Customer); again {
 		var err error
-		if p, err = f.person(former); err != nil {
-			return err
-		}
-		if err := f.advance(p, before, at); err != nil {
-			return err
-		}
-		if err := f.leaveAll(p, at, why); err != nil {
+		if p, err = f.end(former, before, at, why); err != nil {
 			return err
 		}
 	}
@@ -205,6 +203,7 @@ func (f *groupsFold) created(e *eventstore.Decoded, c customer.Created) error {
 	row := groupSubjectRow{ID: e.Customer, Ordinal: f.ordinal(&e.Event), Epoch: before, CreatedPosition: e.Position}
 	row.set(subject)
 	p.ordinal, p.subject, p.epoch, p.due = row.Ordinal, subject, before, time.Time{}
+	p.changed = p.stored // the ordinal is another one
 	if p.changes == 0 {
 		p.first = f.first(row.Ordinal)
 	}
@@ -213,6 +212,33 @@ func (f *groupsFold) created(e *eventstore.Decoded, c customer.Created) error {
 	}
 	f.subjects.Put(row)
 	return f.save(p)
+}
+
+// withdrawn ends a life of a customer that no other one follows yet. What is kept of it are its entries and leaves.
+func (f *groupsFold) withdrawn(e *eventstore.Decoded) error {
+	row, found := f.subjects.Peek(e.Customer)
+	if !found {
+		return errNoCustomer
+	}
+	p, err := f.end(row, f.book.before(e.Position), micros(e.RecordedAt), cause{causeEvent, e.Position})
+	if err != nil {
+		return err
+	}
+	p.ordinal, p.due = 0, time.Time{}
+	f.subjects.Delete(p.id)
+	return f.save(p)
+}
+
+// end takes a customer to the event that ends a life, and out of all groups.
+func (f *groupsFold) end(row *groupSubjectRow, epoch int, at time.Time, why cause) (*groupPerson, error) {
+	p, err := f.person(row)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.advance(p, epoch, at); err != nil {
+		return nil, err
+	}
+	return p, f.leaveAll(p, at, why)
 }
 
 // open makes sure that the rules are known and that the tenant has its row in group_state. Rules that cannot be read are nobody's fault but the
@@ -289,16 +315,16 @@ func (f *groupsFold) Forget(id uuid.UUID, events []eventstore.Decoded) error {
 				f.bits.Clear(groupFacet(group, e.number), row.Ordinal)
 			}
 		}
-		if standing, found := f.standings.Peek(id); found {
-			if standing.Changes > 0 {
-				f.keptFirst = standing.First
-			}
-			for n := range standing.Changes {
-				f.changes.Delete(changeKey(standing.First, n+1))
-			}
-		}
 		kept[row.CreatedPosition] = row.Ordinal
 		f.subjects.Delete(id)
+	}
+	if standing, found := f.standings.Peek(id); found { // of who is a customer no more, too
+		if standing.Changes > 0 {
+			f.keptFirst = standing.First
+		}
+		for n := range standing.Changes {
+			f.changes.Delete(changeKey(standing.First, n+1))
+		}
 		f.standings.Delete(id)
 	}
 	for _, e := range events {

@@ -131,8 +131,8 @@ func (w *groupWorld) fates() map[uuid.UUID]fate {
 	var groups string
 	var due *time.Time
 	w.each(rows, []any{&id, &ordinal, &first, &groups, &changes, &due}, func() {
-		f, found := all[id]
-		if !found || f.ordinal != ordinal {
+		f := all[id] // without a subject: is no customer any more
+		if f.ordinal != ordinal {
 			w.t.Errorf("the standing of %s has ordinal %d, want %d", id, ordinal, f.ordinal)
 		}
 		if err := json.Unmarshal([]byte(groups), &f.groups); err != nil {
@@ -247,29 +247,38 @@ func (o *oracle) of(t testing.TB, events []eventstore.Decoded, id uuid.UUID, unt
 		}
 		o.clock(at)
 		why := cause{causeEvent, e.Position}
-		if created, ok := e.Payload.(customer.Created); ok {
+		subject, ends, err := subjectAfter(o.subject, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ends {
 			for _, m := range o.fate.groups {
 				rule, _ := o.book.at(o.epoch).rule(m.Group)
 				o.note(m.Group, rule.revision, false, at, why, "[]")
 			}
 			o.fate.groups = nil
-			s, err := newGroupSubject(e, created)
-			if err != nil {
-				t.Fatal(err)
-			}
-			o.subject = s
-		} else if o.subject != nil {
-			after := *o.subject
-			if _, err := after.apply(e); err != nil {
-				t.Fatal(err)
-			}
-			o.subject = &after
 		}
-		o.judge(at, why, nil)
+		if o.subject = subject; subject != nil {
+			o.judge(at, why, nil)
+		}
 	}
 	o.clock(until)
 	o.fate.due = o.next()
 	return o.fate
+}
+
+// subjectAfter is a customer after an event; nil: is none any more. ends says that what was before it was another life.
+func subjectAfter(subject *groupSubject, e *eventstore.Decoded) (_ *groupSubject, ends bool, err error) {
+	switch payload := e.Payload.(type) {
+	case customer.Created:
+		subject, err = newGroupSubject(e, payload)
+		return subject, true, err
+	case customer.Withdrawn:
+		return nil, true, nil
+	}
+	after := *subject
+	_, err = after.apply(e)
+	return &after, false, err
 }
 
 // next is when a rule may next change its mind.
@@ -419,18 +428,16 @@ func (w *groupWorld) checkAt(o *oracle, log []eventstore.Decoded, id uuid.UUID, 
 				continue
 			}
 			var err error
-			if created, ok := e.Payload.(customer.Created); ok {
-				subject, err = newGroupSubject(e, created)
-			} else {
-				after := *subject
-				_, err = after.apply(e)
-				subject = &after
-			}
-			if err != nil {
+			if subject, _, err = subjectAfter(subject, e); err != nil {
 				w.t.Fatal(err)
 			}
 		}
 		if subject == nil {
+			for group, is := range in {
+				if is {
+					w.t.Fatalf("%s is in group %s at %s, and no customer", id, group, at)
+				}
+			}
 			continue
 		}
 		o.subject, o.epoch = subject, epoch

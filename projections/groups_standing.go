@@ -16,7 +16,7 @@ import (
 
 type groupStandingRow struct {
 	ID      uuid.UUID
-	Ordinal int64
+	Ordinal int64  // 0: is no customer any more
 	First   int64  // the ordinal of the first life: changes are kept by it
 	Groups  string // JSON array of membership, sorted by group
 	Changes int64
@@ -112,9 +112,15 @@ func (f *groupsFold) person(row *groupSubjectRow) (*groupPerson, error) {
 		return nil, err
 	}
 	p := &groupPerson{id: row.ID, ordinal: row.Ordinal, first: f.first(row.Ordinal), subject: subject, epoch: f.reached(row), raw: noGroups}
-	standing, found := f.standings.Peek(row.ID)
+	f.stands(p)
+	return p, nil
+}
+
+// stands adds what is kept of a customer's groups, of an earlier life too. The row must have been touched.
+func (f *groupsFold) stands(p *groupPerson) {
+	standing, found := f.standings.Peek(p.id)
 	if !found {
-		return p, nil
+		return
 	}
 	p.stored, p.first, p.raw, p.changes = true, standing.First, standing.Groups, standing.Changes
 	if standing.groups != nil {
@@ -123,7 +129,6 @@ func (f *groupsFold) person(row *groupSubjectRow) (*groupPerson, error) {
 	if standing.DueAt != nil {
 		p.due = standing.DueAt.UTC()
 	}
-	return p, nil
 }
 
 // reached is the epoch that a customer is in: that of the last event, or the one to which all customers up to some ordinal were brought.

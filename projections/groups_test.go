@@ -16,6 +16,7 @@ import (
 	"customercenter/domain/filter/filtertest"
 	"customercenter/domain/group"
 	"customercenter/domain/settings"
+	"customercenter/projections/projectionstest"
 )
 
 // chances are the dice of one history.
@@ -118,23 +119,53 @@ func (c *chances) step() {
 	case n < 78:
 		w.Recreate(w.Customers[c.IntN(len(w.Customers))], "again")
 	case n < 80:
-		w.Blacklist(w.Customers[c.IntN(len(w.Customers))], time.Now().Add(time.Duration(1+c.IntN(100))*time.Hour))
+		w.Blacklist(c.somebody(), time.Now().Add(time.Duration(1+c.IntN(100))*time.Hour))
 	case n < 83 && !c.fields:
 		c.fields = true
 		for key, kind := range map[string]string{"birthday": field.TypeDate, "score": field.TypeNumber, "note": field.TypeText} {
 			w.Append("fields", uuid.Nil, field.Added{Field: key, Type: kind, Label: key})
 		}
 	case n < 83:
-		p := w.Customers[c.IntN(len(w.Customers))]
+		p := c.somebody()
 		w.Append(customer.Stream(p.ID), p.ID, customer.ProfileChanged{Fields: map[string]customer.Change{
 			"custom.birthday": {New: w.now.AddDate(0, 0, c.IntN(60)-30).Format("2006-01-02")},
 			"custom.score":    {New: fmt.Sprint(c.IntN(100))}, // as numbers are kept
 			"custom.note":     {New: []any{nil, "vip"}[c.IntN(2)]},
 		}})
+	case n < 86:
+		c.revert()
 	default:
 		for range c.IntN(6) {
 			w.turn(c.IntN(len(w.hands)))
 		}
+	}
+}
+
+// somebody is a customer. There are some whom no import has made.
+func (c *chances) somebody() *projectionstest.Person {
+	for {
+		if p := c.w.Customers[c.IntN(len(c.w.Customers))]; p.State.Exists {
+			return p
+		}
+	}
+}
+
+// revert withdraws everybody whom an import has made and nobody touched, or lets some of those come back; if there is nobody, somebody is imported.
+func (c *chances) revert() {
+	back, done := c.IntN(3) == 0, false
+	for _, p := range c.w.Customers {
+		switch {
+		case !p.State.Exists && back:
+			c.w.ComeBack(p)
+			done = true
+		case p.State.Via == customer.ViaImport && !p.State.Touched && !back:
+			c.w.Withdraw(p)
+			done = true
+		}
+	}
+	if !done {
+		c.w.Import("王", c.w.Tags[c.IntN(len(c.w.Tags))])
+		c.w.Import("imported")
 	}
 }
 

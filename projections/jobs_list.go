@@ -54,6 +54,19 @@ func (j *Job) Status() job.Status {
 	return j.Bulk.Status
 }
 
+// Waits reports whether nobody has begun to work on it.
+func (j *Job) Waits() bool {
+	switch {
+	case j.Status() == job.Queued:
+		return true
+	case j.Export != nil:
+		return j.Export.Status == job.Running && j.Told == nil
+	case j.Bulk != nil:
+		return j.Bulk.Status == job.Running && !j.Bulk.Chosen
+	}
+	return false
+}
+
 // Ended reports whether nothing more happens to it unless somebody asks for it.
 func (j *Job) Ended() bool { return j.Status() != job.Running }
 

@@ -3,7 +3,10 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
+
+	"github.com/google/uuid"
 
 	"customercenter/commands"
 	"customercenter/domain/imports"
@@ -71,6 +74,12 @@ func (w *walk) catchUp(ctx context.Context, work *imports.State) error {
 // revertStep takes back the customers of the next rows.
 func (w *walk) revertStep(ctx context.Context, work *imports.State) error {
 	const page = 20
+	if w.version == 0 {
+		var err error
+		if w.version, err = w.lastStart(ctx, w.Tenant, w.ID); err != nil {
+			return err
+		}
+	}
 	for {
 		events, err := w.store.ReadStream(ctx, w.Tenant, job.Stream(w.ID), w.version, page)
 		if err != nil {
@@ -86,7 +95,7 @@ func (w *walk) revertStep(ctx context.Context, work *imports.State) error {
 		}
 		for _, d := range decoded {
 			rows, is := d.Payload.(imports.RowsRecorded)
-			if !is || rows.From != work.Looked || len(rows.Created) < rows.Count { // of a dry run
+			if !is || rows.From != work.Looked {
 				w.version = d.Version
 				continue
 			}
@@ -97,4 +106,16 @@ func (w *walk) revertStep(ctx context.Context, work *imports.State) error {
 			return nil
 		}
 	}
+}
+
+// lastStart is the version of an import's stream at which its rows were begun to be dealt with last: before that there may be a dry run.
+func (r *Runner) lastStart(ctx context.Context, tenant string, id uuid.UUID) (version int64, err error) {
+	found, err := r.store.ReadBefore(ctx, tenant, []string{job.Stream(id)}, math.MaxInt64, []string{imports.Started{}.EventType()}, "", 1)
+	if err != nil {
+		return 0, fmt.Errorf("jobs: import: %w", err)
+	}
+	if len(found) == 0 {
+		return 0, nil
+	}
+	return found[0].Version, nil
 }

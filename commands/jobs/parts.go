@@ -117,16 +117,16 @@ func (p parts) ids(ctx context.Context, tenant string, id uuid.UUID, from int) (
 	return found, nil
 }
 
-// Kept is for how long what was uploaded, and who a bulk action was about, is kept.
-const Kept = 30 * 24 * time.Hour
+// KeptFor is for how long what was uploaded, and who a bulk action was about, is kept.
+const KeptFor = 30 * 24 * time.Hour
 
-// sweep deletes what belongs to no job that a log knows of, and what is older than Kept. Of what was written a short while ago the log may not
+// sweep deletes what belongs to no job that a log knows of, and what is older than KeptFor. Of what was written a short while ago the log may not
 // tell yet.
 func (p parts) sweep(ctx context.Context) error {
 	_, err := p.pool.Exec(ctx, `delete from job_parts p using job_parts f where f.part = 0 and f.written_at < now() - interval '1 day'
 		and p.tenant = f.tenant and p.job = f.job
 		and (f.written_at < now() - make_interval(secs => $1)
-			or not exists (select from events e where e.tenant = f.tenant and e.stream = 'job-' || f.job::text))`, Kept.Seconds())
+			or not exists (select from events e where e.tenant = f.tenant and e.stream = 'job-' || f.job::text))`, KeptFor.Seconds())
 	if err != nil {
 		return fmt.Errorf("jobs: delete what is kept no longer: %w", err)
 	}

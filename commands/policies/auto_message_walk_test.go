@@ -127,7 +127,7 @@ func TestAudienceOutsideOfAGroupThatIsBeingFilled(t *testing.T) {
 		}
 	}
 	serve("0") // as while its members are being found for the first time
-	if rest := s.until(); rest != firstFault || len(w.recipients(id)) != 0 {
+	if rest := s.until(); rest != catchUp || len(w.recipients(id)) != 0 {
 		t.Errorf("asked who is not in a group that is being filled: rest %v, sent to %v", rest, w.recipients(id))
 	}
 	serve("epoch")

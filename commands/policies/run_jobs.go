@@ -71,9 +71,11 @@ func (r *jobRunner) note(d *eventstore.Decoded) []statement {
 	case exports.Completed:
 		at = payload.ExpiresAt
 	case exports.Failed, exports.Canceled:
+		r.jobs.Forget(id)
 		// A process may have died in the middle of the file, and nobody will go on with it.
 		return []statement{over, {`delete from job_parts where tenant = $1 and job = $2`, []any{d.Tenant, id}}}
 	default:
+		r.jobs.Forget(id)
 		return []statement{over}
 	}
 	return []statement{{`insert into policy_due (tenant, policy, key, position, due_at, next_at) values ($1, $2, $3, $4, $5, $5)

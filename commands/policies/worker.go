@@ -106,14 +106,15 @@ func (w *worker) step(ctx context.Context, swept bool) (more bool, err error) {
 		}
 		w.known, w.read = true, w.saved
 	}
-	events, err := w.store.ReadLog(ctx, w.tenant, w.read, pageEvents)
+	from := w.read
+	heard, last, err := w.store.ReadHeard(ctx, w.tenant, from, pageEvents, w.policy.types)
 	if err != nil {
 		return false, err
 	}
-	if err := w.handle(ctx, events, swept); err != nil {
+	if err := w.handle(ctx, heard, last, swept); err != nil {
 		return false, err
 	}
-	if len(events) == pageEvents {
+	if last == from+pageEvents {
 		return true, nil
 	}
 	if swept && w.policy.due != nil {
@@ -122,15 +123,12 @@ func (w *worker) step(ctx context.Context, swept bool) (more bool, err error) {
 	return false, nil
 }
 
-// handle does what follows from a page of the log and moves the position. If something fails, it moves up to there.
-func (w *worker) handle(ctx context.Context, events []eventstore.Event, swept bool) error {
-	to := w.read
-	if len(events) > 0 {
-		to = events[len(events)-1].Position
+// handle does what follows from a page of the log, which ends at a position, and moves the policy's position. If something fails, it moves up to there.
+func (w *worker) handle(ctx context.Context, heard []eventstore.Event, last int64, swept bool) error {
+	to := last
+	if w.policy.wants != nil {
+		heard = slices.DeleteFunc(heard, func(e eventstore.Event) bool { return !w.policy.wants(&e) })
 	}
-	heard := slices.DeleteFunc(events, func(e eventstore.Event) bool {
-		return !slices.Contains(w.policy.types, e.Type) || w.policy.wants != nil && !w.policy.wants(&e)
-	})
 	var notes []statement
 	var fine []*eventstore.Decoded
 	var failure error

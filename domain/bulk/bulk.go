@@ -38,7 +38,8 @@ type State struct {
 	Selected Selected
 	// Done is how many of them were seen to; Changed to how many something happened, Refused to how many it was refused.
 	Done, Changed, Refused int
-	// Undoing says that it is being undone; Looked is how many were seen to, Undone of how many it was undone, Kept of how many it was not.
+	// Undoing says that it is being undone, or was when it failed; Looked is how many were seen to, Undone of how many it was undone, Kept of how
+	// many it was not.
 	Undoing              bool
 	Looked, Undone, Kept int
 	Code                 string // of a failure
@@ -66,7 +67,7 @@ func (s *State) Apply(e domain.Event, at time.Time) {
 	case Canceled:
 		s.Status, s.EndedAt = job.Canceled, at
 	case UndoStarted:
-		s.Status, s.Undoing = job.Running, true
+		s.Status, s.Undoing, s.Code, s.EndedAt = job.Running, true, "", time.Time{} // it goes on where one that failed has stopped
 	case Undone:
 		s.Looked = e.To
 		s.Undone += e.Count

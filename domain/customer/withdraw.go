@@ -6,9 +6,8 @@ import (
 	"customercenter/domain"
 )
 
-// Withdraw ends being a customer of one whom this import created, and to whom nothing has happened since: the import is reverted. What is on
-// other streams does not count, so an auto message that was sent stays sent, and a session or a suppressed message cannot be passed over: there is none without
-// an event on the customer's own stream.
+// Withdraw ends being a customer of one whom this import created, and to whom nothing has happened since: the import is reverted. What counts is
+// the customer's own stream. No session and no suppressed message is without an event there; an auto message is, and stays sent.
 //
 // Refused: NOT_FOUND if there is no customer, so also if this was done before; CUSTOMER_TOUCHED if there is one who is not just what the
 // import has made: because something has happened since, or because this life began in another way or by another import.

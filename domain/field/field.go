@@ -84,6 +84,9 @@ type Field struct {
 	Version int64
 	// former has the labels of options that are gone, by id.
 	former map[string]string
+	// places has the ids of options by what they are called, and parts is of how many parts the longest label consists: see called.
+	places map[place]string
+	parts  int
 	// issued is the highest number of an option's id that was given.
 	issued int
 }
@@ -174,6 +177,7 @@ func (f *Field) describe(label, hint string, options []Option) {
 		}
 	}
 	f.Version = max(f.Version, 1)
+	f.index()
 }
 
 // known is the state with what holds without any event.

@@ -3,6 +3,7 @@ package imports
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"customercenter/domain"
 	"customercenter/domain/customer"
@@ -41,7 +42,8 @@ func (c Column) Heading(chinese bool) string {
 	return c.English
 }
 
-// Columns lists the columns of the template: those that every tenant has, and then its custom fields that are not disabled, in its order.
+// Columns lists the columns of the template: those that every tenant has, and then its custom fields that are not disabled, in its order. No two
+// are called the same: a field whose label is another column's heading or name, or nothing but stars, is called by its name.
 func Columns(fields *field.State) []Column {
 	columns := []Column{
 		{Name: ColumnID, English: "ID", Chinese: "ID", Required: true}, {Name: "nickname", English: "Nickname", Chinese: "昵称"},
@@ -50,12 +52,37 @@ func Columns(fields *field.State) []Column {
 		{Name: "company", English: "Company", Chinese: "公司"}, {Name: "description", English: "Description", Chinese: "描述"},
 		{Name: ColumnTags, English: "Tags", Chinese: "客户标签"}, {Name: ColumnAssociation, English: "Association ID", Chinese: "关联ID", Required: true},
 	}
+	every := len(columns)
 	for _, f := range fields.All() {
 		if !f.System && !f.Disabled {
 			columns = append(columns, Column{Name: customer.CustomPrefix + f.Key, English: f.Label, Chinese: f.Label, Field: &f})
 		}
 	}
+	taken := map[string]bool{"": true}
+	for _, headings := range added {
+		taken[bare(headings[0])], taken[bare(headings[1])] = true, true
+	}
+	for i := range columns {
+		taken[bare(columns[i].Name)] = true
+		if i < every {
+			taken[bare(columns[i].English)], taken[bare(columns[i].Chinese)] = true, true
+		}
+	}
+	for i := every; i < len(columns); i++ {
+		c := &columns[i]
+		heading := bare(c.Field.Label)
+		if taken[heading] {
+			c.English, c.Chinese = c.Name, c.Name
+		}
+		taken[heading] = true
+	}
 	return columns
+}
+
+// bare is a heading as headings are compared: whatever its case and width, without the star that says that it is required, and without the
+// byte order mark that a program may have left before the first.
+func bare(heading string) string {
+	return strings.TrimFunc(text.Fold(heading), func(r rune) bool { return r == '*' || r == '\ufeff' || unicode.IsSpace(r) })
 }
 
 // added are the headings of what was added to a file that is given back.
@@ -75,19 +102,17 @@ func AddedHeading(name string, chinese bool) string {
 // Refused, with the number of the column: HEADER_UNKNOWN for a heading that no column has, HEADER_TWICE for one that another column has; and
 // HEADER_MISSING with the name of a column that is required.
 func Header(cells []string, fields *field.State) ([]string, error) {
-	known := map[string]string{}
-	for name, headings := range added {
-		known[text.Fold(headings[0])], known[text.Fold(headings[1])] = "", ""
-		known[name] = ""
-	}
+	known := map[string]string{AddedRow: "", AddedReason: ""} // a field may be called so
 	all := Columns(fields)
-	for _, c := range slices.Backward(all) { // where two are called the same, the first has it: the other goes by its name
-		known[text.Fold(c.English)], known[text.Fold(c.Chinese)] = c.Name, c.Name
-		known[text.Fold(c.Name)] = c.Name
+	for _, c := range all {
+		known[bare(c.English)], known[bare(c.Chinese)], known[bare(c.Name)] = c.Name, c.Name, c.Name
+	}
+	for _, headings := range added {
+		known[bare(headings[0])], known[bare(headings[1])] = "", ""
 	}
 	found := make([]string, len(cells))
 	for i, cell := range cells {
-		heading := strings.Trim(text.Fold(cell), "* ")
+		heading := bare(cell)
 		if heading == "" {
 			continue
 		}

@@ -35,16 +35,15 @@ type Started struct {
 type RowsRecorded struct {
 	From int `json:"from"` // these rows, counted from 0 in the order of the file
 	To   int `json:"to"`   // up to before this one
-	// Count is how many of them made a customer, or would in a dry run; Created says which, but not in a dry run.
-	Count    int       `json:"count"`
+	// Created are those that made a customer, or would in a dry run.
 	Created  []Created `json:"created,omitempty"`
 	Rejected []Refused `json:"rejected,omitempty"`
 }
 
 // Created is a row that made a customer.
 type Created struct {
-	Row      int       `json:"row"` // as the spreadsheet program numbers it
-	Customer uuid.UUID `json:"customer"`
+	Row      int       `json:"row"`               // as the spreadsheet program numbers it
+	Customer uuid.UUID `json:"customer,omitzero"` // absent in a dry run
 }
 
 // Refused is a row that made none.

@@ -23,7 +23,8 @@ type State struct {
 	// Done is how many rows were dealt with since the last start.
 	Done              int
 	Created, Rejected int
-	// Reverting says that customers are being taken back; Looked is up to which row they were, Withdrawn how many have gone, Kept how many stay.
+	// Reverting says that customers are being taken back, or were when it failed; Looked is up to which row they were, Withdrawn how many have
+	// gone, Kept how many stay.
 	Reverting               bool
 	Looked, Withdrawn, Kept int
 	Code                    string // of a failure
@@ -42,7 +43,7 @@ func (s *State) Apply(e domain.Event, at time.Time) {
 		*s = State{File: s.File, Status: job.Running, DryRun: e.DryRun, UploadedAt: s.UploadedAt}
 	case RowsRecorded:
 		s.Done = e.To
-		s.Created += e.Count
+		s.Created += len(e.Created)
 		s.Rejected += len(e.Rejected)
 	case Completed:
 		s.Status, s.EndedAt = job.Completed, at
@@ -51,7 +52,7 @@ func (s *State) Apply(e domain.Event, at time.Time) {
 	case Canceled:
 		s.Status, s.EndedAt = job.Canceled, at
 	case RevertStarted:
-		s.Status, s.Reverting, s.Looked = job.Running, true, 0
+		s.Status, s.Reverting, s.Code, s.EndedAt = job.Running, true, "", time.Time{} // it goes on where one that failed has stopped
 	case RowsReverted:
 		s.Looked = e.To
 		s.Withdrawn += e.Count

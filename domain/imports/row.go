@@ -11,6 +11,7 @@ import (
 	"customercenter/domain/customer"
 	"customercenter/domain/field"
 	"customercenter/domain/tag"
+	"customercenter/domain/text"
 )
 
 // Row is a row of a file.
@@ -36,7 +37,7 @@ type Wanted struct {
 // Read tells what a row asks for, as far as can be said without asking who is a customer.
 //
 // Refused, at the column: ID_REQUIRED, ASSOCIATION_REQUIRED, ASSOCIATION_UNKNOWN (never given, or removed), ASSOCIATION_NOT_APP, TAG_UNKNOWN,
-// VALUE_INVALID for a tag that cannot be one. What is wrong with an id, a profile or a custom value comes to light when the customer is created.
+// VALUE_INVALID for a tag that cannot be one, and without a column for a value right of the last one. What is wrong with an id, a profile or a custom value comes to light when the customer is created.
 func (s *State) Read(row Row, known Catalogues) (w Wanted, err error) {
 	w.Customer = customer.New{Via: customer.ViaImport, Import: s.File.Import}
 	associated := false
@@ -67,6 +68,11 @@ func (s *State) Read(row Row, known Catalogues) (w Wanted, err error) {
 			w.Customer.Profile.Custom[custom] = known.Fields.Typed(custom, cell)
 		default:
 			w.Customer.Profile.Set(column, cell)
+		}
+	}
+	for i := len(s.File.Columns); i < len(row.Cells); i++ {
+		if strings.TrimSpace(row.Cells[i]) != "" { // a value that would be lost
+			return w, domain.Invalid("", domain.RuleTooMany).With("max", len(s.File.Columns))
 		}
 	}
 	switch {
@@ -113,7 +119,8 @@ func (w *Wanted) tag(cell string, all *tag.State, create bool) error {
 			if errors.As(err, &refusal) {
 				return refusal.At(ColumnTags)
 			}
-			if !slices.Contains(w.NewTags, name) {
+			same := func(other string) bool { return text.Fold(other) == text.Fold(name) }
+			if !slices.ContainsFunc(w.NewTags, same) {
 				w.NewTags = append(w.NewTags, name)
 			}
 		}

@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"domain":            {"domain"},
 	"commands":          {"domain", "eventstore"},
 	"commands/policies": {"commands", "domain", "eventstore", "projections"},
+	"commands/jobs":     {"commands", "domain", "eventstore", "internal", "projections"},
 	"eventstore":        {"eventstore"},
 	"projections":       {"projections", "domain", "eventstore"},
 	"api":               {"api", "commands", "domain", "eventstore", "internal", "projections"},
@@ -143,7 +144,7 @@ func TestOutsideLibraries(t *testing.T) {
 	for _, s := range sources(t) {
 		top, _, _ := strings.Cut(s.path, "/")
 		allowed, limited := outside[top]
-		if !limited || forTests(s.folder()) || below(s.folder(), "commands/policies") {
+		if !limited || forTests(s.folder()) || below(s.folder(), "commands/policies") || below(s.folder(), "commands/jobs") {
 			continue
 		}
 		for _, imported := range s.imports() {

@@ -74,6 +74,12 @@ func TestWhatIsFound(t *testing.T) {
 				"session.web_attributes_recorded", "suppressed.message_recorded"},
 			inputs: []string{"message.received"},
 		},
+		{ // of what the import is it reads only fields
+			file: "commands/import_rows.go", events: []string{"customer.created", "import.completed", "import.rows_recorded", "tag.created"},
+		},
+		{ // by way of package commands/jobs
+			file: "commands/upload_import.go", events: []string{"import.uploaded"}, routes: []string{"POST /v1/imports"},
+		},
 		{
 			file: "commands/rename_tag.go", events: []string{"tag.renamed"}, routes: []string{"PATCH /v1/tags/{id}"},
 		},

@@ -8,11 +8,12 @@ import (
 	"sort"
 )
 
-// findRoutes finds the operations that package api registers, and the commands that their handlers mention.
+// findRoutes finds the operations that package api registers, and the commands that their handlers mention, or what they ask of package
+// commands/jobs.
 func (p *program) findRoutes(f *facts) error {
 	inAPI := func(fn *types.Func) bool {
 		folder, _ := p.within(fn.Pkg())
-		return folder == "api"
+		return folder == "api" || folder == "commands/jobs"
 	}
 	found := 0
 	for _, file := range p.files["api"] {

@@ -50,6 +50,10 @@ type facts struct {
 // asks it.
 var never = map[string]map[string]string{
 	"ReceiveMessage": {"session.accepted": "only a callback starts a session as accepted, and it leaves session.New.CallbackBy empty"},
+	"StartBulk": {
+		"customer.blacklisted":   "the decision is asked of nobody, for what it would refuse of everybody",
+		"customer.unblacklisted": "as customer.blacklisted",
+	},
 }
 
 // find reads the facts from the product whose go.mod is in root.
@@ -139,11 +143,18 @@ func (p *program) findCommands(f *facts) error {
 			continue
 		}
 		c := &command{goType: named.Obj(), file: p.file(named.Obj().Pos())}
+		lookedInto := map[ast.Expr]bool{} // an event of a state, of which a decision only reads a field
 		p.reach(p.bodies[fn].Body, p.inCommandsOrDomain, func(in *types.Func, n ast.Node) {
 			if in == nil || !p.decides(in) {
 				return
 			}
-			if x, ok := n.(ast.Expr); ok {
+			if s, ok := n.(*ast.SelectorExpr); ok {
+				lookedInto[s.X] = true
+				if within, ok := s.X.(*ast.SelectorExpr); ok {
+					lookedInto[within.Sel] = true
+				}
+			}
+			if x, ok := n.(ast.Expr); ok && !lookedInto[x] {
 				if e := f.eventOf(p.info.TypeOf(x)); e != nil && !slices.Contains(c.events, e.name) {
 					c.events = append(c.events, e.name)
 				}

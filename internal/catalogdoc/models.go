@@ -25,7 +25,7 @@ func (p *program) findModels(f *facts) error {
 				}
 			case *ast.CallExpr:
 				if m := p.catalogue(f, n); m != nil {
-					f.models = append(f.models, m)
+					f.addCatalogue(m)
 				}
 			}
 			return err == nil
@@ -112,6 +112,18 @@ func (p *program) catalogue(f *facts, call *ast.CallExpr) *model {
 		m.hears = all
 	}
 	return m
+}
+
+// addCatalogue adds what a file reads from streams. One that reads several is one.
+func (f *facts) addCatalogue(m *model) {
+	i := slices.IndexFunc(f.models, func(other *model) bool { return other.file == m.file && other.name == m.name })
+	if i < 0 {
+		f.models = append(f.models, m)
+		return
+	}
+	f.models[i].hears = append(f.models[i].hears, m.hears...)
+	sort.Strings(f.models[i].hears)
+	f.models[i].hears = slices.Compact(f.models[i].hears)
 }
 
 // folds are the types that the Apply of a state speaks of. A package may have several states, each with a stream of its own.

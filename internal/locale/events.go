@@ -60,6 +60,34 @@ var events = map[string]text{
 	"auto_message.read":      {"The auto message {auto_message} was read.", "自动消息“{auto_message}”已读。"},
 	"auto_message.replied":   {"The customer replied to the auto message {auto_message}.", "客户回复了自动消息“{auto_message}”。"},
 
+	"import.uploaded": {"The file {file_name} was uploaded for an import; rows: {rows}.", "上传了导入文件“{file_name}”，共 {rows} 行。"},
+	"import.started":  {"The import was started; only a trial: {dry_run}.", "开始导入；仅校验：{dry_run}。"},
+	"import.rows_recorded": {"Rows were dealt with, {to} so far; of these ones created: {created}, refused: {rejected}.",
+		"处理了一批数据行，累计 {to} 行；本批创建 {created} 行，拒绝 {rejected} 行。"},
+	"import.completed":      {"The import is complete.", "导入完成。"},
+	"import.failed":         {"The import failed: {code}.", "导入失败：{code}。"},
+	"import.canceled":       {"The import was canceled.", "取消了导入。"},
+	"import.revert_started": {"The import is to be reverted.", "开始撤销导入。"},
+	"import.rows_reverted":  {"Customers of the import were withdrawn: {count}, left alone: {kept}.", "撤回了导入的客户：{count} 个，予以保留：{kept} 个。"},
+	"import.reverted":       {"The import was reverted.", "导入已撤销。"},
+
+	"export.requested":  {"An export was requested; format {format}, language {language}.", "发起了导出；格式：{format}，语言：{language}。"},
+	"export.completed":  {"The file of the export is ready; rows: {rows}; it can be had until {expires_at}.", "导出文件已生成，共 {rows} 行；有效期至 {expires_at}。"},
+	"export.failed":     {"The export failed: {code}.", "导出失败：{code}。"},
+	"export.canceled":   {"The export was canceled.", "取消了导出。"},
+	"export.downloaded": {"The file of the export was downloaded.", "下载了导出文件。"},
+	"export.expired":    {"The file of the export was deleted, as its time was over.", "导出文件已到期删除。"},
+
+	"bulk.started":      {"A bulk action was started: {action}; tag: {tag}; reason: {reason}.", "发起了批量操作：{action}；标签：{tag}；原因：{reason}。"},
+	"bulk.selected":     {"Customers were selected for the bulk action: {customers}.", "选定了批量操作的客户：{customers} 个。"},
+	"bulk.applied":      {"Customers were seen to, {to} so far; of these ones changed: {changed}, refused: {refused}.", "处理了一批客户，累计 {to} 个；本批变更 {changed} 个，拒绝 {refused} 个。"},
+	"bulk.completed":    {"The bulk action is complete.", "批量操作完成。"},
+	"bulk.failed":       {"The bulk action failed: {code}.", "批量操作失败：{code}。"},
+	"bulk.canceled":     {"The bulk action was canceled.", "取消了批量操作。"},
+	"bulk.undo_started": {"The bulk action is to be undone.", "开始撤销批量操作。"},
+	"bulk.undone":       {"For customers it was undone: {count}, left alone: {kept}.", "已为客户撤销：{count} 个，予以保留：{kept} 个。"},
+	"bulk.reverted":     {"The bulk action was undone.", "批量操作已撤销。"},
+
 	"customer.created": {"The customer {external_id} was created: {via}, channel {channel}, association {association}.",
 		"创建了客户 {external_id}：{via}，渠道：{channel}，关联：{association}。"},
 	"customer.profile_changed": {"The profile was changed: {fields}.", "修改了客户资料：{fields}。"},
@@ -146,6 +174,24 @@ var words = map[string]text{
 
 	"entitlement.import": {"import of customers", "客户导入"},
 
+	"format.csv":  {"csv", "CSV"},
+	"format.xlsx": {"xlsx", "XLSX"},
+
+	"language.zh": {"Chinese", "中文"},
+	"language.en": {"English", "英文"},
+
+	"action.tag":         {"put a tag on", "添加标签"},
+	"action.untag":       {"take a tag off", "移除标签"},
+	"action.blacklist":   {"put on the blacklist", "加入黑名单"},
+	"action.unblacklist": {"take off the blacklist", "移出黑名单"},
+
+	"job_status.queued":    {"waiting", "等待中"},
+	"job_status.running":   {"running", "进行中"},
+	"job_status.completed": {"complete", "已完成"},
+	"job_status.failed":    {"failed", "已失败"},
+	"job_status.canceled":  {"canceled", "已取消"},
+	"job_status.reverted":  {"taken back", "已撤销"},
+
 	"access.true":  {"allowed", "允许"},
 	"access.false": {"not allowed", "不允许"},
 	"bool.true":    {"yes", "是"},
@@ -211,14 +257,19 @@ func Phrase(l Language, name string, pairs ...string) string {
 	if !ok {
 		return name
 	}
-	return fill(phrase.in(l), func(name string) string {
+	return fill(phrase.in(l), paired(pairs))
+}
+
+// paired finds values in pairs of name and value.
+func paired(pairs []string) func(name string) string {
+	return func(name string) string {
 		for i := 0; i+1 < len(pairs); i += 2 {
 			if pairs[i] == name {
 				return pairs[i+1]
 			}
 		}
 		return "?"
-	})
+	}
 }
 
 // Label returns what people call a value of an event, by its aggregate and its JSON name ("tag", "name"): the words for that

@@ -8,12 +8,15 @@ import (
 	"testing"
 
 	"customercenter/domain"
+	"customercenter/domain/bulk"
 	"customercenter/domain/catalog"
 	"customercenter/domain/customer"
 	"customercenter/domain/field"
+	"customercenter/domain/job"
 	"customercenter/domain/session"
 	"customercenter/domain/settings"
 	"customercenter/internal/locale"
+	"customercenter/internal/sheet"
 )
 
 var (
@@ -76,6 +79,10 @@ func TestEveryValueHasWords(t *testing.T) {
 		"entitlement": {settings.EntitlementImport},
 		"message": {session.KindText, session.KindImage, session.KindVoice, session.KindVideo, session.KindFile, session.KindLocation,
 			session.KindOther},
+		"format":     {string(sheet.CSV), string(sheet.XLSX)},
+		"language":   {locale.Chinese.Tag(), locale.English.Tag()},
+		"action":     {string(bulk.Tag), string(bulk.Untag), string(bulk.Blacklist), string(bulk.Unblacklist)},
+		"job_status": {string(job.Queued), string(job.Running), string(job.Completed), string(job.Failed), string(job.Canceled), string(job.Reverted)},
 		"state":      {string(session.StatusWaiting), string(session.StatusProcessing), string(session.StatusClosed), string(session.StatusAborted)},
 		"field_type": field.Types(),
 		"day":        {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"},

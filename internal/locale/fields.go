@@ -77,6 +77,27 @@ var fields = map[string]text{
 	"customers":    {"customers", "客户"},
 	"code":         {"code", "代码"},
 
+	// Of imports, exports and bulk actions.
+	"file":        {"file", "文件"},
+	"file_name":   {"file name", "文件名"},
+	"format":      {"format", "格式"},
+	"bytes":       {"size in bytes", "字节数"},
+	"rows":        {"rows", "行数"},
+	"create_tags": {"creates tags", "自动创建标签"},
+	"dry_run":     {"only a trial", "仅校验"},
+	"count":       {"number", "数量"},
+	"created":     {"created", "已创建"},
+	"rejected":    {"refused", "已拒绝"},
+	"kept":        {"left alone", "予以保留"},
+	"export":      {"export", "导出"},
+	"language":    {"language", "语言"},
+	"position":    {"position of the log", "日志位置"},
+	"args":        {"details", "详情"},
+	"bulk":        {"bulk action", "批量操作"},
+	"action":      {"action", "操作"},
+	"changed":     {"changed", "已变更"},
+	"refused":     {"refused", "已拒绝"},
+
 	// Of the fields themselves.
 	"field":   {"field", "字段"},
 	"type":    {"type", "类型"},
@@ -95,5 +116,9 @@ var fields = map[string]text{
 	"auto_message.name": {"name of the auto message", "自动消息名称"},
 	"association.name":  {"name of the association", "关联名称"},
 	"session.name":      {"file name", "文件名"},
+	"import.from":       {"from row", "起始行"},
+	"import.to":         {"up to row", "截止行"},
+	"bulk.from":         {"from customer", "起始客户"},
+	"bulk.to":           {"up to customer", "截止客户"},
 	"suppressed.name":   {"file name", "文件名"},
 }

@@ -4,7 +4,6 @@
 package locale
 
 import (
-	"fmt"
 	"strings"
 
 	"golang.org/x/text/language"
@@ -46,7 +45,8 @@ func (l Language) Tag() string {
 	return "en"
 }
 
-// text is the same words in both languages. {name} stands for an argument.
+// text is the same words in both languages. {name} stands for an argument, and {name:how} for one that is told in a special way: see told.
+// What stands in [ ] is left out if one of the arguments in it is not there.
 type text struct{ en, zh string }
 
 func (t text) in(l Language) string {
@@ -93,15 +93,7 @@ func Detail(l Language, code, location string, args map[string]any) string {
 			sentence = r
 		}
 	}
-	return fill(sentence.in(l), func(name string) string {
-		if name == "field" {
-			return Field(l, location)
-		}
-		if value, ok := args[name]; ok {
-			return fmt.Sprint(value)
-		}
-		return "?"
-	})
+	return tell(l, sentence, args, map[string]string{"field": Field(l, location)})
 }
 
 // Field returns what people call the field at a location such as "profile.wechat_id"; the location itself if it has no name.

@@ -44,7 +44,11 @@ func TestWordsAreFilled(t *testing.T) {
 	}
 }
 
-var placeholder = regexp.MustCompile(`\{[^}]*\}`)
+var (
+	placeholder = regexp.MustCompile(`\{[^}]*\}`)
+	// optional is a part that may be left out. It names an argument, or it would never be.
+	optional = regexp.MustCompile(`\[[^][]*\{[^][]*\]`)
+)
 
 // TestBothLanguagesSayTheSame checks that no words are missing and that both languages use the same arguments.
 func TestBothLanguagesSayTheSame(t *testing.T) {
@@ -57,6 +61,11 @@ func TestBothLanguagesSayTheSame(t *testing.T) {
 		slices.Sort(zh)
 		if !slices.Equal(en, zh) {
 			t.Errorf("%s uses %v in English and %v in Chinese", where, en, zh)
+		}
+		for _, sentence := range []string{w.en, w.zh} {
+			if rest := optional.ReplaceAllString(sentence, ""); strings.ContainsAny(rest, "[]") {
+				t.Errorf("%s has a bracket that is no optional part: %q", where, sentence)
+			}
 		}
 	}
 	for code, e := range codes {
@@ -75,12 +84,14 @@ func TestBothLanguagesSayTheSame(t *testing.T) {
 	for event, sentence := range events {
 		check(event, sentence)
 	}
-	for name, word := range words {
-		check(name, word)
+	for _, all := range []map[string]text{words, rowReasons, failures, bulkReasons, template} {
+		for name, word := range all {
+			check(name, word)
+		}
 	}
 }
 
-// TestEveryCodeHasWords reads the whole tree: constants called Code… and Rule…, and literals that are refused with.
+// TestEveryCodeHasWords reads the whole tree: constants called Code… and Rule… or of a type Code, and literals that are refused with.
 func TestEveryCodeHasWords(t *testing.T) {
 	used := usedInTree(t, "../..")
 	if len(used.codes) < 12 || len(used.rules) < 8 {
@@ -156,9 +167,11 @@ func (u usage) look(files *token.FileSet, n ast.Node) {
 			}
 			lower := strings.ToLower(name.Name)
 			lit, ok := n.Values[i].(*ast.BasicLit)
+			kind, _ := n.Type.(*ast.Ident)
+			typed := kind != nil && kind.Name == "Code" // as those of package sheet
 			switch {
 			case !ok:
-			case strings.HasPrefix(lower, "code") && codeForm.MatchString(strings.Trim(lit.Value, `"`)):
+			case (typed || strings.HasPrefix(lower, "code")) && codeForm.MatchString(strings.Trim(lit.Value, `"`)):
 				note(u.codes, lit)
 			case strings.HasPrefix(lower, "rule") && len(name.Name) > 4:
 				note(u.rules, lit)

@@ -74,6 +74,20 @@ func sharedFile() []byte {
 	return book(rows.String()).with("xl/sharedStrings.xml", "<sst>"+shared.String()+"</sst>").zip()
 }
 
+// numbersFile has numbers and dates in formats, as Excel saves them.
+func numbersFile() []byte {
+	var rows strings.Builder
+	for i := range benchRows {
+		rows.WriteString("<row>")
+		for c := range 4 {
+			fmt.Fprintf(&rows, `<c s="1"><v>%d.%d</v></c><c s="2"><v>%d.5234</v></c><c><v>%d</v></c>`, i, c, 40000+i%5000, 13800000000+i)
+		}
+		rows.WriteString("</row>")
+	}
+	p := book(rows.String()).with("xl/styles.xml", `<styleSheet `+main+`><cellXfs><xf/><xf numFmtId="4"/><xf numFmtId="22"/></cellXfs></styleSheet>`)
+	return p.with("xl/_rels/workbook.xml.rels", strings.Replace(p[3][1], "</", `<Relationship Id="d" Type="`+relTypes+`/styles" Target="styles.xml"/></`, 1)).zip()
+}
+
 func BenchmarkRead(b *testing.B) {
 	for _, c := range []struct {
 		name string
@@ -82,6 +96,7 @@ func BenchmarkRead(b *testing.B) {
 		{"csv", func(b *testing.B) []byte { return benchBytes(b, sheet.CSV) }},
 		{"xlsx", func(b *testing.B) []byte { return benchBytes(b, sheet.XLSX) }},
 		{"xlsx by Excel", func(*testing.B) []byte { return sharedFile() }},
+		{"xlsx of numbers", func(*testing.B) []byte { return numbersFile() }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			file := c.make(b)

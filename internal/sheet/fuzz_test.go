@@ -52,6 +52,10 @@ func FuzzXLSX(f *testing.F) {
 	} {
 		f.Add(begin+rows+end, `<sst><si><t>a</t></si><si><r><t>b</t></r></si></sst>`, `yyyy"年"m\-d;[Red]0.0E+00;@`)
 	}
+	numbers := begin + `<row><c s="1"><v>-1234.5678</v></c><c s="1"><v>45000.75</v></c><c s="1" t="s"><v>0</v></c></row>` + end
+	for _, format := range []string{`_ [$¥-804]* #,##0.00_ ;\-0.0#%;?0.0?;"x"@`, `[h]:mm:ss.00;[>=1]0,,;AM/PM h`, `yyyy/m/d\ hh:mm;000-0000\!`} {
+		f.Add(numbers, `<sst><si><t><![CDATA[_x0041_]]>&#65;</t><rPh><t>b</t></rPh></si></sst>`, format)
+	}
 	f.Fuzz(func(t *testing.T, rows, shared, format string) {
 		format = strings.NewReplacer("&", "&amp;", "<", "&lt;", `"`, "&quot;").Replace(format)
 		p := book("").with("xl/worksheets/blatt.xml", rows).with("xl/sharedStrings.xml", shared).with("xl/styles.xml",

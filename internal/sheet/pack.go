@@ -2,33 +2,27 @@ package sheet
 
 import (
 	"archive/zip"
-	"bytes"
-	"encoding/xml"
-	"fmt"
 	"io"
 	"path"
 	"strings"
 )
 
 const (
-	mostRatio      = 200      // unpacked bytes for a packed one, on the whole; sheets have 5 to 30
-	ratioFrom      = 32 << 20 // unpacked bytes below which the ratio does not matter
-	mostFormats    = 4096     // number formats; programs write up to 250
-	mostStyleBytes = 16 << 20
+	mostRatio     = 200      // unpacked bytes for a packed one, on the whole; sheets have 5 to 30
+	ratioFrom     = 32 << 20 // unpacked bytes below which the ratio does not matter
+	mostRelations = 4096     // of the package, or of the workbook: some more than it has sheets
 )
 
 // pack is an xlsx as it came: a zip of parts.
 type pack struct {
-	parts    map[string]*zip.File // by name in lower case
-	date1904 bool                 // dates are counted from 1904
-	sheet    *zip.File
-	styles   *zip.File // nil if there are none
-	strings  *zip.File // the shared strings; nil if there are none
-	shared   int       // how many there are
+	parts   map[string]*zip.File // by name in lower case
+	epoch   epoch
+	sheet   *zip.File
+	styles  *zip.File // nil if there are none
+	strings *zip.File // the shared strings; nil if there are none
 }
 
-// openPack checks the directory, finds the first visible sheet, and unpacks once, to nowhere, what will be read: sizes and checksums are true
-// after that. The other parts, pictures for example, are never unpacked.
+// openPack checks the directory, and finds the first visible sheet and what belongs to it.
 func openPack(src io.ReaderAt, size int64, limits Limits) (*pack, error) {
 	z, err := zip.NewReader(src, size)
 	if err != nil {
@@ -41,21 +35,21 @@ func openPack(src io.ReaderAt, size int64, limits Limits) (*pack, error) {
 	if err := p.findSheet(); err != nil {
 		return nil, err
 	}
-	if err := p.checkStyles(); err != nil {
-		return nil, err
-	}
-	if err := p.countStrings(); err != nil {
-		return nil, err
-	}
-	content, err := open(p.sheet)
+	return p, nil
+}
+
+// verify unpacks a part to nowhere: its size and its checksum are true after that, so that no row of a damaged sheet is delivered. Parts that
+// are read as a whole before the first row need none. Others, pictures for example, are never unpacked.
+func verify(part *zip.File) error {
+	content, err := open(part)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer content.Close()
 	if _, err := io.Copy(io.Discard, content); err != nil {
-		return nil, refuse(Broken)
+		return refuse(Broken)
 	}
-	return p, nil
+	return nil
 }
 
 // directory believes the sizes that the directory declares, for the time being: archive/zip gives an error when a part goes on behind its size.
@@ -94,8 +88,8 @@ func (p *pack) findSheet() error {
 	if types == nil {
 		return refuse(NotASheet)
 	}
-	err := walk(types, func(e xml.StartElement, _ int) error {
-		macros = macros || strings.Contains(strings.ToLower(attribute(e, "ContentType")), "macroenabled")
+	err := walk(types, func(t *tokens) error {
+		macros = macros || strings.Contains(strings.ToLower(string(t.attribute("ContentType"))), "macroenabled")
 		return nil
 	})
 	switch {
@@ -119,15 +113,16 @@ func (p *pack) findSheet() error {
 		return refuse(NotASheet)
 	}
 	id, isBook := "", false
-	err = walk(p.parts[book], func(e xml.StartElement, depth int) error {
-		switch state := attribute(e, "state"); {
-		case depth == 1:
-			isBook = e.Name.Local == "workbook"
-		case depth == 2 && e.Name.Local == "workbookPr":
-			v := attribute(e, "date1904")
-			p.date1904 = v == "1" || v == "true"
-		case depth == 3 && e.Name.Local == "sheet" && id == "" && (state == "" || state == "visible"):
-			id = attribute(e, "id")
+	err = walk(p.parts[book], func(t *tokens) error {
+		name := string(t.name)
+		switch state := string(t.attribute("state")); {
+		case t.depth == 1:
+			isBook = name == "workbook"
+		case t.depth == 2 && name == "workbookPr":
+			v := string(t.attribute("date1904"))
+			p.epoch.from1904 = v == "1" || v == "true"
+		case t.depth == 3 && name == "sheet" && id == "" && (state == "" || state == "visible"):
+			id = string(t.attribute("id"))
 		}
 		return nil
 	})
@@ -169,134 +164,72 @@ func (p *pack) relationsOf(part string) ([]relation, error) {
 		return nil, nil
 	}
 	var list []relation
-	err := walk(rels, func(e xml.StartElement, depth int) error {
-		if depth == 2 && e.Name.Local == "Relationship" {
-			target := strings.ToLower(strings.ReplaceAll(attribute(e, "Target"), `\`, "/"))
+	err := walk(rels, func(t *tokens) error {
+		if t.depth == 2 && string(t.name) == "Relationship" {
+			target := strings.ToLower(strings.ReplaceAll(string(t.attribute("Target")), `\`, "/"))
 			if !strings.HasPrefix(target, "/") {
 				target = dir + target
 			}
-			list = append(list, relation{attribute(e, "Id"), attribute(e, "Type"), strings.TrimPrefix(path.Clean(target), "/")})
+			if len(list) == mostRelations {
+				return refuse(Bomb)
+			}
+			list = append(list, relation{string(t.attribute("Id")), string(t.attribute("Type")), strings.TrimPrefix(path.Clean(target), "/")})
 		}
 		return nil
 	})
 	return list, err
 }
 
-// checkStyles: every number goes through the list of formats.
-func (p *pack) checkStyles() error {
-	if p.styles == nil {
-		return nil
+// readStrings makes sure that none is too long.
+func (p *pack) readStrings() (*texts, error) {
+	all := &texts{}
+	if p.strings == nil {
+		return all, nil
 	}
-	if p.styles.UncompressedSize64 > mostStyleBytes {
-		return refuse(Bomb)
+	err := p.addStrings(all)
+	if err != nil {
+		_ = all.close() // the other error is the one to tell
+		return nil, err
 	}
-	formats := 0
-	return walk(p.styles, func(e xml.StartElement, _ int) error {
-		if e.Name.Local == "numFmt" {
-			if formats++; formats > mostFormats {
-				return refuse(Bomb)
-			}
-		}
-		return nil
-	})
+	return all, nil
 }
 
-// countStrings also makes sure that none is too long.
-func (p *pack) countStrings() error {
-	if p.strings == nil {
-		return nil
-	}
-	content, err := open(p.strings)
+func (p *pack) addStrings(all *texts) error {
+	part, err := open(p.strings)
 	if err != nil {
 		return err
 	}
-	defer content.Close()
-	t, length := newTokens(content), 0
-	for {
-		token, err := t.next()
-		if err == io.EOF {
+	defer part.Close()
+	t := newTokens(part)
+	var text []byte
+	err = t.elements(func() error {
+		if string(t.name) != "si" {
 			return nil
 		}
-		if err != nil {
+		if t.depth != 2 {
+			return refuse(Broken)
+		}
+		var err error
+		if text, err = t.item(text[:0]); err != nil {
 			return err
 		}
-		switch token := token.(type) {
-		case xml.StartElement:
-			if token.Name.Local == "si" {
-				if t.depth != 2 {
-					return refuse(Broken)
-				}
-				p.shared++
-				length = 0
-			}
-		case xml.CharData:
-			if length += len(token); length > maxToken {
-				return refuse(CellTooLong)
-			}
-		}
+		return all.add(text)
+	})
+	if err != nil {
+		return err
 	}
-}
-
-// reduced is the package with only what is needed to read the sheet, under the names that every program uses. What is packed is taken
-// over as it is.
-func (p *pack) reduced() (*bytes.Buffer, error) {
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	strings, properties := "", ""
-	if p.strings != nil {
-		strings = `<Relationship Id="rId3" Type="` + relations + `/sharedStrings" Target="sharedStrings.xml"/>`
-	}
-	if p.date1904 {
-		properties = `<workbookPr date1904="1"/>`
-	}
-	for _, part := range []struct {
-		name string
-		from *zip.File
-		text string
-	}{
-		{"[Content_Types].xml", nil, contentTypes},
-		{"_rels/.rels", nil, packageRels},
-		{"xl/workbook.xml", nil, fmt.Sprintf(workbookPart, properties, theSheet)},
-		{"xl/_rels/workbook.xml.rels", nil, fmt.Sprintf(workbookRels, strings)},
-		{"xl/styles.xml", p.styles, stylesPart},
-		{"xl/sharedStrings.xml", p.strings, ""},
-		{"xl/worksheets/sheet1.xml", p.sheet, ""},
-	} {
-		switch {
-		case part.from != nil:
-			h := part.from.FileHeader
-			h.Name, h.Extra, h.Comment = part.name, nil, ""
-			w, err := z.CreateRaw(&h)
-			if err != nil {
-				return nil, fmt.Errorf("sheet: %w", err)
-			}
-			packed, err := part.from.OpenRaw()
-			if err != nil {
-				return nil, refuse(Broken)
-			}
-			if _, err := io.Copy(w, packed); err != nil {
-				return nil, refuse(Broken)
-			}
-		case part.text != "":
-			if err := addPart(z, part.name, part.text); err != nil {
-				return nil, fmt.Errorf("sheet: %w", err)
-			}
-		}
-	}
-	if err := z.Close(); err != nil {
-		return nil, fmt.Errorf("sheet: %w", err)
-	}
-	return &b, nil
+	return all.done()
 }
 
 // walk goes through all elements of a part, to its end.
-func walk(part *zip.File, f func(e xml.StartElement, depth int) error) error {
+func walk(part *zip.File, f func(t *tokens) error) error {
 	content, err := open(part)
 	if err != nil {
 		return err
 	}
 	defer content.Close()
-	return newTokens(content).elements(f)
+	t := newTokens(content)
+	return t.elements(func() error { return f(t) })
 }
 
 func open(part *zip.File) (io.ReadCloser, error) {

@@ -1,6 +1,8 @@
-// Package sheet reads and writes tables of text, as csv and as xlsx, in streams: memory does not grow with the number of rows. There is
-// one exception: an xlsx as Excel saves it has each different text in a list of its own, and reading takes 40 bytes for each; the texts
-// themselves wait in a temporary file.
+// Package sheet reads and writes tables of text, as csv and as xlsx, in streams: memory does not grow with the number of rows. An xlsx as
+// Excel saves it has each different text in a list of its own, to which every row may refer: the first 16 MiB of them stay in memory, the
+// others wait in a temporary file without a name, of at most Limits.Unpacked bytes, of which 8 MiB are kept at hand; to find them takes a
+// quarter of a byte for each. So reading 100,000 rows takes 10 to 30 MB, with 500,000 different texts as well, and at the very most, with
+// 90 million of them or with rows of 50 MB, some 120 MB.
 //
 // What is read comes from strangers. So a file is checked before it is unpacked and while it is read, formulas are never evaluated, and
 // what is wrong with it is an *Error with a stable code. Errors never quote what a cell holds, as that may be personal data.
@@ -39,7 +41,7 @@ const (
 // Limits bound what reading a file may cost. What is zero has its default.
 type Limits struct {
 	Bytes    int64 // of the file as it is; 20 MiB
-	Unpacked int64 // bytes of all parts of an xlsx, unpacked; 512 MiB
+	Unpacked int64 // bytes of all parts of an xlsx, unpacked, and of all texts that its rows show; 512 MiB
 	Entries  int   // parts of an xlsx; 2,000
 	Rows     int   // delivered rows, a header among them; 100,001
 	Columns  int   // in a row; 500
@@ -65,8 +67,11 @@ func (l Limits) orDefaults() Limits {
 
 // Cell is a cell with what a person sees in it.
 type Cell struct {
-	// Text is as it stands, with white space around it. Dates and numbers come as they are shown, a date whose form is the reader's
-	// choice as 2026-11-26, and never as 1.38E+10: instead of that all digits are given. Where Formula is true, Text is the result that was stored, perhaps long ago, or nothing.
+	// Text is as it stands, with white space around it. Numbers come as they are shown, but never as 1.38E+10, 1/3 or 1.4M: instead of that
+	// all digits are given, and of a whole number also those that spreadsheet programs would round. A date comes as it is shown where that is
+	// the year in four digits and what follows, in numbers (2026/11/26 15:04, 2026年11月26日); otherwise, and where its form is the reader's
+	// choice, it comes as 2026-11-26 or 2026-11-26 15:04:05, a time alone as 15:04:05. Where Formula is true, Text is the result that was
+	// stored, perhaps long ago, or nothing.
 	Text    string
 	Formula bool
 }
@@ -98,7 +103,7 @@ type rowReader interface {
 // An xlsx is read from its first visible sheet. A csv is UTF-8, with or without a byte order mark, or else GB18030; its separator is the
 // one of comma, semicolon and tab that its first line has most of.
 //
-// An error is an *Error when something is wrong with the file, and any other when r could not be read.
+// An error is an *Error when something is wrong with the file, and any other when r or a temporary file could not be read or written.
 func Open(r io.ReaderAt, size int64, limits Limits) (*Reader, error) {
 	d := &Reader{source: &source{r: r}, limits: limits.orDefaults()}
 	switch {

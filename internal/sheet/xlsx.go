@@ -1,215 +1,144 @@
 package sheet
 
 import (
-	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"strconv"
-	"strings"
-
-	"github.com/xuri/excelize/v2"
 )
 
-// theSheet is the only one of a reduced package.
-const theSheet = "Sheet"
-
-// unpackFrom is how many bytes a part may have unpacked to be kept in memory, where shared strings take some ten times that.
-const unpackFrom = 2 << 20
-
-// xlsxRows reads a sheet twice at the same time. excelize gives the texts, with numbers and dates as their formats show them. It does not
-// tell formulas, takes the end of a damaged sheet for the end, and believes every coordinate; so a scanner goes one row ahead, tells
-// what stands there, and refuses what the two could take for different things.
+// xlsxRows reads a sheet row by row. It goes one row ahead, so that what is wrong between a row and the next is known before the first of
+// them is delivered, and refuses what programs could take for different things.
 type xlsxRows struct {
-	scan *scanner
-	part io.Closer
-	dir  string // of temporary files
-	file *excelize.File
-	rows *excelize.Rows
-	at   int // row at which rows is
-	out  []Cell
+	part    io.Closer
+	tokens  *tokens
+	texts   *texts
+	styles  styles
+	epoch   epoch
+	columns int // that are allowed
+	inside  bool
+	left    int64 // bytes of text that may be shown; few shared strings in many cells can be more than any file
+	number  int   // of the row that next will give; 0 behind the last
+
+	// The row that is read.
+	out   []Cell
+	cells []span // those behind out
+	text  []byte // of all of these, one behind the other
+	// The cell that is read.
+	value, item []byte
 }
 
-func openXLSX(src io.ReaderAt, size int64, limits Limits) (x *xlsxRows, err error) {
+func openXLSX(src io.ReaderAt, size int64, limits Limits) (*xlsxRows, error) {
 	p, err := openPack(src, size, limits)
 	if err != nil {
 		return nil, err
 	}
-	part, err := open(p.sheet)
-	if err != nil {
+	x := &xlsxRows{epoch: p.epoch, columns: limits.Columns, left: limits.Unpacked}
+	if x.styles, err = readStyles(p.styles); err != nil {
 		return nil, err
 	}
-	x = &xlsxRows{part: part, scan: &scanner{tokens: newTokens(part), shared: p.shared, columns: limits.Columns}}
-	defer func() {
-		if recover() != nil {
-			err = refuse(Broken)
-		}
-		if err != nil {
-			_ = x.close()
-			x = nil
-		}
-	}()
-	if err := x.scan.advance(); err != nil {
-		return x, err
+	if x.texts, err = p.readStrings(); err != nil {
+		return nil, err
 	}
-	reduced, err := p.reduced()
-	if err != nil {
-		return x, err
-	}
-	if x.dir, err = os.MkdirTemp("", "sheet-"); err != nil {
-		return x, fmt.Errorf("sheet: %w", err)
-	}
-	x.file, err = excelize.OpenReader(reduced, excelize.Options{
-		TmpDir: x.dir, UnzipSizeLimit: limits.Unpacked + 1<<20, UnzipXMLSizeLimit: min(unpackFrom, limits.Unpacked),
-		ShortDatePattern: "yyyy-mm-dd", CultureInfo: excelize.CultureNameZhCN,
-	})
-	if err != nil {
-		return x, refuse(Broken)
-	}
-	if x.rows, err = x.file.Rows(theSheet); err != nil {
-		return x, refuse(Broken)
+	if err := x.begin(p); err != nil {
+		_ = x.close() // the other error is the one to tell
+		return nil, err
 	}
 	return x, nil
 }
 
-// next recovers, as a file of a stranger must not end the process when it makes excelize panic.
-func (x *xlsxRows) next() (row Row, err error) {
-	number := x.scan.number
+func (x *xlsxRows) begin(p *pack) error {
+	if err := verify(p.sheet); err != nil {
+		return err
+	}
+	part, err := open(p.sheet)
+	if err != nil {
+		return err
+	}
+	x.part, x.tokens = part, newTokens(part)
+	return x.advance()
+}
+
+func (x *xlsxRows) next() (Row, error) {
+	number := x.number
 	if number == 0 {
 		return Row{}, io.EOF
 	}
-	defer func() {
-		if recover() != nil {
-			err = &Error{Code: Broken, Row: number}
-		}
-	}()
-	if err := x.scan.read(); err != nil {
+	if err := x.read(); err != nil {
 		var e *Error
 		if errors.As(err, &e) && e.Row == 0 {
 			return Row{}, &Error{Code: e.Code, Row: number, Column: e.Column}
 		}
 		return Row{}, err
 	}
-	for ; x.at < number; x.at++ {
-		if !x.rows.Next() {
-			return Row{}, &Error{Code: Broken, Row: number}
-		}
-	}
-	if len(x.scan.cells) == 0 {
-		return Row{Number: number}, nil
-	}
-	texts, err := x.rows.Columns()
-	if err != nil {
-		return Row{}, &Error{Code: Broken, Row: number}
-	}
-	x.out = x.out[:0]
-	for _, c := range x.scan.cells {
-		for len(x.out) < c.column {
-			x.out = append(x.out, Cell{})
-		}
-		cell := &x.out[c.column-1]
-		cell.Formula = c.formula
-		if c.column <= len(texts) {
-			cell.Text = texts[c.column-1]
-		}
-		if c.number {
-			cell.Text = allDigits(cell.Text, c.raw)
-		}
-	}
 	return Row{Number: number, Cells: x.out}, nil
 }
 
-func (x *xlsxRows) close() error {
-	errs := []error{x.part.Close()}
-	if x.rows != nil {
-		errs = append(errs, x.rows.Close())
+// cut makes strings of the cells that were read since the last time: one for all of them together, as an allocation for each takes longer.
+func (x *xlsxRows) cut() error {
+	if x.left -= int64(len(x.text)); x.left < 0 {
+		return refuse(Bomb)
 	}
-	if x.file != nil {
-		errs = append(errs, x.file.Close())
+	text, begin := string(x.text), 0
+	for _, c := range x.cells {
+		for len(x.out) < c.column-1 {
+			x.out = append(x.out, Cell{})
+		}
+		x.out = append(x.out, Cell{Text: text[begin:c.end], Formula: c.formula})
+		begin = c.end
 	}
-	if x.dir != "" {
-		errs = append(errs, os.RemoveAll(x.dir))
-	}
-	*x = xlsxRows{part: io.NopCloser(nil), scan: &scanner{}}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("sheet: %w", err)
-	}
+	x.text, x.cells = x.text[:0], x.cells[:0]
 	return nil
 }
 
-// allDigits gives a number in full where it would be shown with an exponent. Whole numbers that the file has in full stay as they are there;
-// others are rounded to the 15 digits that spreadsheet programs know.
-func allDigits(shown, raw string) string {
-	if !strings.ContainsAny(shown, "eE") {
-		return shown
+// close may be called twice.
+func (x *xlsxRows) close() error {
+	var errs []error
+	if x.part != nil {
+		errs = append(errs, x.part.Close())
 	}
-	if _, err := strconv.ParseFloat(shown, 64); err != nil {
-		return shown
+	if x.texts != nil {
+		errs = append(errs, x.texts.close())
 	}
-	raw = strings.TrimSpace(raw)
-	if strings.Trim(raw, "0123456789-") == "" {
-		return raw
-	}
-	v, err := strconv.ParseFloat(raw, 64)
-	if err != nil {
-		return shown
-	}
-	if rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 15, 64), 64); err == nil {
-		v = rounded
-	}
-	return strconv.FormatFloat(v, 'f', -1, 64)
-}
-
-// scanner goes through the XML of a sheet, row by row.
-type scanner struct {
-	tokens  *tokens
-	shared  int // shared strings that there are
-	columns int // that are allowed
-	inside  bool
-	number  int // of the row that read will read; 0 behind the last
-	cells   []scanned
-}
-
-type scanned struct {
-	column  int
-	formula bool
-	number  bool
-	raw     string // of a number, as the file has it
+	*x = xlsxRows{}
+	return errors.Join(errs...)
 }
 
 // advance goes to the beginning of the next row.
-func (s *scanner) advance() error {
-	last := s.number
+func (x *xlsxRows) advance() error {
+	last := x.number
+	t := x.tokens
 	for {
-		token, err := s.tokens.next()
-		if err == io.EOF && !s.inside {
-			s.number = 0
+		kind, err := t.next()
+		if err == io.EOF {
+			x.number = 0
 			return nil // there is no table in it
 		}
 		if err != nil {
 			return err
 		}
-		switch token := token.(type) {
-		case xml.StartElement:
-			name, depth := token.Name.Local, s.tokens.depth
+		switch kind {
+		case opening:
+			name := string(t.name)
 			switch {
-			case name == "sheetData" && depth == 2 && !s.inside:
-				s.inside = true
-			case name == "row" && depth == 3 && s.inside:
-				s.number = last + 1
-				if r := attribute(token, "r"); r != "" {
-					if s.number, err = strconv.Atoi(r); err != nil || s.number <= last || s.number > lastRow {
+			case name == "sheetData" && t.depth == 2 && !x.inside:
+				x.inside = true
+			case name == "row" && t.depth == 3 && x.inside:
+				x.number = last + 1
+				if r := t.attribute("r"); len(r) > 0 {
+					if x.number, err = strconv.Atoi(string(r)); err != nil {
 						return refuse(Broken)
 					}
 				}
+				if x.number <= last || x.number > lastRow {
+					return refuse(Broken)
+				}
 				return nil
-			case s.inside, name == "row", name == "sheetData", depth == 1 && name != "worksheet":
+			case x.inside, name == "row", name == "sheetData", t.depth == 1 && name != "worksheet":
 				return refuse(Broken)
 			}
-		case xml.EndElement:
-			if s.inside && s.tokens.depth == 1 {
-				s.number = 0
+		case closing:
+			if x.inside && t.depth == 1 {
+				x.number = 0
 				return nil
 			}
 		}
@@ -217,91 +146,49 @@ func (s *scanner) advance() error {
 }
 
 // read reads the row, and goes to the next.
-func (s *scanner) read() error {
-	s.cells = s.cells[:0]
+func (x *xlsxRows) read() error {
+	t := x.tokens
+	x.out, x.cells, x.text = x.out[:0], x.cells[:0], x.text[:0]
 	column := 0
 	for {
-		token, err := s.tokens.next()
+		kind, err := t.next()
 		if err != nil {
-			return s.whole(err)
+			return err
 		}
-		switch token := token.(type) {
-		case xml.StartElement:
-			if token.Name.Local != "c" || s.tokens.depth != 4 {
+		switch kind {
+		case opening:
+			if string(t.name) != "c" || t.depth != 4 {
 				return refuse(Broken)
 			}
 			before := column
 			column++
-			if ref := attribute(token, "r"); ref != "" {
-				if column, _, err = excelize.CellNameToCoordinates(ref); err != nil || column <= before {
-					return refuse(Broken)
-				}
+			if ref := t.attribute("r"); len(ref) > 0 {
+				column = columnOf(ref)
 			}
-			if err := s.cell(column, attribute(token, "t")); err != nil {
+			if column <= before || column > lastColumn {
+				return refuse(Broken)
+			}
+			if err := x.cell(column); err != nil {
 				return err
 			}
-		case xml.EndElement:
-			return s.advance()
+		case closing:
+			if err := x.cut(); err != nil {
+				return err
+			}
+			return x.advance()
 		}
 	}
 }
 
-// cell reads to the end of a cell, and notes it if it holds something.
-func (s *scanner) cell(column int, kind string) error {
-	c := scanned{column: column, number: kind == "" || kind == "n"}
-	var value []byte
-	inValue, something, length := false, false, 0
-	for {
-		token, err := s.tokens.next()
-		if err != nil {
-			return s.whole(err)
-		}
-		switch token := token.(type) {
-		case xml.StartElement:
-			switch token.Name.Local {
-			case "row", "c", "sheetData":
-				return refuse(Broken)
-			case "f":
-				c.formula = true
-			}
-			inValue = token.Name.Local == "v"
-		case xml.CharData:
-			if length += len(token); length > maxToken {
-				return &Error{Code: CellTooLong, Column: column}
-			}
-			something = something || length > 0
-			if inValue && (c.number || kind == "s") {
-				value = append(value, token...)
-			}
-		case xml.EndElement:
-			inValue = false
-			if s.tokens.depth > 3 {
-				continue
-			}
-			if !something && !c.formula {
-				return nil
-			}
-			if column > s.columns {
-				return &Error{Code: TooManyColumns}
-			}
-			if c.number {
-				c.raw = string(value)
-			}
-			if kind == "s" && len(value) > 0 {
-				if i, err := strconv.Atoi(strings.TrimSpace(string(value))); err != nil || i < 0 || i >= s.shared {
-					return refuse(Broken)
-				}
-			}
-			s.cells = append(s.cells, c)
-			return nil
-		}
+// columnOf gives the column of coordinates such as AB12, and 0 if they are none. Their row is not compared with the one they stand in.
+func columnOf(ref []byte) int {
+	column, i := 0, 0
+	for ; i < len(ref) && i < 3 && ('A' <= ref[i] && ref[i] <= 'Z' || 'a' <= ref[i] && ref[i] <= 'z'); i++ {
+		column = column*26 + int(ref[i]|0x20-'a') + 1
 	}
-}
-
-// whole: within a row, the end is too early.
-func (s *scanner) whole(err error) error {
-	if err == io.EOF {
-		return refuse(Broken)
+	row := ref[i:]
+	if len(row) == 0 || len(row) > 7 || row[0] == '0' || digitsLength(row) < len(row) || len(row) == 7 && string(row) > "1048576" {
+		return 0
 	}
-	return err
+	return column
 }

@@ -28,9 +28,9 @@ const (
 
 	workbookRels = xml.Header + `<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">` +
 		`<Relationship Id="rId1" Type="` + relations + `/worksheet" Target="worksheets/sheet1.xml"/>` +
-		`<Relationship Id="rId2" Type="` + relations + `/styles" Target="styles.xml"/>%s</Relationships>`
+		`<Relationship Id="rId2" Type="` + relations + `/styles" Target="styles.xml"/></Relationships>`
 
-	workbookPart = xml.Header + `<workbook xmlns="` + spreadsheetML + `" xmlns:r="` + relations + `">%s` +
+	workbookPart = xml.Header + `<workbook xmlns="` + spreadsheetML + `" xmlns:r="` + relations + `">` +
 		`<sheets><sheet name="%s" sheetId="1" r:id="rId1"/></sheets></workbook>`
 
 	relations     = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -76,8 +76,8 @@ func newXLSXWriter(w io.Writer, name string, header []string) (*xlsxWriter, erro
 	for _, part := range []struct{ name, text string }{
 		{"[Content_Types].xml", contentTypes},
 		{"_rels/.rels", packageRels},
-		{"xl/workbook.xml", fmt.Sprintf(workbookPart, "", escape(name))},
-		{"xl/_rels/workbook.xml.rels", fmt.Sprintf(workbookRels, "")},
+		{"xl/workbook.xml", fmt.Sprintf(workbookPart, escape(name))},
+		{"xl/_rels/workbook.xml.rels", workbookRels},
 		{"xl/styles.xml", stylesPart},
 	} {
 		if err := addPart(x.zip, part.name, part.text); err != nil {

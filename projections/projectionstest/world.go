@@ -53,10 +53,12 @@ type World struct {
 	head     int64
 }
 
-// Person is a customer of the world.
+// Person is a customer of the world, or was one.
 type Person struct {
 	ID    uuid.UUID
 	State customer.State
+
+	identity customer.New // in every life
 }
 
 // NewWorld begins a history. pack is how many events go into one append at most; 1 appends every step by itself.
@@ -99,18 +101,44 @@ func (w *World) Step() {
 	switch n := w.rand.IntN(100); {
 	case len(w.Tags) == 0 || n < 1 && len(w.Tags) < 12:
 		w.NewTag(fmt.Sprintf("tag %d", len(w.Tags)))
-	case len(w.Customers) < 3 || n < 6:
+	case len(w.Customers) < 3 || n < 4:
 		w.NewCustomer(names[w.rand.IntN(len(names))])
-	case n < 9:
-		w.Rename(w.anybody(), names[w.rand.IntN(len(names))])
-	case n < 15:
-		w.Retag(w.anybody())
-	case n < 16:
-		w.Blacklist(w.anybody(), time.Time{})
-	case n < 17:
-		w.CallBack(w.anybody(), fmt.Sprintf("agent-%d", w.rand.IntN(5)))
+	case n < 6:
+		w.revert()
 	default:
-		w.talk(w.anybody())
+		w.goOn(w.anybody(), n)
+	}
+}
+
+// revert withdraws somebody whom an import has made, and nobody touched since; if there is none, the import comes first.
+func (w *World) revert() {
+	for _, p := range w.Customers {
+		if p.State.Via == customer.ViaImport && !p.State.Touched && w.rand.IntN(2) == 0 {
+			w.Withdraw(p)
+			return
+		}
+	}
+	w.Import(names[w.rand.IntN(len(names))])
+}
+
+// goOn goes on with somebody. Who is a customer no more seldom comes back.
+func (w *World) goOn(p *Person, n int) {
+	w.t.Helper()
+	switch {
+	case !p.State.Exists:
+		if w.rand.IntN(4) == 0 {
+			w.ComeBack(p)
+		}
+	case n < 9:
+		w.Rename(p, names[w.rand.IntN(len(names))])
+	case n < 15:
+		w.Retag(p)
+	case n < 16:
+		w.Blacklist(p, time.Time{})
+	case n < 17:
+		w.CallBack(p, fmt.Sprintf("agent-%d", w.rand.IntN(5)))
+	default:
+		w.talk(p)
 	}
 }
 
@@ -145,32 +173,58 @@ func (w *World) DeleteTag(id uuid.UUID) {
 // NewCustomer creates a customer of some channel.
 func (w *World) NewCustomer(nickname string, tags ...uuid.UUID) *Person {
 	w.t.Helper()
+	return w.newCustomer(customer.ViaInbound, uuid.Nil, nickname, tags)
+}
+
+// Import creates a customer by an import of one row.
+func (w *World) Import(nickname string, tags ...uuid.UUID) *Person {
+	w.t.Helper()
+	return w.newCustomer(customer.ViaImport, w.id(), nickname, tags)
+}
+
+func (w *World) newCustomer(via string, by uuid.UUID, nickname string, tags []uuid.UUID) *Person {
+	w.t.Helper()
 	n := len(w.Customers)
-	p := &Person{ID: w.id()}
-	e := customer.Created{
-		Association: n%4 + 1, Channel: channels[n%4], ExternalID: fmt.Sprintf("Visitor-%d", n), Via: customer.ViaInbound, Generation: 1,
-		Profile: customer.Profile{Nickname: nickname, Phone: fmt.Sprintf("1380000%04d", n%10000)}, Tags: tags,
-	}
-	w.pending.NewCustomers = append(w.pending.NewCustomers, eventstore.NewCustomer{ID: p.ID, Generation: 1})
-	w.add(customer.Stream(p.ID), p.ID, e)
-	p.State.Apply(e, time.Now())
+	p := &Person{ID: w.id(), identity: customer.New{Association: n%4 + 1, Channel: channels[n%4], ExternalID: fmt.Sprintf("Visitor-%d", n)}}
+	w.begin(p, customer.Created{
+		Via: via, Import: by, Profile: customer.Profile{Nickname: nickname, Phone: fmt.Sprintf("1380000%04d", n%10000)}, Tags: tags,
+	})
 	w.Customers = append(w.Customers, p)
 	w.settle()
 	return p
 }
 
-// Recreate gives a customer a second life.
+// begin begins a life of a person.
+func (w *World) begin(p *Person, e customer.Created) {
+	e.Association, e.Channel, e.ExternalID = p.identity.Association, p.identity.Channel, p.identity.ExternalID
+	e.Generation = p.State.Generation + 1
+	w.pending.NewCustomers = append(w.pending.NewCustomers, eventstore.NewCustomer{ID: p.ID, Generation: e.Generation})
+	w.person(p, []customer.Event{e})
+}
+
+// Recreate gives a customer a second life, whether or not the first has ended.
 func (w *World) Recreate(p *Person, nickname string) {
 	w.t.Helper()
 	w.Flush()
-	e := customer.Created{
-		Association: p.State.Association, Channel: p.State.Channel, ExternalID: p.State.ExternalID, Via: customer.ViaAPI,
-		Generation: p.State.Generation + 1, Profile: customer.Profile{Nickname: nickname},
-	}
-	w.pending.NewCustomers = append(w.pending.NewCustomers, eventstore.NewCustomer{ID: p.ID, Generation: e.Generation})
-	w.add(customer.Stream(p.ID), p.ID, e)
-	p.State.Apply(e, time.Now())
+	w.begin(p, customer.Created{Via: customer.ViaAPI, Profile: customer.Profile{Nickname: nickname}})
 	w.Flush()
+}
+
+// Withdraw reverts the import that has made a customer whom nobody touched since.
+func (w *World) Withdraw(p *Person) {
+	w.t.Helper()
+	events, err := p.State.Withdraw(p.State.Import)
+	w.must(err)
+	w.person(p, events)
+	w.settle()
+}
+
+// ComeBack makes somebody a customer again who is none any more, by a message.
+func (w *World) ComeBack(p *Person) {
+	w.t.Helper()
+	w.Flush() // of one append there is one key for a customer
+	w.begin(p, customer.Created{Via: customer.ViaInbound, Profile: customer.Profile{Nickname: names[w.rand.IntN(len(names))]}})
+	w.OpenSession(p)
 }
 
 // Rename changes a customer's nickname and name.

@@ -23,6 +23,7 @@ type feeder struct {
 	build  Build
 	tenant string
 	heard  map[string]bool // event type → whether it is blind
+	types  []string        // that are heard
 	bulk   bool
 	tx     pgx.Tx // if set, everything happens in this transaction
 	keep   int    // rows kept in memory per table
@@ -70,6 +71,7 @@ func (p *Projector) newFeeder(def *Definition, build Build, tenant string) *feed
 	for _, t := range def.Types {
 		f.heard[t] = false
 	}
+	f.types = def.Types
 	for _, t := range def.Blind {
 		f.heard[t] = true
 	}
@@ -124,17 +126,11 @@ func (f *feeder) open(ctx context.Context) error {
 
 // read reads and decodes the log after a position.
 func (f *feeder) read(ctx context.Context, after int64, limit int) (stretch, error) {
-	log, err := f.store.ReadLog(ctx, f.tenant, after, limit)
-	if err != nil || len(log) == 0 {
+	heard, last, err := f.store.ReadHeard(ctx, f.tenant, after, limit, f.types)
+	if err != nil || last == after {
 		return stretch{to: after}, err
 	}
-	s := stretch{to: log[len(log)-1].Position, full: len(log) == limit}
-	heard := log[:0]
-	for _, e := range log {
-		if _, ok := f.heard[e.Type]; ok {
-			heard = append(heard, e)
-		}
-	}
+	s := stretch{to: last, full: last == after+int64(limit)}
 	s.events, s.failed, err = f.decode(ctx, heard)
 	return s, err
 }

@@ -341,3 +341,57 @@ func TestParkedCustomersHaveAnOrdinal(t *testing.T) {
 		}
 	}
 }
+
+// Somebody is withdrawn, and comes back: whichever of the events cannot be applied at first, who is folded anew is where a rebuild has them, and in
+// the place that the latest creation has in the log.
+func TestParkedAroundAWithdrawal(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		for version := int64(1); version <= 5 && (back || version <= 2); version++ { // created, withdrawn, created again, session opened, renamed
+			t.Run(fmt.Sprint("version ", version, ", back ", back), func(t *testing.T) {
+				store := projectionstest.Store(t, tenant)
+				world := projectionstest.NewWorld(t, store, tenant, 7, 1)
+				world.NewCustomer("before")
+				victim := world.Import("王小明", world.NewTag("VIP"))
+				world.NewCustomer("between")
+				world.Withdraw(victim)
+				want := world.Customers[:1:1]
+				if want = append(want, world.Customers[2]); back {
+					want = append(want, world.NewCustomer("meanwhile"), victim)
+					world.ComeBack(victim)
+					world.Rename(victim, "后来")
+				}
+				want = append(want, world.NewCustomer("after"))
+				var fixed atomic.Bool
+				p := built(t, store, 2, trapped(func(e *eventstore.Decoded) error {
+					if !fixed.Load() && e.Stream == customer.Stream(victim.ID) && e.Version == version {
+						return errors.New("this one is not liked")
+					}
+					return nil
+				}))
+				run(t, p)
+				caughtUp(t, p, projections.CustomersName, world.Head())
+				parked, err := p.Parked(t.Context(), projections.CustomersName, tenant)
+				if err != nil || len(parked) != 1 || parked[0].Customer != victim.ID {
+					t.Fatalf("parked: %+v, %v", parked, err)
+				}
+				fixed.Store(true)
+				if n, err := p.Retry(t.Context(), projections.CustomersName, tenant, victim.ID); n != 1 || err != nil {
+					t.Fatal(n, err)
+				}
+				sameAsRebuilt(t, p, projections.CustomersName)
+				page, err := projections.NewCustomers(store, p, projections.NewCatalogues(store)).List(t.Context(), tenant, projections.ListQuery{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(page.Items) != len(want) {
+					t.Fatalf("%d customers are listed, want %d", len(page.Items), len(want))
+				}
+				for i, c := range page.Items {
+					if c.ID != want[len(want)-1-i].ID {
+						t.Errorf("place %d of the list is somebody else's", i)
+					}
+				}
+			})
+		}
+	}
+}

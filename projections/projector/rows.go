@@ -39,8 +39,9 @@ type Rows[K comparable, R any] struct {
 	keyOf   func(*R) *K
 	columns []Column[R] // the key first
 
-	whole  bool // see Whole
-	loaded bool // all rows are in memory
+	gin    string // see Emptying
+	whole  bool   // see Whole
+	loaded bool   // all rows are in memory
 
 	tenant string
 	sql    statements
@@ -281,101 +282,6 @@ func (t *Rows[K, R]) scan(rows pgx.Rows, tell func(K)) error {
 		tell(key)
 	}
 	return rows.Err()
-}
-
-// changed lists the dirty rows by what has to be done with them.
-func (t *Rows[K, R]) changed() (inserts, updates, upserts []*R, deletes []K) {
-	for key, e := range t.rows {
-		switch {
-		case !e.dirty:
-		case !e.there && e.stored != absent:
-			deletes = append(deletes, key)
-		case !e.there:
-		case e.stored == absent:
-			inserts = append(inserts, &e.row)
-		case e.stored == present:
-			updates = append(updates, &e.row)
-		default:
-			upserts = append(upserts, &e.row)
-		}
-	}
-	return inserts, updates, upserts, deletes
-}
-
-// write queues the statements that bring the changed rows into the database.
-func (t *Rows[K, R]) write(batch *pgx.Batch) {
-	if t.dirty == 0 {
-		return
-	}
-	inserts, updates, upserts, deletes := t.changed()
-	if len(deletes) > 0 { // first: a new row may take over a unique value
-		batch.Queue(t.sql.delete, t.tenant, array(deletes))
-	}
-	for _, part := range []struct {
-		sql  string
-		rows []*R
-	}{{t.sql.insert, inserts}, {t.sql.update, updates}, {t.sql.upsert, upserts}} {
-		if len(part.rows) > 0 {
-			batch.Queue(part.sql, t.arguments(part.rows)...)
-		}
-	}
-}
-
-func (t *Rows[K, R]) arguments(rows []*R) []any {
-	args := make([]any, 1, len(t.columns)+1)
-	args[0] = t.tenant
-	for _, c := range t.columns {
-		args = append(args, c.array(rows))
-	}
-	return args
-}
-
-// copyNew writes the changed rows where most of them are new: those by COPY.
-func (t *Rows[K, R]) copyNew(ctx context.Context, tx pgx.Tx) error {
-	if t.dirty == 0 {
-		return nil
-	}
-	inserts, updates, upserts, deletes := t.changed()
-	if len(deletes) > 0 {
-		if _, err := tx.Exec(ctx, t.sql.delete, t.tenant, array(deletes)); err != nil {
-			return fmt.Errorf("projector: delete from %s: %w", t.name, err)
-		}
-	}
-	if len(inserts) > 0 {
-		names := make([]string, 0, len(t.columns)+1)
-		names = append(names, "tenant")
-		for _, c := range t.columns {
-			names = append(names, c.name)
-		}
-		i := 0
-		values := make([]any, len(names))
-		values[0] = t.tenant
-		source := pgx.CopyFromFunc(func() ([]any, error) {
-			if i == len(inserts) {
-				return nil, nil
-			}
-			for n, c := range t.columns {
-				values[n+1] = c.value(inserts[i])
-			}
-			i++
-			return values, nil
-		})
-		if _, err := tx.CopyFrom(ctx, t.sql.table, names, source); err != nil {
-			return fmt.Errorf("projector: copy into %s: %w", t.name, err)
-		}
-	}
-	const atOnce = 5000
-	for _, part := range []struct {
-		sql  string
-		rows []*R
-	}{{t.sql.update, updates}, {t.sql.upsert, upserts}} {
-		for rows := range slices.Chunk(part.rows, atOnce) {
-			if _, err := tx.Exec(ctx, part.sql, t.arguments(rows)...); err != nil {
-				return fmt.Errorf("projector: write %s: %w", t.name, err)
-			}
-		}
-	}
-	return nil
 }
 
 // written is called after the commit: memory and database are the same.

@@ -41,3 +41,6 @@ func newStatements[R any](identifier pgx.Identifier, columns []Column[R]) statem
 		delete:  fmt.Sprintf("delete from %s where tenant = $1 and %s = any($2::%s[])", table, key.name, key.kind),
 	}
 }
+
+// beside names something in the schema of the table.
+func (s *statements) beside(name string) string { return pgx.Identifier{s.table[0], name}.Sanitize() }

@@ -194,6 +194,9 @@ var benches = []struct {
 	{"groups", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return Groups{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers, Events: o.Events, Kinds: o.Kinds}.Run(ctx, r)
 	}},
+	{"jobs", func(ctx context.Context, url string, s Servers, o Options, r *Report) error {
+		return Jobs{URL: url, NATS: s.NATS, Each: o.Each, Customers: o.Customers}.Run(ctx, r)
+	}},
 	{"transcript", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return Transcript{URL: url, Rounds: o.Rounds, Each: o.Each, Sessions: o.Customers}.Run(ctx, r)
 	}},

@@ -59,6 +59,7 @@ const (
 	LogHole          Kind = "hole in the log"               // a position is missing, or stands where it should not
 	VersionHole      Kind = "hole in a stream"              // a stream's versions do not count 1, 2, 3 …
 	ClockBack        Kind = "clock ran backwards"           // recorded_at is before that of the position before
+	BrokenLife       Kind = "life of a customer"            // one that begins in another one, or an event outside of any
 	Doubled          Kind = "written twice"                 // one append, or one request, stands in two places
 	Lost             Kind = "acknowledged and lost"         // the answer told of events that are not in the log
 	Elsewhere        Kind = "acknowledged elsewhere"        // the answer told another position

@@ -88,9 +88,24 @@ func TestCrash(t *testing.T) {
 	t.Logf("%d requests, %d of them changed something; %d were given to another process, %d answered again, %d without an answer; refused %v",
 		len(requests), l.changed, l.carried, l.repeated, l.unknown, l.refused)
 	t.Logf("struck %v; killed for %s, calm after %s, checked after %s", w.struck, chaos.Round(time.Millisecond), drained.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	withdrawn, again := w.lives()
+	t.Logf("%d customers were withdrawn, %d lives were not the first", withdrawn, again)
+	if l.changed > 2000 && (withdrawn == 0 || again == 0) {
+		t.Error("nobody was withdrawn and came back")
+	}
 	if l.changed < writers {
 		t.Errorf("only %d requests changed anything", l.changed)
 	}
+}
+
+// lives counts the lives of customers that have ended, and those that were not the first.
+func (w *world) lives() (ended, again int) {
+	w.t.Helper()
+	if err := w.part.store.Pool().QueryRow(w.t.Context(), `select count(*) filter (where type = 'customer.withdrawn'),
+		count(*) filter (where type = 'customer.created' and (data ->> 'generation')::int > 1) from events`).Scan(&ended, &again); err != nil {
+		w.t.Fatal(err)
+	}
+	return ended, again
 }
 
 // world is the system and what strikes it.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"customercenter/domain/customer"
 	"customercenter/eventstore"
 )
 
@@ -34,14 +35,14 @@ type written struct {
 }
 
 // readLog reads a whole log and checks it by itself: dense positions, versions without holes, a clock that does not run backwards,
-// every append in one place, every event readable.
+// every append in one place, every event readable, one life of a customer after the other.
 func readLog(ctx context.Context, store *eventstore.Store, tenant string, r *report) (*tenantLog, error) {
 	head, err := store.Head(ctx, tenant)
 	if err != nil {
 		return nil, fmt.Errorf("crash: %w", err)
 	}
 	l := &tenantLog{tenant: tenant, head: head, appends: map[uuid.UUID]*written{}, requests: map[string][]uuid.UUID{}}
-	streams := map[string]int64{}
+	streams, lives := map[string]int64{}, map[uuid.UUID]life{}
 	closed := map[uuid.UUID]int64{} // customers without a key, by the first event that needs it
 	last := eventstore.Event{}
 	for last.Position < head {
@@ -70,6 +71,9 @@ func readLog(ctx context.Context, store *eventstore.Store, tenant string, r *rep
 			case decoded[i].Erased && closed[e.Customer] == 0:
 				closed[e.Customer] = e.Position
 			}
+			if failed[i] == nil && e.Stream == customer.Stream(e.Customer) {
+				lives[e.Customer] = lives[e.Customer].after(&decoded[i], r)
+			}
 			if decoded[i].Envelope.Append != uuid.Nil { // else the envelope is what cannot be read
 				l.append(e, &decoded[i].Envelope, r)
 			}
@@ -87,6 +91,26 @@ func readLog(ctx context.Context, store *eventstore.Store, tenant string, r *rep
 
 // erasedType is the event after which a customer's key is gone rightly.
 const erasedType = "customer.erased"
+
+// life is where a customer is in the log: the generation, and whether it goes on.
+type life struct {
+	generation int
+	living     bool
+}
+
+// after follows a customer's own stream: a creation begins the next life, and nothing happens after its end.
+func (l life) after(e *eventstore.Decoded, r *report) life {
+	created, begins := e.Payload.(customer.Created)
+	if begins == l.living || begins && created.Generation != l.generation+1 {
+		r.add(BrokenLife, e.Tenant, e.Position, "%s of customer %s, after %d lives, the last going on: %v", e.Type, e.Customer, l.generation, l.living)
+	}
+	if begins {
+		return life{created.Generation, true}
+	}
+	_, withdrawn := e.Payload.(customer.Withdrawn)
+	l.living = !withdrawn && e.Type != erasedType
+	return l
+}
 
 // position checks that an event follows the one before it.
 func (l *tenantLog) position(e, before eventstore.Event, r *report) {

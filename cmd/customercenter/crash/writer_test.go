@@ -57,12 +57,15 @@ const (
 	kindTag     = "tag"
 	kindUntag   = "untag"
 	kindRename  = "rename" // a tag, on which those who tag depend
+	kindImport  = "import" // the visitor, if they are none
+	kindRevert  = "revert" // that import, if nobody has touched the visitor since
 )
 
 var shares = []struct {
 	kind  string
 	share int
-}{{kindMessage, 45}, {kindAccept, 10}, {kindAnswer, 14}, {kindClose, 10}, {kindRate, 6}, {kindEdit, 5}, {kindTag, 5}, {kindUntag, 4}, {kindRename, 1}}
+}{{kindMessage, 40}, {kindAccept, 10}, {kindAnswer, 12}, {kindClose, 9}, {kindRate, 6}, {kindEdit, 5}, {kindTag, 5}, {kindUntag, 4}, {kindRename, 1},
+	{kindImport, 2}, {kindRevert, 6}}
 
 // outcome is the answer to an order.
 type outcome struct {
@@ -113,7 +116,7 @@ func beWriter(ctx context.Context, c childConfig, out io.Writer) error {
 	j := &journal{out: out}
 	var all sync.WaitGroup
 	for i := range writers {
-		w := &writer{config: c, number: i, center: center, journal: j, rand: rand.New(rand.NewPCG(c.Seed, uint64(c.Slot<<32|c.Life<<8|i)))}
+		w := &writer{config: c, number: i, store: p.store, center: center, journal: j, rand: rand.New(rand.NewPCG(c.Seed, uint64(c.Slot<<32|c.Life<<8|i)))}
 		all.Go(func() {
 			if err := w.work(ctx); err != nil {
 				cancel(err)
@@ -131,6 +134,7 @@ func beWriter(ctx context.Context, c childConfig, out io.Writer) error {
 type writer struct {
 	config  childConfig
 	number  int
+	store   *eventstore.Store
 	center  *commands.Center
 	journal *journal
 	rand    *rand.Rand
@@ -176,7 +180,10 @@ func (w *writer) next() order {
 		o.Visitor = fmt.Sprint("shared-", w.rand.IntN(shared))
 	case n < 45 || len(w.known) == 0:
 		o.Association, o.Visitor = 1+w.rand.IntN(2), "visitor-"+o.ID
-		o.Kind = kindMessage // who is new has to say something
+		o.Kind = kindMessage // who is new has to say something, or is imported
+		if w.rand.IntN(2) == 0 {
+			o.Kind = kindImport
+		}
 		w.known = append(w.known, o)
 	default:
 		met := w.known[len(w.known)-1-w.rand.IntN(min(len(w.known), 12))]
@@ -188,6 +195,7 @@ func (w *writer) next() order {
 			o.Kind = s.kind
 		}
 	}
+	o.Once = o.Once && o.Kind != kindImport && o.Kind != kindRevert // there are no commands for them yet, and so no receipts
 	switch n := w.rand.IntN(100); {
 	case n < 50:
 		o.At = time.Now().Add(-time.Duration(w.rand.IntN(2000)) * time.Millisecond)
@@ -280,6 +288,8 @@ func (w *writer) run(ctx context.Context, o order) (commands.Done, error) {
 		return commands.Done{}, err
 	}
 	switch o.Kind {
+	case kindImport, kindRevert:
+		return w.own(ctx, o, who)
 	case kindEdit:
 		name := fmt.Sprint("名字 ", o.Number)
 		return commands.EditProfile{Customer: who, Changes: map[string]*string{"nickname": &name}}.Run(ctx, c, by)
@@ -289,4 +299,49 @@ func (w *writer) run(ctx context.Context, o order) (commands.Done, error) {
 		return commands.UntagCustomer{Customer: who, Tag: w.config.Tags[o.Tenant]}.Run(ctx, c, by)
 	}
 	return commands.Done{}, fmt.Errorf("unknown order %q", o.Kind)
+}
+
+// own appends what an import, or its being reverted, makes of a customer.
+func (w *writer) own(ctx context.Context, o order, who uuid.UUID) (commands.Done, error) {
+	stored, err := w.store.ReadStreams(ctx, o.Tenant, []string{customer.Stream(who)}, []int64{0})
+	if err != nil {
+		return commands.Done{}, err
+	}
+	decoded, err := w.store.Open(ctx, stored)
+	if err != nil {
+		return commands.Done{}, err
+	}
+	var state customer.State
+	for _, d := range decoded {
+		state.Apply(d.Payload.(domain.Event), d.OccurredAt())
+	}
+	by := uuid.NewSHA1(who, []byte("import"))
+	decide := func() ([]customer.Event, error) { return state.Withdraw(by) }
+	if o.Kind == kindImport {
+		n := customer.New{Association: o.Association, Channel: domain.ChannelApp, ExternalID: o.Visitor, Via: customer.ViaImport, Import: by,
+			Profile: customer.Profile{Name: "导入 " + o.Visitor}}
+		if o.Association != 1 {
+			n.Channel = domain.ChannelWeb
+		}
+		decide = func() ([]customer.Event, error) { return state.Create(n, nil, nil) }
+	}
+	events, err := decide()
+	if err != nil {
+		return commands.Done{}, err
+	}
+	on := o.by()
+	a := eventstore.Append{Tenant: o.Tenant, ID: uuid.Must(uuid.NewV7()), Now: time.Now(), Actor: on.Actor, Cause: on.Cause, Correlation: on.Correlation,
+		Streams: []eventstore.StreamAppend{{Stream: customer.Stream(who), Version: int64(len(stored))}}}
+	for _, e := range events {
+		a.Streams[0].Events = append(a.Streams[0].Events, eventstore.NewEvent{Payload: e, Customer: who, OccurredAt: on.OccurredAt})
+		if created, ok := e.(customer.Created); ok {
+			a.NewCustomers = []eventstore.NewCustomer{{ID: who, Generation: created.Generation}}
+		}
+	}
+	result, err := w.store.Append(ctx, a)
+	var conflict *eventstore.ConflictError
+	if errors.As(err, &conflict) {
+		return commands.Done{}, commands.ErrBusy
+	}
+	return commands.Done{Changed: err == nil, Position: result.Last}, err
 }
