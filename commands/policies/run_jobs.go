@@ -64,14 +64,19 @@ func (r *jobRunner) note(d *eventstore.Decoded) []statement {
 		return nil
 	}
 	kind, _, _ := strings.Cut(d.Type, ".")
+	over := statement{`delete from policy_due where tenant = $1 and policy = $2 and key = $3`, []any{d.Tenant, runJobsName, kind + ":" + id.String()}}
 	at := d.RecordedAt
 	switch payload := d.Payload.(type) {
 	case imports.Started, imports.RevertStarted, exports.Requested, bulk.Started, bulk.UndoStarted:
 	case exports.Completed:
 		at = payload.ExpiresAt
+	case exports.Failed, exports.Canceled:
+		r.jobs.Forget(id)
+		// A process may have died in the middle of the file, and nobody will go on with it.
+		return []statement{over, {`delete from job_parts where tenant = $1 and job = $2`, []any{d.Tenant, id}}}
 	default:
 		r.jobs.Forget(id)
-		return []statement{{`delete from policy_due where tenant = $1 and policy = $2 and key = $3`, []any{d.Tenant, runJobsName, kind + ":" + id.String()}}}
+		return []statement{over}
 	}
 	return []statement{{`insert into policy_due (tenant, policy, key, position, due_at, next_at) values ($1, $2, $3, $4, $5, $5)
 		on conflict (tenant, policy, key) do update set position = excluded.position, due_at = excluded.due_at, next_at = excluded.next_at`,
