@@ -234,7 +234,7 @@ func TestRefusedRowsAreMendedAndUploadedAgain(t *testing.T) {
 					r.header.Get("X-Content-Type-Options") != "nosniff" || r.header.Get("Content-Security-Policy") != "sandbox" || r.header.Get("Cache-Control") != "no-store" {
 					t.Errorf("the headers are %v", r.header)
 				}
-				is, got := cellsOf(t, r.body)
+				is, got := sheetCells(t, r.body)
 				if want == sheet.CSV { // else a spreadsheet program would run it
 					headings[language][4] = "'@尺码"
 				} else {
@@ -267,7 +267,7 @@ func TestRefusedRowsAreMendedAndUploadedAgain(t *testing.T) {
 	}
 	// One with nothing refused has nothing but headings.
 	path := w.imported("a.csv", "ID,关联ID\nfine,2\n")
-	if _, got := cellsOf(t, w.admin("GET", path+"/rejected", nil).want(http.StatusOK).body); len(got) != 1 {
+	if _, got := sheetCells(t, w.admin("GET", path+"/rejected", nil).want(http.StatusOK).body); len(got) != 1 {
 		t.Errorf("got %q", got)
 	}
 	w.admin("GET", path+"/rejected?format=pdf", nil).refused(http.StatusUnprocessableEntity, "VALIDATION", "query.format")

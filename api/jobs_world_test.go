@@ -110,8 +110,8 @@ func fileOf(t testing.TB, format sheet.Format, rows ...[]string) string {
 	return b.String()
 }
 
-// cellsOf reads a file.
-func cellsOf(t testing.TB, file []byte) (format sheet.Format, rows [][]string) {
+// sheetCells reads a file.
+func sheetCells(t testing.TB, file []byte) (format sheet.Format, rows [][]string) {
 	t.Helper()
 	in, err := sheet.Open(bytes.NewReader(file), int64(len(file)), sheet.Limits{})
 	if err != nil {

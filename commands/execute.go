@@ -75,8 +75,10 @@ func (a *attempt) at() time.Time {
 // load brings entities up to date, all in one round trip.
 func (a *attempt) load(ctx context.Context, streams ...stream) error {
 	names, after := make([]string, len(streams)), make([]int64, len(streams))
+	of := make(map[string]stream, len(streams))
 	for i, s := range streams {
 		names[i], after[i] = s.id(), s.recall(a.center.cache, a.by.Tenant)
+		of[names[i]] = s
 	}
 	events, err := a.center.reads.streams(ctx, a.by.Tenant, names, after)
 	if err != nil {
@@ -87,7 +89,7 @@ func (a *attempt) load(ctx context.Context, streams ...stream) error {
 		return fmt.Errorf("commands: load: %w", err)
 	}
 	for _, d := range decoded {
-		streams[slices.Index(names, d.Stream)].fold(d)
+		of[d.Stream].fold(d)
 	}
 	for _, s := range streams {
 		s.remember(a.center.cache, a.by.Tenant)

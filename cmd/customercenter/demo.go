@@ -14,6 +14,7 @@ import (
 	"customercenter/api/ingest"
 	"customercenter/commands"
 	"customercenter/domain"
+	"customercenter/domain/settings"
 	"customercenter/eventstore"
 	"customercenter/internal/traffic"
 	"customercenter/projections"
@@ -54,6 +55,10 @@ func (n *node) openDemo(ctx context.Context, c *upCommand) (*demo, error) {
 		d.Start, d.Events = time.Now().Add(-4*time.Hour).UTC().Truncate(time.Second), c.DemoEvents
 	}
 	if err := n.demoAssociations(ctx, d); err != nil {
+		return nil, err
+	}
+	by := commands.By{Tenant: demoTenant, Actor: eventstore.Actor{Kind: "system", ID: "demo"}}
+	if _, err := (commands.GrantEntitlement{Entitlement: settings.EntitlementImport}).Run(ctx, n.center, by); err != nil {
 		return nil, err
 	}
 	if err := n.demoTokens(ctx, d); err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"customercenter/api"
 	"customercenter/api/access"
-	"customercenter/commands/jobs"
 	"customercenter/eventstore/relay"
 	"customercenter/projections"
 	"customercenter/projections/projector"
@@ -35,7 +34,7 @@ func (n *node) httpHandler() http.Handler {
 	return api.New(api.Config{
 		Store: n.store, Center: n.center, Projector: n.projector, Catalogues: n.catalogues,
 		Customers: projections.NewCustomers(n.store, n.projector, n.catalogues).WithGroups(groups), Groups: groups, Sessions: projections.NewSessions(n.store, n.projector),
-		Jobs:   jobs.NewRunner(jobs.Config{Store: n.store, Center: n.center, Builds: n.projector, Log: n.log}),
+		Jobs:   n.jobs,
 		Tokens: n.tokens, Answers: access.NewAnswers(n.pool, time.Now), Channels: n.handler,
 		Checks:  []api.Check{{Name: "database", Look: n.databaseWell}, {Name: "bus", Look: n.busWell}, {Name: "relay", Look: n.relayWell}, {Name: "projections", Look: n.projectionsWell}},
 		Metrics: n.metrics, Log: n.log, Limits: n.limits,

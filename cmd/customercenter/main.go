@@ -17,8 +17,9 @@ import (
 
 // Exit codes.
 const (
-	exitFailed = 1
-	exitUsage  = 2
+	exitFailed  = 1
+	exitUsage   = 2
+	exitRefused = 3 // it is done, but for rows that were refused
 )
 
 // cli is the command line. Every flag has an environment variable: CUSTOMERCENTER_ and its name.
@@ -32,6 +33,7 @@ type cli struct {
 	Token       tokenCommand       `cmd:"" help:"Create, list and revoke tokens."`
 	Simulate    simulateCommand    `cmd:"" help:"Send realistic, seeded channel traffic through NATS."`
 	Channel     channelCommand     `cmd:"" help:"Play a channel: send what customers write, hear what is sent to them."`
+	Import      importCommand      `cmd:"" help:"Import customers from a spreadsheet: check every row, ask, create; list, cancel and revert imports."`
 	Events      eventsCommand      `cmd:"" help:"Print the events of a tenant's log as JSON lines."`
 	Projections projectionsCommand `cmd:"" help:"Show, rebuild, switch and repair read models."`
 	Dead        deadCommand        `cmd:"" help:"List channel events that could not be taken, and send them again."`
@@ -73,8 +75,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 		slog.SetDefault(env.log)
 		if err := command.Run(env); err != nil && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
 			fmt.Fprintln(stderr, "customercenter:", err)
-			if errors.As(err, new(usageError)) {
+			switch {
+			case errors.As(err, new(usageError)):
 				return exitUsage
+			case errors.As(err, new(refusedRows)):
+				return exitRefused
 			}
 			return exitFailed
 		}
@@ -102,3 +107,8 @@ func guarded(f func() int) (code int) {
 type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
+
+// refusedRows is how many rows of an import were refused, while all others went in.
+type refusedRows int
+
+func (n refusedRows) Error() string { return howMany(int(n), "row") + " refused" }

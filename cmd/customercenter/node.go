@@ -22,6 +22,7 @@ import (
 	"customercenter/api/access"
 	"customercenter/api/ingest"
 	"customercenter/commands"
+	"customercenter/commands/jobs"
 	"customercenter/commands/policies"
 	"customercenter/domain/catalog"
 	"customercenter/eventstore"
@@ -57,6 +58,7 @@ type node struct {
 	relay      *relay.Relay
 	handler    *ingest.Handler
 	policies   *policies.Runner
+	jobs       *jobs.Runner // takes in files and gives them out; policies work on jobs with one of their own
 	metrics    *prometheus.Registry
 	limits     api.Limits // of the API; none if it is not set
 
@@ -106,6 +108,7 @@ func (n *node) open(ctx context.Context, databaseURL string, master *keyring.Mas
 	if n.relay, err = relay.New(relay.Config{Store: n.store, NATS: n.nc}); err != nil {
 		return err
 	}
+	n.jobs = jobs.NewRunner(jobs.Config{Store: n.store, Center: n.center, Builds: n.projector, Log: n.log})
 	if n.policies, err = policies.New(policies.Config{Store: n.store, Center: n.center, Builds: n.projector, NATS: n.nc, Bells: n.bells, Log: n.log}); err != nil {
 		return err
 	}
@@ -182,7 +185,7 @@ func (n *node) consume(ctx context.Context) error {
 	return consumer.Run(ctx)
 }
 
-// forget deletes expired receipts, a little at a time. Several processes may do so at once.
+// forget deletes expired receipts, a little at a time, and what jobs keep no longer. Several processes may do so at once.
 func (n *node) forget(ctx context.Context) error {
 	for tick := time.NewTicker(time.Minute); ; {
 		select {
@@ -196,6 +199,9 @@ func (n *node) forget(ctx context.Context) error {
 					n.log.Warn("receipts cannot be forgotten", "error", err)
 				}
 				more = err == nil && deleted > 0
+			}
+			if err := n.jobs.Sweep(ctx); err != nil && ctx.Err() == nil {
+				n.log.Warn("what jobs keep no longer cannot be deleted", "error", err)
 			}
 		}
 	}

@@ -27,20 +27,31 @@ func (w *walk) importStep(ctx context.Context) (rest time.Duration, ended bool, 
 	if err := w.catchUp(ctx, &work); err != nil {
 		return 0, false, err
 	}
-	rows, first, err := w.parts.rows(ctx, w.Tenant, w.ID, work.Done)
+	rows, err := w.rowsFrom(ctx, work.Done)
 	if err != nil {
 		return 0, false, err
 	}
-	rows = rows[min(work.Done-first, len(rows)):]
 	rows = rows[:min(w.together, len(rows))]
-	if len(rows) == 0 {
-		return 0, false, errGone
-	}
 	_, err = commands.ImportRows{Import: w.ID, From: work.Done, Rows: rows, Seen: w.seen}.Run(ctx, w.center, w.By)
 	if err != nil {
 		return 0, false, fmt.Errorf("jobs: import: %w", err)
 	}
 	return 0, false, nil
+}
+
+// rowsFrom are the rows of an import from one on, as far as they are kept in one part: at least that one. errGone.
+func (w *walk) rowsFrom(ctx context.Context, row int) ([]imports.Row, error) {
+	if row < w.partFirst || row >= w.partFirst+len(w.part) {
+		part, first, err := w.parts.rows(ctx, w.Tenant, w.ID, row)
+		if err != nil {
+			return nil, err
+		}
+		w.part, w.partFirst = part, first
+	}
+	if row-w.partFirst >= len(w.part) {
+		return nil, errGone
+	}
+	return w.part[row-w.partFirst:], nil
 }
 
 // catchUp finds out whom the rows ask for that were dealt with: a row of the same customer further down is refused.
@@ -50,14 +61,11 @@ func (w *walk) catchUp(ctx context.Context, work *imports.State) error {
 		w.seenTo = 0
 	}
 	for w.seenTo < work.Done {
-		rows, first, err := w.parts.rows(ctx, w.Tenant, w.ID, w.seenTo)
+		rows, err := w.rowsFrom(ctx, w.seenTo)
 		if err != nil {
 			return err
 		}
-		if len(rows) <= w.seenTo-first {
-			return errGone
-		}
-		for _, row := range rows[w.seenTo-first : min(len(rows), work.Done-first)] {
+		for _, row := range rows[:min(len(rows), work.Done-w.seenTo)] {
 			id, told, err := w.center.RowCustomer(ctx, w.Tenant, work, row)
 			if err != nil {
 				return fmt.Errorf("jobs: import: %w", err)

@@ -135,7 +135,7 @@ func (r *Runner) keepRows(ctx context.Context, tenant string, id uuid.UUID, u Up
 func texts(row sheet.Row) []string {
 	cells := make([]string, len(row.Cells))
 	for i, cell := range row.Cells {
-		cells[i] = cell.Text
+		cells[i] = sheet.Armed(cell.Text)
 	}
 	return cells
 }

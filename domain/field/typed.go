@@ -13,28 +13,34 @@ const (
 	levelSeparator = "/"
 )
 
-// days are dates as spreadsheet programs write them in Chinese: of those with the year in front nobody doubts which day is meant.
-var days = []string{"2006-1-2", "2006/1/2", "2006.1.2", "2006年1月2日"}
-
-// Typed is the value of a custom field that somebody has typed into a cell of a spreadsheet, as Normalize takes it: a date such as 2026/11/3 as Normalize
-// wants it, of a choice the ids of the options that are called so, whatever the case and the width. What is no such date, and what no option is
-// called, stays as it is, for Normalize to refuse unless it is an id.
+// Typed is the value of a custom field that somebody has typed into a cell of a spreadsheet, as Normalize takes it: of a choice the ids of the options
+// that are called so, whatever the case and the width. What no option is called stays as it is, for Normalize to refuse unless it is an id.
 func (s *State) Typed(key, cell string) any {
 	f, found := s.Find(key)
-	if found && f.Type == TypeDate {
-		for _, layout := range days {
-			if day, err := time.Parse(layout, text.Fold(cell)); err == nil {
-				return day.Format(time.DateOnly)
-			}
-		}
-	}
-	if !found || !f.chooses() {
+	switch {
+	case found && f.Type == TypeDate:
+		return day(cell)
+	case !found || !f.chooses():
 		return cell
 	}
 	if separator := f.separator(); separator != "" {
 		return f.called(strings.Split(cell, separator), separator)
 	}
 	return f.called([]string{cell}, "")[0]
+}
+
+// dayForms are how people and spreadsheet programs write a day: the year first, so that nobody can take the month for the day.
+var dayForms = []string{"2006-1-2", "2006/1/2", "2006.1.2", "2006年1月2日", "20060102"}
+
+// day is a day as it is stored, whether or not midnight stands behind it. What is no day stays as it is.
+func day(cell string) string {
+	typed := strings.TrimSuffix(text.Fold(cell), " 00:00:00")
+	for _, form := range dayForms {
+		if at, err := time.Parse(form, typed); err == nil {
+			return at.Format(time.DateOnly)
+		}
+	}
+	return cell
 }
 
 // separator is what parts the options of a value in a cell; empty where there is only one.

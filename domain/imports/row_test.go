@@ -111,7 +111,7 @@ func TestRowsThatMakeCustomers(t *testing.T) {
 			made(func(e *customer.Created) {
 				e.Profile = customer.Profile{Nickname: "小明", Name: "王小明", QQ: "10001", Phone: "+86 138-0013-8000", WechatID: "w", Email: "m@example.com", Company: "公司", Description: "a\nb"}
 			}), nil},
-		{"own fields", with(cells{"custom.size": " L ", "custom.age": "４２.0", "custom.birthday": "1999-12-31", "custom.level": "ＳＩＬＶＥＲ", "custom.likes": "咖啡, Tea", "custom.region": "广东/深圳"}), false,
+		{"own fields", with(cells{"custom.size": " L ", "custom.age": "４２.0", "custom.birthday": "1999/12/31", "custom.level": "ＳＩＬＶＥＲ", "custom.likes": "咖啡, Tea", "custom.region": "广东/深圳"}), false,
 			made(func(e *customer.Created) {
 				e.Profile.Custom = map[string]any{"size": "L", "age": "42", "birthday": "1999-12-31", "level": "o2", "likes": []any{"o1", "o2"}, "region": []any{"o1", "o2"}}
 			}), nil},
@@ -193,7 +193,7 @@ func TestRowsThatAreRefused(t *testing.T) {
 		{"a text of 257 characters", with(cells{"custom.size": strings.Repeat("大", 257)}), false, "custom.size", invalid, args{"rule": domain.RuleTooLong, "max": 256}},
 		{"a number with a unit", with(cells{"custom.age": "42岁"}), false, "custom.age", invalid, rule(domain.RuleFormat)},
 		{"a number of 17 digits", with(cells{"custom.age": "12345678901234567"}), false, "custom.age", invalid, args{"rule": domain.RuleDigits, "max": 16}},
-		{"a date with the day in front", with(cells{"custom.birthday": "31/12/1999"}), false, "custom.birthday", invalid, rule(domain.RuleFormat)},
+		{"a date with the month first", with(cells{"custom.birthday": "12/31/1999"}), false, "custom.birthday", invalid, rule(domain.RuleFormat)},
 		{"a day that there is not", with(cells{"custom.birthday": "2026-02-30"}), false, "custom.birthday", invalid, rule(domain.RuleFormat)},
 		{"an unknown option", with(cells{"custom.level": "gold"}), false, "custom.level", invalid, rule(domain.RuleOneOf)},
 		{"an unknown option among others", with(cells{"custom.likes": "tea,milk"}), false, "custom.likes", invalid, rule(domain.RuleOneOf)},

@@ -145,7 +145,7 @@ func TestOutsideLibraries(t *testing.T) {
 		top, _, _ := strings.Cut(s.path, "/")
 		allowed, limited := outside[top]
 		if !limited || forTests(s.folder()) || below(s.folder(), "commands/policies") || below(s.folder(), "commands/jobs") {
-			continue // workers keep what they need beside the log
+			continue
 		}
 		for _, imported := range s.imports() {
 			host, _, _ := strings.Cut(imported, "/")

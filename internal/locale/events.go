@@ -257,14 +257,19 @@ func Phrase(l Language, name string, pairs ...string) string {
 	if !ok {
 		return name
 	}
-	return fill(phrase.in(l), func(name string) string {
+	return fill(phrase.in(l), paired(pairs))
+}
+
+// paired finds values in pairs of name and value.
+func paired(pairs []string) func(name string) string {
+	return func(name string) string {
 		for i := 0; i+1 < len(pairs); i += 2 {
 			if pairs[i] == name {
 				return pairs[i+1]
 			}
 		}
 		return "?"
-	})
+	}
 }
 
 // Label returns what people call a value of an event, by its aggregate and its JSON name ("tag", "name"): the words for that

@@ -24,8 +24,8 @@ var rowReasons = map[string]text{
 	"VALUE_INVALID.characters": {"{label} has characters that cannot be stored there, such as line breaks or control characters. Delete them.", "{label}含有不允许的字符，例如换行符或控制字符，请删除。"},
 	"VALUE_INVALID.too_long":   {"{label} has a value of more than {max} characters. Shorten it.", "{label}中有超过 {max} 个字符的值，请缩短。"},
 	"VALUE_INVALID.digits":     {"{label} has more than {max} digits. Shorten the number.", "{label}超过 {max} 位数字，请缩短。"},
-	"VALUE_INVALID.format": {"{label} is not written as it must be: a date as 2026-11-03, a number in digits such as 12.5, without a unit and without thousands separators.",
-		"{label}的格式不正确：日期写作 2026-11-03，数字写作 12.5，不带单位和千分位。"},
+	"VALUE_INVALID.format": {"{label} is not written as it must be: a date with the year first, as 2026-11-03, a number in digits, as 12.5, without a unit and without thousands separators.",
+		"{label}的格式不正确：日期按年、月、日的顺序写作 2026-11-03，数字写作 12.5，不带单位和千分位。"},
 	"VALUE_INVALID.one_of": {"{label} has a value that is not among the options, or the field is not in use any more. Use what the notes of a new template list.",
 		"{label}中有不在选项内的值，或该字段已停用。请使用最新模板说明页中列出的选项。"},
 	"VALUE_INVALID.too_many": {"{label} has more than {max} values. Delete some.", "{label}的值超过 {max} 个，请删减。"},
@@ -62,6 +62,7 @@ func RowReason(l Language, code, label string, args map[string]any) string {
 
 // failures has sentences about jobs that failed, where that of the code speaks of requests.
 var failures = map[string]text{
+	"SHEET_TOO_MANY_ROWS": {"A file cannot have more than {max:count} rows. Narrow the filter, and export again.", "文件最多 {max:count} 行。请缩小筛选范围后重新导出。"},
 	"INTERNAL": {"This was tried again and again, and did not succeed. What was done stays. Try again later; if that does not help, tell the number of this job to whoever operates the customer center.",
 		"系统多次重试后仍未成功，已完成的部分不受影响。请稍后重新发起；如仍失败，请将此任务的编号告知本系统的运营方。"},
 }

@@ -145,7 +145,7 @@ func TestReasonsOfRows(t *testing.T) {
 
 func TestReasonsOfJobs(t *testing.T) {
 	for _, l := range languages {
-		for _, code := range []string{domain.CodeInternal, domain.CodeFileGone, domain.CodeExportTooLarge} {
+		for _, code := range []string{domain.CodeInternal, domain.CodeFileGone, domain.CodeExportTooLarge, string(sheet.TooManyRows)} {
 			if got := locale.Failure(l, code, args{"max": 1, "over": 1}); got == code || strings.Contains(got, "?") {
 				t.Errorf("%s says %q", code, got)
 			}

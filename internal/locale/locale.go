@@ -1,6 +1,7 @@
 // Package locale has the words for every code that a person may meet, in Chinese and in English.
 //
-// There is one catalogue (words.go, fields.go). A test fails when a code that occurs anywhere in the tree has no words.
+// There is one catalogue: words.go has the codes, jobs.go what is said of them with rows and jobs, fields.go and events.go what histories say,
+// template.go the template of imports. A test fails when a code that occurs anywhere in the tree has no words.
 package locale
 
 import (

@@ -84,7 +84,7 @@ func TestBothLanguagesSayTheSame(t *testing.T) {
 	for event, sentence := range events {
 		check(event, sentence)
 	}
-	for _, all := range []map[string]text{words, rowReasons, failures, bulkReasons} {
+	for _, all := range []map[string]text{words, rowReasons, failures, bulkReasons, template} {
 		for name, word := range all {
 			check(name, word)
 		}

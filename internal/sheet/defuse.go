@@ -46,3 +46,11 @@ func harmless(text string) bool {
 	}
 	return n <= 15 && (n >= 7 || text[0] == '-') && number.MatchString(text)
 }
+
+// Armed takes the apostrophe away again that was put before a text so that no spreadsheet program runs it: for those who only store it.
+func Armed(text string) string {
+	if bare, quoted := strings.CutPrefix(text, "'"); quoted && defuse(bare) == text {
+		return bare
+	}
+	return text
+}

@@ -166,7 +166,7 @@ type Options struct {
 	Each      time.Duration
 	Events    int
 	Customers int
-	Kinds     string // see List and Groups
+	Kinds     string // see List, Groups and Jobs
 	Kept      bool   // see List
 	Alone     bool   // see List
 	Ungrouped bool   // see List
@@ -193,6 +193,9 @@ var benches = []struct {
 	}},
 	{"groups", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return Groups{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers, Events: o.Events, Kinds: o.Kinds}.Run(ctx, r)
+	}},
+	{"jobs", func(ctx context.Context, url string, s Servers, o Options, r *Report) error {
+		return Jobs{URL: url, NATS: s.NATS, Each: o.Each, Customers: o.Customers, Kinds: o.Kinds}.Run(ctx, r)
 	}},
 	{"transcript", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return Transcript{URL: url, Rounds: o.Rounds, Each: o.Each, Sessions: o.Customers}.Run(ctx, r)

@@ -26,6 +26,7 @@ func TestBenchesMeasure(t *testing.T) {
 			"writes: customers created", "writes: tags put on at random", "writes: a tag put on in bulk", "writes: sessions"},
 		"groups": {"preview: a new group, by sets", "preview: another rule, by time", "define by sets, complete", "define by time, complete", "list pages while a rule by sets is filled",
 			"until visible in groups", "revise, complete", "midnight, worked off", "commands at midnight until visible in customers", "rebuild", "live, 0 groups: alone", "live, 50 groups: with customers"},
+		"jobs":       {"import csv, from its start", "commands during an import of csv", "import xlsx", "bulk tagging", "commands during a bulk action", "export csv", "export xlsx", "commands during an export of xlsx"},
 		"transcript": {"many sessions, the end", "from one of them on", "an agent's", "a long session, the end", "its beginning"},
 	}
 	for _, name := range Names() {

@@ -69,30 +69,12 @@ const (
 // Run prints three lines.
 func (p Pipeline) Run(ctx context.Context, report *Report) (err error) {
 	b := &pipelineBench{Pipeline: p, paced: max(int(p.Each.Seconds()*perSecond), 1), queued: max(p.Events/10, 1)}
-	if b.nc, b.js, err = connect(p.NATS); err != nil {
+	if err := b.open(ctx, p.URL, p.NATS); err != nil {
 		return err
 	}
 	defer b.nc.Close()
-	for _, name := range []string{eventStream, ingest.StreamIn, ingest.StreamDead} { // of other benches, or of a run that was interrupted
-		if err = dropStream(ctx, b.js, name); err != nil {
-			return err
-		}
-	}
-	if b.bells, err = bell.Listen(b.nc); err != nil {
-		return err
-	}
 	defer b.bells.Close()
-	if b.plant, err = openPlant(ctx, p.URL, "bench", eventstore.WithBell(bell.Ringer(b.nc))); err != nil {
-		return err
-	}
 	defer b.plant.close()
-	engine, err := b.projector()
-	if err == nil {
-		err = engine.EnsureBuilt(ctx, nil)
-	}
-	if err != nil {
-		return err
-	}
 	// One history for the whole run, so that nobody meets a past that does not fit.
 	o := b.plant.past(1, warmUp+b.Rounds*(2*b.paced+b.queued))
 	o.Until = time.Time{}
@@ -113,6 +95,42 @@ func (p Pipeline) Run(ctx context.Context, report *Report) (err error) {
 		return err
 	}
 	return b.queue(ctx, report)
+}
+
+// open connects to empty servers and builds the read models.
+func (b *pipelineBench) open(ctx context.Context, url string, server *natsserver.Server) (err error) {
+	if b.nc, b.js, err = connect(server); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			b.nc.Close()
+		}
+	}()
+	for _, name := range []string{eventStream, ingest.StreamIn, ingest.StreamDead} { // of other benches, or of a run that was interrupted
+		if err = dropStream(ctx, b.js, name); err != nil {
+			return err
+		}
+	}
+	if b.bells, err = bell.Listen(b.nc); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			b.bells.Close()
+		}
+	}()
+	if b.plant, err = openPlant(ctx, url, "bench", eventstore.WithBell(bell.Ringer(b.nc))); err != nil {
+		return err
+	}
+	engine, err := b.projector()
+	if err == nil {
+		err = engine.EnsureBuilt(ctx, nil)
+	}
+	if err != nil {
+		b.plant.close()
+	}
+	return err
 }
 
 // openTalks lets some people open a session each.

@@ -1,0 +1,398 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"customercenter/commands"
+	"customercenter/commands/jobs"
+	"customercenter/commands/policies"
+	"customercenter/domain/bulk"
+	"customercenter/domain/job"
+	"customercenter/domain/session"
+	"customercenter/domain/settings"
+	"customercenter/internal/natsserver"
+	"customercenter/internal/sheet"
+	"customercenter/internal/traffic"
+	"customercenter/projections"
+	"customercenter/projections/projector"
+)
+
+// Jobs measures imports, exports and bulk actions of many customers while all parts of the product run in this process, and what people who
+// write and tag notice of it. Beside them the same rows go by COPY into a plain table with a primary key, and out of the read model.
+type Jobs struct {
+	URL       string // of an empty database; it is migrated
+	NATS      *natsserver.Server
+	Customers int           // rows of a file
+	Each      time.Duration // half of how long the quiet is measured
+	Kinds     string        // if not empty, only the parts whose name contains it
+}
+
+type jobsBench struct {
+	Jobs
+	*pipelineBench
+	report  *Report
+	people  *traffic.People
+	runner  *jobs.Runner
+	engine  *projector.Projector
+	tag     uuid.UUID
+	written int64
+	idle    []time.Duration // how long commands take in quiet
+	made    int             // customers imported
+}
+
+// commandsBeside is how many commands a second people give meanwhile.
+const commandsBeside = 50
+
+// Run prints some lines per part.
+func (j Jobs) Run(ctx context.Context, report *Report) (err error) {
+	b := &jobsBench{Jobs: j, pipelineBench: &pipelineBench{}, report: report}
+	if err := b.open(ctx); err != nil {
+		return err
+	}
+	defer b.nc.Close()
+	defer b.bells.Close()
+	defer b.plant.close()
+	measured, engine, stop, err := b.pipelineBench.running(ctx, b.policies)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	b.engine = engine
+	b.runner = jobs.NewRunner(jobs.Config{Store: b.plant.store, Center: b.plant.center, Builds: engine})
+	report.Heading("jobs: %d customers, with relay, read models and policies in one process; baselines by COPY", j.Customers)
+	if b.idle, err = b.beside(measured, func(ctx context.Context) error { return rest(ctx, 2*b.Each) }); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"import csv", b.importing(sheet.CSV)}, {"import xlsx", b.importing(sheet.XLSX)}, {"bulk", b.tagging},
+		{"export csv", b.exporting(sheet.CSV)}, {"export xlsx", b.exporting(sheet.XLSX)},
+	} {
+		if !strings.Contains(part.name, j.Kinds) {
+			continue
+		}
+		if err := part.run(measured); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return nil
+}
+
+func (b *jobsBench) open(ctx context.Context) (err error) {
+	if err := b.pipelineBench.open(ctx, b.Jobs.URL, b.Jobs.NATS); err != nil {
+		return err
+	}
+	if b.people, err = traffic.NewPeople(yearOptions()); err != nil {
+		return fmt.Errorf("bench: people: %w", err)
+	}
+	by := b.plant.by()
+	if _, err := (commands.GrantEntitlement{Entitlement: settings.EntitlementImport}).Run(ctx, b.plant.center, by); err != nil {
+		return fmt.Errorf("bench: entitlement: %w", err)
+	}
+	done, err := commands.CreateTag{Name: "老客户"}.Run(ctx, b.plant.center, by)
+	if err != nil {
+		return fmt.Errorf("bench: tag: %w", err)
+	}
+	b.tag = done.Tag
+	return nil
+}
+
+// policies runs the policies, which work on jobs.
+func (b *jobsBench) policies(ctx context.Context) error {
+	engine, err := b.projector()
+	if err != nil {
+		return err
+	}
+	r, err := policies.New(policies.Config{Store: b.plant.store, Center: b.plant.center, Builds: engine, NATS: b.nc, Bells: b.bells})
+	if err != nil {
+		return err
+	}
+	return r.Run(ctx)
+}
+
+// file writes a file of customers who are not there yet.
+func (b *jobsBench) file(format sheet.Format) (*os.File, [][]string, error) {
+	f, err := os.CreateTemp("", "customercenter-bench-*")
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := sheet.NewWriter(f, format, "客户", []string{"ID", "昵称", "名字", "QQ", "手机", "微信号", "邮箱", "公司", "描述", "客户标签", "关联ID"})
+	if err != nil {
+		return nil, nil, err
+	}
+	app := strconv.Itoa(b.plant.traffic.Associations[0].ID)
+	rows := make([][]string, b.Customers)
+	for i := range rows {
+		p, n := b.people.At(b.made+i), strconv.Itoa(b.made+i)
+		tags := ""
+		if i%3 == 0 {
+			tags = "老客户"
+		}
+		rows[i] = []string{"import-" + n, p.Nickname, p.FullName, "10" + n, p.Phone, "wx_" + n, "u" + n + "@example.com", p.Company, "", tags, app}
+		if err := w.Write(rows[i]); err != nil {
+			return nil, nil, err
+		}
+	}
+	b.made += b.Customers
+	return f, rows, w.Close()
+}
+
+// importing measures an import from its start until all is in the list.
+func (b *jobsBench) importing(format sheet.Format) func(context.Context) error {
+	return func(ctx context.Context) error {
+		f, rows, err := b.file(format)
+		if err != nil {
+			return fmt.Errorf("bench: file: %w", err)
+		}
+		defer os.Remove(f.Name())
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		plainly, err := b.copyIn(ctx, rows)
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		done, err := b.runner.Upload(ctx, b.plant.by(), jobs.Upload{Name: "a." + string(format), File: f, Size: info.Size()})
+		if err != nil {
+			return fmt.Errorf("bench: upload: %w", err)
+		}
+		upload := time.Since(began)
+		var whole time.Duration
+		took, err := b.beside(ctx, func(ctx context.Context) error {
+			began := time.Now()
+			started, err := commands.StartImport{Import: done.Job}.Run(ctx, b.plant.center, b.plant.by())
+			if err != nil {
+				return fmt.Errorf("bench: start: %w", err)
+			}
+			if err := b.ended(ctx, started); err != nil {
+				return err
+			}
+			whole = time.Since(began)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		b.rate("import "+string(format)+", from its start to all visible", whole, plainly, fmt.Sprintf("%.1f s, upload %.1f s", whole.Seconds(), upload.Seconds()))
+		b.noticed("an import of "+string(format), took)
+		return nil
+	}
+}
+
+// copyIn is how long a COPY of rows takes into a table with a primary key.
+func (b *jobsBench) copyIn(ctx context.Context, rows [][]string) (time.Duration, error) {
+	_, err := b.plant.pool.Exec(ctx, `drop table if exists bench_rows; create table bench_rows (id text primary key, nickname text, name text, qq text, phone text, wechat_id text,
+		email text, company text, description text, tags text, association text)`)
+	if err != nil {
+		return 0, fmt.Errorf("bench: %w", err)
+	}
+	began := time.Now()
+	_, err = b.plant.pool.CopyFrom(ctx, pgx.Identifier{"bench_rows"}, []string{"id", "nickname", "name", "qq", "phone", "wechat_id", "email", "company", "description", "tags", "association"},
+		pgx.CopyFromSlice(len(rows), func(i int) ([]any, error) {
+			values := make([]any, len(rows[i]))
+			for n, cell := range rows[i] {
+				values[n] = cell
+			}
+			return values, nil
+		}))
+	if err != nil {
+		return 0, fmt.Errorf("bench: copy: %w", err)
+	}
+	return time.Since(began), nil
+}
+
+// tagging measures a bulk action on all imported customers, until the list shows it; and its undoing.
+func (b *jobsBench) tagging(ctx context.Context) error {
+	done, err := commands.CreateTag{Name: "新品通知"}.Run(ctx, b.plant.center, b.plant.by())
+	if err != nil {
+		return fmt.Errorf("bench: tag: %w", err)
+	}
+	began := time.Now()
+	if _, err := b.plant.pool.Exec(ctx, `update bench_rows set tags = tags || ',新品通知'`); err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	plainly := time.Since(began)
+	var whole, undone time.Duration
+	took, err := b.beside(ctx, func(ctx context.Context) error {
+		began := time.Now()
+		started, err := commands.StartBulk{Action: bulk.Tag, Tag: done.Tag, Filter: json.RawMessage(`{"field":"imported","op":"is","value":true}`)}.Run(ctx, b.plant.center, b.plant.by())
+		if err != nil {
+			return fmt.Errorf("bench: bulk: %w", err)
+		}
+		if err := b.ended(ctx, started); err != nil {
+			return err
+		}
+		whole, began = time.Since(began), time.Now()
+		undo, err := commands.UndoBulk{Bulk: started.Job}.Run(ctx, b.plant.center, b.plant.by())
+		if err != nil {
+			return fmt.Errorf("bench: undo: %w", err)
+		}
+		err = b.ended(ctx, undo)
+		undone = time.Since(began)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	b.many("bulk tagging, from its start to all visible", b.made, whole, plainly*time.Duration(b.made)/time.Duration(b.Customers), fmt.Sprintf("%d customers in %.1f s; undone in %.1f s; baseline: UPDATE of a plain table",
+		b.made, whole.Seconds(), undone.Seconds()))
+	b.noticed("a bulk action", took)
+	return nil
+}
+
+// exporting measures a file of all customers, from when it is asked for until it can be had.
+func (b *jobsBench) exporting(format sheet.Format) func(context.Context) error {
+	return func(ctx context.Context) error {
+		plainly, err := b.copyOut(ctx)
+		if err != nil {
+			return err
+		}
+		var whole time.Duration
+		var id uuid.UUID
+		took, err := b.beside(ctx, func(ctx context.Context) error {
+			began := time.Now()
+			done, err := commands.RequestExport{Format: string(format), Columns: exported}.Run(ctx, b.plant.center, b.plant.by())
+			if err != nil {
+				return fmt.Errorf("bench: export: %w", err)
+			}
+			id = done.Job
+			err = b.ended(ctx, done)
+			whole = time.Since(began)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		export, _, err := projections.NewCatalogues(b.plant.store).Export(ctx, b.plant.tenant, id)
+		if err != nil {
+			return err
+		}
+		var file counting
+		if err := b.runner.File(ctx, b.plant.tenant, id, &file); err != nil || int64(file) != export.File.Bytes {
+			return fmt.Errorf("bench: the file has %d bytes, not %d: %w", file, export.File.Bytes, err)
+		}
+		b.many("export "+string(format), export.File.Rows, whole, plainly, fmt.Sprintf("%d rows, %.1f MiB in %.1f s; baseline: COPY of the same columns out", export.File.Rows, float64(file)/(1<<20), whole.Seconds()))
+		b.noticed("an export of "+string(format), took)
+		return nil
+	}
+}
+
+// exported are the columns of the exports, and of what is compared with them.
+var exported = []string{"external_id", "nickname", "name", "phone", "qq", "wechat_id", "email", "company", "description", "channel", "association", "created_at"}
+
+type counting int64
+
+func (c *counting) Write(p []byte) (int, error) { *c += counting(len(p)); return len(p), nil }
+
+// copyOut is how long a COPY takes of the same columns of all customers as csv.
+func (b *jobsBench) copyOut(ctx context.Context) (time.Duration, error) {
+	build, err := b.engine.Live(ctx, projections.CustomersName)
+	if err != nil {
+		return 0, err
+	}
+	conn, err := b.plant.pool.Acquire(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Release()
+	began := time.Now()
+	_, err = conn.Conn().PgConn().CopyTo(ctx, io.Discard, `copy (select `+strings.Join(exported, ", ")+` from `+build.Schema+`.customer where tenant = '`+b.plant.tenant+`' order by ordinal desc) to stdout csv`)
+	if err != nil {
+		return 0, fmt.Errorf("bench: copy out: %w", err)
+	}
+	return time.Since(began), nil
+}
+
+// ended waits until a job has ended well, after what was asked of it, and all read models show it.
+func (b *jobsBench) ended(ctx context.Context, asked commands.Done) error {
+	all, id := projections.NewJobs(b.plant.store, b.engine), asked.Job
+	if _, fresh, err := b.engine.WaitFor(ctx, projections.JobsName, b.plant.tenant, asked.Position, tooLong); err != nil || !fresh {
+		return errors.Join(err, errors.New("bench: a job is not shown"))
+	}
+	err := until(ctx, seldom, func() (bool, error) {
+		j, found, err := all.Find(ctx, b.plant.tenant, id)
+		if err != nil || !found || !j.Ended() {
+			return false, err
+		}
+		if s := j.Status(); s != job.Completed && s != job.Reverted {
+			return false, fmt.Errorf("bench: the job is %s", s)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	return b.visible(ctx, b.engine)
+}
+
+// beside lets people write and be tagged while something is done, and returns how long each command took.
+func (b *jobsBench) beside(ctx context.Context, do func(context.Context) error) (took []time.Duration, err error) {
+	group, ctx := errgroup.WithContext(ctx)
+	going, over := context.WithCancel(ctx)
+	defer over()
+	var mu sync.Mutex
+	group.Go(func() error {
+		defer over()
+		return do(ctx)
+	})
+	group.Go(func() error {
+		pace := newPace(commandsBeside)
+		app := b.plant.traffic.Associations[0].ID
+		for going.Err() == nil {
+			due := pace.wait(going)
+			n := b.written
+			b.written++
+			group.Go(func() error {
+				_, err := commands.ReceiveMessage{Association: app, ExternalID: fmt.Sprintf("writer-%d", n%100),
+					Message: commands.Message{ID: fmt.Sprint("beside-", n), Kind: session.KindText, Text: "你好，还有货吗？"}}.Run(ctx, b.plant.center, b.plant.by())
+				mu.Lock()
+				defer mu.Unlock()
+				took = append(took, time.Since(due))
+				return err
+			})
+		}
+		return nil
+	})
+	err = group.Wait()
+	return took, err
+}
+
+func rest(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (b *jobsBench) rate(what string, took, plainly time.Duration, note string) {
+	b.many(what, b.Customers, took, plainly, note)
+}
+
+func (b *jobsBench) many(what string, rows int, took, plainly time.Duration, note string) {
+	b.report.Print(Line{Case: "jobs " + what, Unit: "rows/s", Value: float64(rows) / took.Seconds(), Note: note}.Against(float64(rows) / plainly.Seconds()))
+}
+
+func (b *jobsBench) noticed(when string, took []time.Duration) {
+	b.report.Print(Line{Case: "jobs commands during " + when + ": p99", Unit: "ms", Value: Percentile(took, 99),
+		Note: fmt.Sprintf("%d commands at %d/s; baseline: in quiet", len(took), commandsBeside)}.Against(Percentile(b.idle, 99)).Latency(took))
+}
