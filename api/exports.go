@@ -9,7 +9,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
-	"github.com/google/uuid"
 
 	"customercenter/commands"
 	"customercenter/domain"
@@ -169,9 +168,7 @@ func (s *server) cancelExport(ctx context.Context, r *request, in *changeJobInpu
 	return s.exportWritten(ctx, r, done)
 }
 
-func (s *server) downloadExport(ctx context.Context, r *request, in *struct {
-	ID uuid.UUID `path:"id" format:"uuid"`
-}) (*huma.StreamResponse, error) {
+func (s *server) downloadExport(ctx context.Context, r *request, in *oneJobInput) (*huma.StreamResponse, error) {
 	export, version, err := s.Catalogues.Export(ctx, r.who.Tenant, in.ID)
 	switch {
 	case err != nil:

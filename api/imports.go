@@ -75,7 +75,7 @@ func (s *server) importOperations() {
 		summary: "List the customers whom a revert has left alone"}, s.listImportKept)
 	register(s, operation{id: "get-import-rejected", method: http.MethodGet, path: "/v1/imports/{id}/rejected", tag: tag,
 		summary: "Download the refused rows with the reasons", notes: "As they were uploaded, with two columns more: so they can be mended and uploaded again as they are.",
-		stream: true, produces: mediaTypes["xlsx"], errors: []int{conflict}}, s.importRejected)
+		stream: true, produces: mediaTypes["xlsx"], errors: []int{http.StatusGone}}, s.importRejected)
 	register(s, operation{id: "start-import", method: http.MethodPost, path: "/v1/imports/{id}/start", tag: tag, status: http.StatusAccepted,
 		summary: "Start an import", notes: "Every row that nothing is wrong with makes a customer, the others are refused with their reasons. A dry run may be repeated, an import happens once.",
 		errors: []int{conflict}}, s.startImport)
@@ -86,7 +86,8 @@ func (s *server) importOperations() {
 }
 
 type templateInput struct {
-	Lang string `query:"lang" enum:"zh,en" doc:"Of the headings and the notes. Default: by Accept-Language."`
+	After        // it is read from the log, which has every position
+	Lang  string `query:"lang" enum:"zh,en" doc:"Of the headings and the notes. Default: by Accept-Language."`
 }
 
 func (s *server) importTemplate(ctx context.Context, r *request, in *templateInput) (*huma.StreamResponse, error) {
@@ -160,11 +161,11 @@ func (s *server) uploadImport(ctx context.Context, r *request, in *struct{ Write
 		return nil, err
 	}
 	if u.flags["dry_run"] {
-		started, err := commands.StartImport{Import: done.Job, DryRun: true}.Run(ctx, s.Center, r.by(""))
-		switch {
-		case err == nil:
-			done = started
-		case !done.Repeated: // it was started with the first answer
+		by := r.by(in.IdempotencyKey)
+		if by.Once != nil { // it is started once, too: the import may have gone on when the request is repeated
+			by.Once.Route += " dry run"
+		}
+		if done, err = (commands.StartImport{Import: done.Job, DryRun: true}).Run(ctx, s.Center, by); err != nil {
 			return nil, err
 		}
 	}
@@ -264,12 +265,13 @@ func (s *server) listImportKept(ctx context.Context, r *request, in *OutcomesPag
 }
 
 type rejectedInput struct {
+	After
 	ID     uuid.UUID `path:"id" format:"uuid"`
 	Format string    `query:"format" enum:"csv,xlsx" doc:"Default: as it was uploaded."`
 }
 
 func (s *server) importRejected(ctx context.Context, r *request, in *rejectedInput) (*huma.StreamResponse, error) {
-	_, j, err := s.job(ctx, r, &oneJobInput{ID: in.ID}, job.KindImport)
+	_, j, err := s.job(ctx, r, &oneJobInput{ID: in.ID, After: in.After}, job.KindImport)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -113,13 +114,16 @@ func (s *server) anyJob(ctx context.Context, r *request, j *projections.Job) (an
 	return any, err
 }
 
-// job is a job of a kind, or of any. Refused: NOT_FOUND.
+// job is a job of a kind, or of any; by the log, if the list has not got it yet. Refused: NOT_FOUND.
 func (s *server) job(ctx context.Context, r *request, in *oneJobInput, kind string) (Served, projections.Job, error) {
 	served, err := s.serve(ctx, projections.JobsName, r.who.Tenant, in.After)
 	if err != nil {
 		return served, projections.Job{}, err
 	}
 	j, found, err := s.jobs().Find(ctx, r.who.Tenant, in.ID)
+	if err == nil && !found {
+		j, found, err = s.Catalogues.Job(ctx, r.who.Tenant, in.ID)
+	}
 	if err == nil && (!found || kind != "" && j.Kind != kind) {
 		err = domain.Refuse(domain.CodeNotFound)
 	}
@@ -128,9 +132,20 @@ func (s *server) job(ctx context.Context, r *request, in *oneJobInput, kind stri
 
 func (s *server) jobs() *projections.Jobs { return projections.NewJobs(s.Store, s.Projector) }
 
-// jobWritten is a job as it is after a command.
+// jobWritten is a job as it is after a command. Should the list of jobs take too long, or not be readable at all, it is read from the log.
 func (s *server) jobWritten(ctx context.Context, r *request, done commands.Done) (projections.Job, error) {
-	_, j, err := s.job(ctx, r, &oneJobInput{ID: done.Job, After: After{AfterHeader: done.Position}}, "")
+	served, j, err := s.job(ctx, r, &oneJobInput{ID: done.Job, After: After{AfterHeader: done.Position}}, "")
+	if err == nil && served.Stale == "" {
+		return j, nil
+	}
+	var refusal *domain.Refusal
+	if err != nil && !errors.As(err, &refusal) {
+		s.unshown(ctx, r, done, err)
+	}
+	j, found, err := s.Catalogues.Job(ctx, r.who.Tenant, done.Job)
+	if err == nil && !found {
+		err = domain.Refuse(domain.CodeNotFound)
+	}
 	return j, err
 }
 

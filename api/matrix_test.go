@@ -88,6 +88,31 @@ var matrix = map[string][5]string{
 	"POST /v1/auto-messages/{id}/stop":                     {all, no, no, no, no},
 	"GET /v1/auto-messages/{id}/recipients":                {all, no, no, no, no},
 	"POST /v1/auto-messages/{id}/recipients":               {all, no, no, no, no},
+	"GET /v1/jobs/{id}":                                    {all, no, no, no, no}, // files of customers, in and out, and what is done to many
+	"GET /v1/jobs/{id}/events":                             {all, no, no, no, no},
+	"GET /v1/imports":                                      {all, no, no, no, no},
+	"POST /v1/imports":                                     {all, no, no, no, no},
+	"GET /v1/imports/template":                             {all, no, no, no, no},
+	"GET /v1/imports/{id}":                                 {all, no, no, no, no},
+	"GET /v1/imports/{id}/rows":                            {all, no, no, no, no},
+	"GET /v1/imports/{id}/kept":                            {all, no, no, no, no},
+	"GET /v1/imports/{id}/rejected":                        {all, no, no, no, no},
+	"POST /v1/imports/{id}/start":                          {all, no, no, no, no},
+	"POST /v1/imports/{id}/cancel":                         {all, no, no, no, no},
+	"POST /v1/imports/{id}/revert":                         {all, no, no, no, no},
+	"GET /v1/exports":                                      {all, no, no, no, no},
+	"POST /v1/exports":                                     {all, no, no, no, no},
+	"GET /v1/exports/{id}":                                 {all, no, no, no, no},
+	"POST /v1/exports/{id}/cancel":                         {all, no, no, no, no},
+	"GET /v1/exports/{id}/file":                            {all, no, no, no, no},
+	"GET /v1/exports/{id}/downloads":                       {all, no, no, no, no},
+	"GET /v1/customers/bulk":                               {all, no, no, no, no},
+	"POST /v1/customers/bulk":                              {all, no, no, no, no},
+	"GET /v1/customers/bulk/{id}":                          {all, no, no, no, no},
+	"GET /v1/customers/bulk/{id}/refused":                  {all, no, no, no, no},
+	"GET /v1/customers/bulk/{id}/kept":                     {all, no, no, no, no},
+	"POST /v1/customers/bulk/{id}/cancel":                  {all, no, no, no, no},
+	"POST /v1/customers/bulk/{id}/undo":                    {all, no, no, no, no},
 	"GET /v1/associations":                                 {all, all, all, no, no},
 	"GET /v1/associations/{id}":                            {all, all, all, no, no},
 	"POST /v1/associations":                                {all, no, no, no, no},
@@ -215,7 +240,8 @@ func (m attempt) refused(answer reply) {
 
 // nothing is the ids of things that do not exist.
 var nothing = belongings{"customers": uuid.NewString(), "sessions": uuid.NewString(), "tags": uuid.NewString(), "groups": uuid.NewString(), "auto-messages": uuid.NewString(), "fields": "nothing", "views": uuid.NewString(), "tokens": uuid.NewString(),
-	"associations": "987654", "channels": "987654", "projections": "nothing", "tenants": "nothing", "entitlements": "nothing"}
+	"associations": "987654", "channels": "987654", "projections": "nothing", "tenants": "nothing", "entitlements": "nothing",
+	"jobs": uuid.NewString(), "imports": uuid.NewString(), "exports": uuid.NewString(), "bulk": uuid.NewString()}
 
 // getsNothingOfOthers asks for what is another agent's, or another channel's, and looks for it in lists.
 func (m attempt) getsNothingOfOthers() {

@@ -25,11 +25,14 @@ const maxBody = 1 << 20
 
 // bounds are how long a request may take.
 type bounds struct {
-	body time.Duration // for its body to arrive
-	work time.Duration // for its operation; streams are not bounded as a whole, but in every page
+	body   time.Duration // for its body to arrive
+	upload time.Duration // the same, if it is a file
+	work   time.Duration // for its operation; streams are not bounded as a whole, but in every page
 }
 
-func defaultBounds() bounds { return bounds{body: 20 * time.Second, work: 30 * time.Second} }
+func defaultBounds() bounds {
+	return bounds{body: 20 * time.Second, upload: 5 * time.Minute, work: 30 * time.Second}
+}
 
 // arrive begins every request: it gets an id and a language, is logged when it ends, and an operation that panics is answered with a
 // problem that tells nothing.

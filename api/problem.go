@@ -191,6 +191,9 @@ func problemOf(ctx context.Context, err error) *Problem {
 	case errors.As(err, &ready):
 		return ready
 	case errors.As(err, &refusal):
+		if refusal.Code == domain.CodeNotEntitled && request.who.Tenant != "" { // to tell whoever is to grant it
+			refusal = domain.Refuse(refusal.Code).With("entitlement", refusal.Args["entitlement"]).With("tenant", request.who.Tenant)
+		}
 		return newProblem(request.language, refusal.Code, refusal.Location, refusal.Args)
 	case errors.Is(err, projections.ErrCursor):
 		return newProblem(request.language, domain.CodeValidation, "query.cursor", map[string]any{"rule": ruleCursor})

@@ -13,7 +13,9 @@ import (
 	"github.com/google/uuid"
 
 	"customercenter/commands"
+	"customercenter/commands/jobs"
 	"customercenter/domain"
+	"customercenter/domain/bulk"
 	"customercenter/domain/field"
 	"customercenter/domain/settings"
 	"customercenter/eventstore"
@@ -59,7 +61,7 @@ func (w *world) planted(tenant, agent string) belongings {
 		return w.do(call{as: admin, method: "POST", path: path, body: body}).want(http.StatusCreated)
 	}
 	customer, session := w.session(admin, mark, mark)
-	accepted := w.do(call{as: admin, method: "POST", path: "/v1/sessions/" + session + "/accept", body: AcceptInput{agent}}).want(http.StatusOK)
+	w.do(call{as: admin, method: "POST", path: "/v1/sessions/" + session + "/accept", body: AcceptInput{agent}}).want(http.StatusOK)
 	tag := post("/v1/tags", TagInput{mark}).get("id").(string)
 	own := belongings{
 		"customers":     customer,
@@ -69,6 +71,9 @@ func (w *world) planted(tenant, agent string) belongings {
 		"views":         w.sampleView(tenant, agent, mark, tag),
 		"auto-messages": w.sampleAutoMessage(tenant, agent, mark),
 		"fields":        w.sampleField(tenant, mark),
+		"imports":       w.sampleImport(tenant, mark),
+		"exports":       w.sampleExport(tenant, tag),
+		"bulk":          w.sampleBulk(tenant, tag, customer),
 		"associations":  fmt.Sprint(post("/v1/associations", AssociationInput{"web", mark + ".example", mark}).get("id")),
 		"tokens":        post("/v1/tokens", TokenInput{Role: "agent", ActorID: mark, Name: mark}).get("id").(string),
 		"channels":      "1",
@@ -76,8 +81,41 @@ func (w *world) planted(tenant, agent string) belongings {
 		"tenants":       tenant,
 		"entitlements":  settings.EntitlementImport,
 	}
-	w.seen(accepted.position())
+	own["jobs"] = own["imports"] // which waits for its start, so nothing more happens by itself
+	w.seen(w.head(tenant))
 	return own
+}
+
+// sampleImport uploads a file of one customer, for whom nothing is right.
+func (w *world) sampleImport(tenant, name string) string {
+	w.t.Helper()
+	w.entitle(tenant) // a test may have taken it away
+	file := strings.NewReader("ID,Nickname,Association ID\n" + name + "," + name + ",x\n")
+	made, err := w.core.Jobs.Upload(w.t.Context(), by(tenant), jobs.Upload{Name: name + ".csv", File: file, Size: file.Size()})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return made.Job.String()
+}
+
+// sampleExport asks for a file of those who have a tag. Nobody works on it.
+func (w *world) sampleExport(tenant, tag string) string {
+	w.t.Helper()
+	made, err := commands.RequestExport{Filter: hasTag(tag)}.Run(w.t.Context(), w.center, by(tenant))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return made.Job.String()
+}
+
+// sampleBulk begins to put a tag on a customer. Nobody works on it.
+func (w *world) sampleBulk(tenant, tag, customer string) string {
+	w.t.Helper()
+	made, err := commands.StartBulk{Action: bulk.Tag, Tag: uuid.MustParse(tag), Customers: []uuid.UUID{uuid.MustParse(customer)}}.Run(w.t.Context(), w.center, by(tenant))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return made.Job.String()
 }
 
 // hasTag is a filter.
@@ -221,7 +259,15 @@ func (w *world) body(r route, own belongings, carry bool) any {
 		w.made++
 		return message(fmt.Sprint("sample-", w.made), fmt.Sprint("sample-", w.made), "hello")
 	}
-	if r.RequestBody == nil || r.RequestBody.Content["application/json"] == nil {
+	switch {
+	case r.RequestBody == nil:
+		return nil
+	case r.RequestBody.Content["multipart/form-data"] != nil:
+		w.made++
+		return formOf(w.t, part{"file", "sample.csv", fmt.Sprintf("ID,Association ID\nsample-%d,%s\n", w.made, own["associations"])})
+	case r.OperationID == "start-bulk":
+		return map[string]any{"action": "tag", "tag_id": own["tags"], "ids": []string{own["customers"]}}
+	case r.RequestBody.Content["application/json"] == nil:
 		return nil
 	}
 	schema := w.resolved(r.RequestBody.Content["application/json"].Schema)

@@ -48,6 +48,7 @@ type world struct {
 	log       *journal
 	handler   http.Handler
 	core      *server
+	runner    *jobs.Runner // works on jobs when a test steps it
 	clock     func() time.Time
 	made      int                  // things and names that samples have made
 	samples   map[string]uuid.UUID // what samples have made of what there may only be so many of, by purpose
@@ -78,6 +79,8 @@ type options struct {
 	now    func() time.Time
 	// tokenClock judges whether tokens have expired; default time.Now.
 	tokenClock func() time.Time
+	// commandClock is when commands happen; default time.Now.
+	commandClock func() time.Time
 }
 
 // movable is a clock that a test moves.
@@ -143,7 +146,12 @@ func (w *world) on(pool *pgxpool.Pool, o options, log *slog.Logger) {
 		})
 	}
 	w.store, w.projector = store, p
-	w.center = commands.NewCenter(store, time.Now, func() uuid.UUID { return uuid.Must(uuid.NewV7()) })
+	commandClock := time.Now
+	if o.commandClock != nil {
+		commandClock = o.commandClock
+	}
+	w.center = commands.NewCenter(store, commandClock, func() uuid.UUID { return uuid.Must(uuid.NewV7()) })
+	w.runner = jobs.NewRunner(jobs.Config{Store: store, Center: w.center, Builds: p, Log: log, Now: commandClock})
 	tokenClock := time.Now
 	if o.tokenClock != nil {
 		tokenClock = o.tokenClock
@@ -154,7 +162,7 @@ func (w *world) on(pool *pgxpool.Pool, o options, log *slog.Logger) {
 	w.handler, w.core = build(Config{
 		Store: store, Center: w.center, Projector: p, Catalogues: catalogues, Channels: ingest.NewHandler(w.center),
 		Customers: projections.NewCustomers(store, p, catalogues).WithClock(w.clock).WithGroups(groups), Groups: groups, Sessions: projections.NewSessions(store, p),
-		Jobs:   jobs.NewRunner(jobs.Config{Store: store, Center: w.center, Builds: p}),
+		Jobs:   jobs.NewRunner(jobs.Config{Store: store, Center: w.center, Builds: p, Log: log, Now: commandClock}),
 		Tokens: w.tokens, Answers: access.NewAnswers(pool, time.Now), Checks: o.checks, Now: w.clock, Log: log,
 		Background: func(work func(context.Context)) { running.Go(func() { work(ctx) }) },
 	})
@@ -225,6 +233,8 @@ func (w *world) do(c call) reply {
 		body = bytes.NewReader(b)
 	case string:
 		body = strings.NewReader(b)
+	case form:
+		body = bytes.NewReader(b.text)
 	default:
 		encoded, err := json.Marshal(b)
 		if err != nil {
@@ -245,6 +255,9 @@ func (w *world) do(c call) reply {
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	if f, is := c.body.(form); is {
+		r.Header.Set("Content-Type", f.kind)
 	}
 	for name, value := range c.headers {
 		r.Header.Set(name, value)
@@ -451,7 +464,7 @@ func (w *world) session(as, externalID, text string) (customer, session string) 
 // seen waits until all lists show acme's and other's log up to a position.
 func (w *world) seen(position int64) {
 	w.t.Helper()
-	for _, model := range []string{projections.CustomersName, projections.SessionsName, projections.GroupsName} {
+	for _, model := range []string{projections.CustomersName, projections.SessionsName, projections.GroupsName, projections.JobsName} {
 		for _, tenant := range []string{"acme", "other"} {
 			head, err := w.store.Head(w.t.Context(), tenant)
 			if err != nil {

@@ -3,6 +3,7 @@ package api
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"customercenter/domain"
 	"customercenter/domain/text"
+	"customercenter/internal/sheet"
 )
 
 // upload is a file that came with a request. It waits in a temporary file.
@@ -24,12 +26,8 @@ type upload struct {
 	flags map[string]bool // the other parts of the form: true or false
 }
 
-const (
-	// uploadTime is for how long a file may take to arrive.
-	uploadTime = 5 * time.Minute
-	// formMost is how much larger a form may be than its file, in bytes.
-	formMost = 64 << 10
-)
+// formMost is how much larger a form may be than its file, in bytes.
+const formMost = 64 << 10
 
 // uploadBody describes the body of an operation that takes a file.
 func uploadBody() *huma.RequestBody {
@@ -48,7 +46,7 @@ func (s *server) receiveUpload(ctx huma.Context, next func(huma.Context), most i
 	r, w := humachi.Unwrap(ctx)
 	about := requestOf(ctx.Context())
 	control := http.NewResponseController(w)
-	deadline := time.Now().Add(uploadTime)
+	deadline := time.Now().Add(s.bounds.upload)
 	_ = control.SetReadDeadline(deadline) // a server that cannot set deadlines has none
 	_ = control.SetWriteDeadline(deadline.Add(s.bounds.work))
 	r.Body = http.MaxBytesReader(w, r.Body, most+formMost)
@@ -61,9 +59,13 @@ func (s *server) receiveUpload(ctx huma.Context, next func(huma.Context), most i
 	var timeout interface{ Timeout() bool }
 	switch {
 	case err == nil:
-	case errors.As(err, &tooLarge), errors.Is(err, errFileTooLarge):
+	case errors.Is(err, errFileTooLarge):
 		w.Header().Set("Connection", "close") // the rest of the body is not read
-		writeProblem(w, newProblem(about.language, codeTooLarge, "file", map[string]any{"max": most}))
+		writeProblem(w, newProblem(about.language, string(sheet.TooLarge), "file", map[string]any{"max": most}))
+		return
+	case errors.As(err, &tooLarge):
+		w.Header().Set("Connection", "close")
+		writeProblem(w, newProblem(about.language, codeTooLarge, "", map[string]any{"max": most + formMost}))
 		return
 	case errors.As(err, &refusal):
 		writeProblem(w, newProblem(about.language, refusal.Code, refusal.Location, refusal.Args))
@@ -91,32 +93,33 @@ var (
 	errKeep         = errors.New("api: an upload cannot be kept")
 )
 
-// readUpload reads the form. Refused: UNSUPPORTED_MEDIA_TYPE for no form; VALIDATION for no file or several, and for parts that there are not. hash
-// tells this form from others. After an error too there may be a file to be removed.
+// readUpload reads the form. Refused: UNSUPPORTED_MEDIA_TYPE for no form; VALIDATION for no file or several, for one without a name, and for parts
+// that there are not or that come twice. hash tells this form from others. After an error too there may be a file to be removed.
 func readUpload(r *http.Request, most int64) (up *upload, hash []byte, err error) {
 	form, err := r.MultipartReader()
 	if err != nil {
-		return nil, nil, domain.Refuse(codeMediaType)
+		return nil, nil, domain.Refuse(codeMediaType).With("expected", "multipart/form-data")
 	}
 	up = &upload{flags: map[string]bool{}}
 	sum := sha256.New()
 	for {
 		part, err := form.NextPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { // as it is: one that is wrapped says that the form has no end
 			break
 		}
 		if err != nil {
 			return up, nil, err
 		}
-		sum.Write([]byte(part.FormName() + "\x00" + part.FileName() + "\x00"))
+		content := sha256.New()
 		if part.FormName() == "file" {
-			err = up.keep(part, io.TeeReader(part, sum), most)
+			err = up.keep(part, io.TeeReader(part, content), most)
 		} else {
-			err = up.flag(part, io.TeeReader(part, sum))
+			err = up.flag(part, io.TeeReader(part, content))
 		}
 		if err != nil {
 			return up, nil, err
 		}
+		fmt.Fprintf(sum, "%q %q %x\n", part.FormName(), part.FileName(), content.Sum(nil))
 	}
 	if up.file == nil {
 		return up, nil, invalid("file", domain.RuleRequired)
@@ -128,7 +131,11 @@ func (u *upload) keep(part *multipart.Part, content io.Reader, most int64) (err 
 	if u.file != nil {
 		return domain.Invalid("file", domain.RuleTooMany).With("max", 1)
 	}
-	if u.name = part.FileName(); !text.Verbatim(u.name) {
+	u.name = part.FileName()
+	switch {
+	case u.name == "":
+		return invalid("file", domain.RuleRequired)
+	case !text.Verbatim(u.name):
 		return invalid("file", domain.RuleCharacters)
 	}
 	if u.file, err = os.CreateTemp("", "customercenter-upload-*"); err != nil {
@@ -146,7 +153,13 @@ func (u *upload) keep(part *multipart.Part, content io.Reader, most int64) (err 
 func (u *upload) flag(part *multipart.Part, content io.Reader) error {
 	name := part.FormName()
 	if name != "dry_run" && name != "create_tags" {
-		return invalid("body", ruleUnknown)
+		if !visible(name, 64) {
+			name = "body"
+		}
+		return invalid(name, ruleUnknown)
+	}
+	if _, twice := u.flags[name]; twice {
+		return invalid(name, domain.RuleDuplicate)
 	}
 	value, err := io.ReadAll(io.LimitReader(content, 6))
 	switch {

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"time"
@@ -18,12 +19,15 @@ type StartBulk struct {
 	Tag       uuid.UUID
 	Reason    string
 	ExpiresAt time.Time       // zero: never
-	Filter    json.RawMessage // {} is everybody; nil if the customers are named
+	Filter    json.RawMessage // {} is everybody; nil or null if the customers are named
 	Customers []uuid.UUID
 }
 
 // Run carries it out.
 func (cmd StartBulk) Run(ctx context.Context, c *Center, by By) (Done, error) {
+	if bytes.Equal(bytes.TrimSpace(cmd.Filter), []byte("null")) {
+		cmd.Filter = nil // to a filter it would mean everybody
+	}
 	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
 		id := a.center.newID()
 		work, words := bulkOf(id), newVocabulary()

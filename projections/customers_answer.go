@@ -28,8 +28,8 @@ type answer struct {
 	judged []*judgedNode
 	ranges []*rangeNode
 	flags  map[string]node // by facet, for whom it is true
-	// from and to bound the ordinals, half-open.
-	from, to int64
+	// from and to bound the ordinals, half-open; last is the last that was given.
+	from, to, last int64
 
 	loaded   map[int]bool
 	spans    map[int]span // of buckets about which nothing new was learned since
@@ -71,8 +71,8 @@ func newAnswer(ctx context.Context, s *sight, schema string, q *question) (*answ
 		loaded: map[int]bool{}, spans: map[int]span{}, rejected: map[int]*bitmap{},
 	}
 	p := &planner{a: a, at: q.at, cal: q.cal, tags: q.tags, groups: q.groups, known: map[string]*setNode{}}
-	last, err := a.counters(p)
-	if err != nil {
+	var err error
+	if a.last, err = a.counters(p); err != nil {
 		return nil, err
 	}
 	root, err := p.node(q.root)
@@ -92,7 +92,7 @@ func newAnswer(ctx context.Context, s *sight, schema string, q *question) (*answ
 		live := p.set(facet(facetLive, ""))
 		a.live = live.(*setNode)
 	}
-	if err := a.findOrdinals(last); err != nil {
+	if err := a.findOrdinals(); err != nil {
 		return nil, err
 	}
 	for _, n := range a.judged {
@@ -138,7 +138,7 @@ func (a *answer) counters(p *planner) (last int64, err error) {
 }
 
 // findOrdinals finds the ranges of ordinals that ranges of creation are.
-func (a *answer) findOrdinals(last int64) error {
+func (a *answer) findOrdinals() error {
 	args := arguments{a.tenant}
 	var columns []string
 	var into []any
@@ -162,7 +162,7 @@ func (a *answer) findOrdinals(last int64) error {
 			return err
 		}
 	}
-	a.from, a.to = 1, last+1
+	a.from, a.to = 1, a.last+1
 	parts, ok := a.root.(allOf)
 	if !ok {
 		parts = allOf{a.root}

@@ -311,7 +311,7 @@ func (c *Customers) ask(ctx context.Context, tenant string, l *listing, do func(
 		root: l.query.root(), agent: l.query.ServedBy, at: micros(at), cal: l.query.Calendar, tags: &l.tags,
 		flags: slices.DeleteFunc(slices.Clone(l.query.Facets), func(name string) bool { return !isFlag(name) }),
 	}
-	if c.groups != nil && (slices.Contains(l.query.Facets, FacetGroups) || readsGroups(l.question.root)) {
+	if c.groups != nil && (l.grouped || slices.Contains(l.query.Facets, FacetGroups) || readsGroups(l.question.root)) {
 		if l.question.groups, err = c.groups(ctx); err != nil {
 			return err
 		}

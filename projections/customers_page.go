@@ -13,6 +13,7 @@ type listing struct {
 	tags     tag.State
 	answer   *answer
 	until    budget
+	grouped  bool // the groups of those in the answer are told
 
 	order order
 	from  cursor

@@ -1,6 +1,9 @@
 package projections
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // setRow are the members of a set in one bucket. It is never changed.
 type setRow struct {
@@ -59,6 +62,15 @@ func (r *setRow) addTo(b *bitmap) {
 			b[i] |= w
 		}
 	}
+}
+
+// has reports whether an ordinal of the bucket is among the members.
+func (r *setRow) has(ordinal int64) bool {
+	if r.many != nil {
+		return r.many.has(ordinal)
+	}
+	_, found := slices.BinarySearch(r.few, uint16(ordinal%bucketSize))
+	return found
 }
 
 // common is how many of the members are in another set of the bucket. size is how many that has.

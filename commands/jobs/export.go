@@ -3,9 +3,249 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"customercenter/commands"
+	"customercenter/domain"
+	"customercenter/domain/customer"
+	"customercenter/domain/exports"
+	"customercenter/domain/field"
+	"customercenter/domain/job"
+	"customercenter/internal/locale"
+	"customercenter/internal/sheet"
+	"customercenter/projections"
 )
 
+// An export is one piece of work, as all that is in its file is of one instant: when it is interrupted, it is begun anew. Its file is kept in
+// parts until it has expired. One that failed or was canceled leaves none: what a process leaves that dies on the way is deleted by the next
+// try, or by the policy, which hears of the end of every export.
+
+// exportStep makes the file of an export, or deletes it when its time is over.
 func (w *walk) exportStep(ctx context.Context) (rest time.Duration, ended bool, err error) {
-	return 0, false, errors.New("not yet")
+	work, _, err := w.catalogues.Export(ctx, w.Tenant, w.ID)
+	switch {
+	case err != nil:
+		return 0, false, fmt.Errorf("jobs: export: %w", err)
+	case work.Status == job.Running:
+		return w.export(ctx, &work)
+	case work.Status != job.Completed:
+		return 0, true, w.parts.drop(ctx, w.Tenant, w.ID, 0)
+	case !work.Over(w.now()):
+		return 0, true, nil
+	}
+	if err := w.parts.drop(ctx, w.Tenant, w.ID, 0); err != nil {
+		return 0, false, err
+	}
+	if _, err := (commands.ExpireExport{Export: w.ID}).Run(ctx, w.center, w.By); err != nil {
+		return 0, false, fmt.Errorf("jobs: export: %w", err)
+	}
+	return 0, true, nil
+}
+
+const (
+	// beat is how often it is told how far an export has come; every second time it is asked whether anybody waits for it still.
+	beat = 500 * time.Millisecond
+	// heldRest is how long an export rests that another process is working on.
+	heldRest = time.Second
+	// countFor is how long it may take to find out beforehand how many rows there will be.
+	countFor = 2 * time.Second
+	// Of a file that is too large, no more than so much is written to learn how large it would be, and for no longer than that.
+	weighedBytes = 10 * exports.MaxBytes
+	weighedFor   = 20 * time.Second
+)
+
+var (
+	errUnwanted = errors.New("jobs: nobody waits for the export any more")
+	errWeighed  = errors.New("jobs: the file is far too large")
+)
+
+// export makes the file.
+func (w *walk) export(ctx context.Context, work *exports.State) (rest time.Duration, ended bool, err error) {
+	if rest, err := w.awaitsExport(ctx, &work.Asked); rest > 0 || err != nil {
+		return rest, false, err
+	}
+	own, err := take(ctx, w.store, w.ID)
+	if own == nil || err != nil {
+		return heldRest, false, err
+	}
+	defer own.release()
+	if err := dropParts(ctx, own, w.Tenant, w.ID, 0); err != nil { // of an earlier try
+		return 0, false, err
+	}
+	made, err := w.write(ctx, own, work)
+	switch {
+	case errors.Is(err, errUnwanted):
+		return 0, true, w.parts.drop(ctx, w.Tenant, w.ID, 0)
+	case err != nil:
+		return 0, false, err
+	case made.code != "":
+		if err := dropParts(ctx, own, w.Tenant, w.ID, 0); err != nil {
+			return 0, false, err
+		}
+		return 0, false, w.fail(ctx, made.code, made.args)
+	}
+	_, err = commands.CompleteExport{Export: w.ID, Position: made.position, Rows: made.rows, Bytes: made.bytes}.Run(ctx, w.center, w.By)
+	if err != nil {
+		return 0, false, fmt.Errorf("jobs: export: %w", err)
+	}
+	return 0, false, nil // whether it is completed, or was canceled just before, the next step sees
+}
+
+// awaitsExport is awaits, also for what the columns are answered from.
+func (w *walk) awaitsExport(ctx context.Context, asked *exports.Requested) (time.Duration, error) {
+	rest, err := w.awaits(ctx, asked.Filter)
+	if rest > 0 || err != nil || !slices.Contains(asked.Columns, "groups") {
+		return rest, err
+	}
+	at, _, err := projections.Served(ctx, w.store, w.builds, projections.GroupsName, w.Tenant)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("jobs: %w", err)
+	case at < w.Position:
+		return catchUp, nil
+	}
+	return 0, nil
+}
+
+// made is what became of a file.
+type made struct {
+	position int64
+	rows     int
+	bytes    int64
+	// code says why there is none.
+	code string
+	args map[string]any
+}
+
+// write writes the file. errUnwanted.
+func (w *walk) write(ctx context.Context, own *hold, work *exports.State) (made, error) {
+	asked := &work.Asked
+	parsed, calendar, err := w.filter(ctx, asked.Filter)
+	if err != nil {
+		return made{}, err
+	}
+	fields, _, err := w.catalogues.Fields(ctx, w.Tenant)
+	if err != nil {
+		return made{}, fmt.Errorf("jobs: export: %w", err)
+	}
+	language := locale.English
+	if asked.Language == "zh" {
+		language = locale.Chinese
+	}
+	q := projections.ExportQuery{
+		ListQuery: projections.ListQuery{Filter: parsed, Calendar: calendar, At: w.now(), Sort: asked.Sort}, Columns: asked.Columns,
+		Word: func(kind, value string) string { return locale.Word(language, kind, value) },
+	}
+	count, err := w.customers.CountOf(ctx, w.Tenant, q.ListQuery, countFor)
+	if err != nil {
+		return made{}, fmt.Errorf("jobs: export: %w", err)
+	}
+	total := count.Value
+	if !count.Exact {
+		total = 0
+	}
+	var rows atomic.Int64
+	ctx, stop := w.watched(ctx, own, &rows, total)
+	defer stop()
+	to := &file{most: exports.MaxBytes, keep: func(part int, content []byte) error { return putPart(ctx, own, w.Tenant, w.ID, part, content) }}
+	out, err := sheet.NewWriter(to, sheet.Format(asked.Format), locale.Field(language, "customers"), headings(asked.Columns, &fields, language))
+	if err != nil {
+		return made{}, fmt.Errorf("jobs: export: %w", err)
+	}
+	position, err := w.customers.Export(ctx, w.Tenant, q, func(cells []string) error {
+		if err := writeRow(out, cells); err != nil {
+			return err
+		}
+		rows.Add(1)
+		if to.tooLarge() && (to.bytes > weighedBytes || time.Since(to.full) > weighedFor) {
+			return errWeighed
+		}
+		return nil
+	})
+	if err == nil {
+		err = errors.Join(out.Close(), to.finish())
+	}
+	var refused *sheet.Error
+	switch {
+	case ctx.Err() != nil:
+		return made{}, fmt.Errorf("jobs: export: %w", context.Cause(ctx))
+	case errors.As(err, &refused) && refused.Code == sheet.TooManyRows:
+		return made{code: string(refused.Code), args: map[string]any{"max": refused.Row - 2}}, nil // without the headings
+	case err != nil && !errors.Is(err, errWeighed):
+		return made{}, fmt.Errorf("jobs: export: %w", err)
+	case to.tooLarge():
+		return made{code: domain.CodeExportTooLarge, args: map[string]any{"max": to.most, "over": to.bytes - to.most}}, nil
+	}
+	return made{position: position, rows: int(rows.Load()), bytes: to.bytes}, nil
+}
+
+// watched returns a context that ends as soon as nobody waits for an export any more, with errUnwanted, or it is held no longer; and tells
+// meanwhile how far it has come. stop waits for the end of that.
+func (w *walk) watched(ctx context.Context, own *hold, rows *atomic.Int64, total int64) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	tell := func() error {
+		// Not interrupted, as that would end the connection and with it the hold.
+		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), freeze/2)
+		defer done()
+		return own.try(func(db writer) error { return tellProgress(ctx, db, w.Tenant, w.ID, rows.Load(), total) })
+	}
+	ending := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		beats := time.NewTicker(beat)
+		defer beats.Stop()
+		for n := 0; ; n++ {
+			if err := tell(); err != nil {
+				cancel(err)
+				return
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-ending:
+				return
+			case <-beats.C:
+			}
+			if n%2 == 0 {
+				continue
+			}
+			// That it cannot be asked now is no reason to stop.
+			if work, _, err := w.catalogues.Export(ctx, w.Tenant, w.ID); err == nil && work.Status != job.Running {
+				cancel(errUnwanted)
+				return
+			}
+		}
+	})
+	return ctx, func() {
+		close(ending)
+		watching.Wait()
+		cancel(nil)
+	}
+}
+
+// headings are what stands above the columns.
+func headings(columns []string, fields *field.State, language locale.Language) []string {
+	labels := field.SystemLabels()
+	all := make([]string, len(columns))
+	for i, name := range columns {
+		own, system := labels[name]
+		key, isCustom := strings.CutPrefix(name, customer.CustomPrefix)
+		switch {
+		case system && language == locale.Chinese:
+			all[i] = own[1]
+		case system:
+			all[i] = own[0]
+		case isCustom:
+			f, _ := fields.Custom(key) // one that was removed since has its name still
+			all[i] = f.Label
+		default:
+			all[i] = locale.Column(language, name)
+		}
+	}
+	return all
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/domain/imports"
@@ -23,9 +24,18 @@ var errGone = errors.New("jobs: what was kept is gone")
 // parts keeps what jobs keep.
 type parts struct{ pool *pgxpool.Pool }
 
+// writer is what is written with: the pool, or the one connection on which a job is held.
+type writer interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
 // put writes a part. One that is there already is replaced.
 func (p parts) put(ctx context.Context, tenant string, id uuid.UUID, part int, content []byte) error {
-	_, err := p.pool.Exec(ctx, `insert into job_parts (tenant, job, part, content) values ($1, $2, $3, $4)
+	return putPart(ctx, p.pool, tenant, id, part, content)
+}
+
+func putPart(ctx context.Context, db writer, tenant string, id uuid.UUID, part int, content []byte) error {
+	_, err := db.Exec(ctx, `insert into job_parts (tenant, job, part, content) values ($1, $2, $3, $4)
 		on conflict (tenant, job, part) do update set content = excluded.content, written_at = now()`, tenant, id, part, content)
 	if err != nil {
 		return fmt.Errorf("jobs: keep: %w", err)
@@ -45,9 +55,27 @@ func (p parts) get(ctx context.Context, tenant string, id uuid.UUID, part int) (
 	return content, nil
 }
 
+// measure tells how many parts a job keeps, and how long they are together: 0 if one is missing.
+func (p parts) measure(ctx context.Context, tenant string, id uuid.UUID) (n int, bytes int64, err error) {
+	var last int
+	err = p.pool.QueryRow(ctx, `select count(*), coalesce(max(part), -1), coalesce(sum(octet_length(content)), 0) from job_parts where tenant = $1 and job = $2`,
+		tenant, id).Scan(&n, &last, &bytes)
+	switch {
+	case err != nil:
+		return 0, 0, fmt.Errorf("jobs: read what is kept: %w", err)
+	case last != n-1:
+		return n, 0, nil
+	}
+	return n, bytes, nil
+}
+
 // drop deletes what a job keeps, from a part on.
 func (p parts) drop(ctx context.Context, tenant string, id uuid.UUID, from int) error {
-	if _, err := p.pool.Exec(ctx, `delete from job_parts where tenant = $1 and job = $2 and part >= $3`, tenant, id, from); err != nil {
+	return dropParts(ctx, p.pool, tenant, id, from)
+}
+
+func dropParts(ctx context.Context, db writer, tenant string, id uuid.UUID, from int) error {
+	if _, err := db.Exec(ctx, `delete from job_parts where tenant = $1 and job = $2 and part >= $3`, tenant, id, from); err != nil {
 		return fmt.Errorf("jobs: delete what is kept: %w", err)
 	}
 	return nil
@@ -105,9 +133,9 @@ func (p parts) sweep(ctx context.Context) error {
 	return nil
 }
 
-// progress tells how far a job has come that says nothing of it in the log.
-func (p parts) progress(ctx context.Context, tenant string, id uuid.UUID, done, total int64) error {
-	_, err := p.pool.Exec(ctx, `insert into job_progress (tenant, job, done, total) values ($1, $2, $3, $4)
+// tellProgress tells how far a job has come that says nothing of it in the log.
+func tellProgress(ctx context.Context, db writer, tenant string, id uuid.UUID, done, total int64) error {
+	_, err := db.Exec(ctx, `insert into job_progress (tenant, job, done, total) values ($1, $2, $3, $4)
 		on conflict (tenant, job) do update set done = excluded.done, total = excluded.total, updated_at = now()`, tenant, id, done, total)
 	if err != nil {
 		return fmt.Errorf("jobs: progress: %w", err)

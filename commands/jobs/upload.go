@@ -32,14 +32,11 @@ type Upload struct {
 // the file.
 //
 // Refused: NOT_ENTITLED; at file, with row and column as far as they are known, what package sheet finds wrong with it, SHEET_EMPTY also for one
-// that has a header and no rows; HEADER_UNKNOWN, HEADER_TWICE, HEADER_MISSING; and as in imports.State.Upload. Then nothing is kept.
+// that has a header and no rows; HEADER_UNKNOWN, HEADER_TWICE, HEADER_MISSING; and as in imports.State.Upload. Then nothing is kept of the file.
 func (r *Runner) Upload(ctx context.Context, by commands.By, u Upload) (done commands.Done, err error) {
 	own, _, err := r.catalogues.Settings(ctx, by.Tenant)
 	if err != nil {
 		return done, fmt.Errorf("jobs: upload: %w", err)
-	}
-	if !own.Entitled(settings.EntitlementImport) { // before the work, and again with the command
-		return done, domain.Refuse(domain.CodeNotEntitled).With("entitlement", settings.EntitlementImport)
 	}
 	fields, _, err := r.catalogues.Fields(ctx, by.Tenant)
 	if err != nil {
@@ -49,21 +46,28 @@ func (r *Runner) Upload(ctx context.Context, by commands.By, u Upload) (done com
 	if err != nil {
 		return done, fmt.Errorf("jobs: upload: %w", err)
 	}
-	defer func() {
-		if err == nil && done.Job == id {
-			return
+	begin := commands.UploadImport{Import: id}
+	if own.Entitled(settings.EntitlementImport) {
+		begin.File, err = r.keepRows(ctx, by.Tenant, id, u, &fields)
+		begin.File.FileName, begin.File.CreateTags = u.Name, u.CreateTags
+		err = refusedFile(err)
+	} else { // before the work, and again with the command
+		err = domain.Refuse(domain.CodeNotEntitled).With("entitlement", settings.EntitlementImport)
+	}
+	if err == nil || errors.As(err, &begin.Wrong) {
+		done, err = begin.Run(ctx, r.center, by)
+		var refusal *domain.Refusal
+		if err != nil && !errors.As(err, &refusal) {
+			return done, err // it may have begun, and needs its rows then; else the sweep finds them
 		}
+	}
+	if err != nil || done.Job != id {
 		// The caller may be gone; what stays all the same, the sweep finds.
 		if drop := r.parts.drop(context.WithoutCancel(ctx), by.Tenant, id, 0); drop != nil && err == nil {
 			err = drop
 		}
-	}()
-	file, err := r.keepRows(ctx, by.Tenant, id, u, &fields)
-	if err != nil {
-		return done, refusedFile(err)
 	}
-	file.FileName, file.CreateTags = u.Name, u.CreateTags
-	return commands.UploadImport{Import: id, File: file}.Run(ctx, r.center, by)
+	return done, err
 }
 
 // keepRows reads a file and keeps its rows.
@@ -78,9 +82,14 @@ func (r *Runner) keepRows(ctx context.Context, tenant string, id uuid.UUID, u Up
 		return file, err
 	}
 	file = imports.Uploaded{Format: string(in.Format()), Bytes: u.Size}
-	if file.Columns, err = imports.Header(texts(header), fields); err != nil {
+	headings := texts(header)
+	for i := range headings {
+		headings[i] = sheet.Plain(headings[i])
+	}
+	if file.Columns, err = imports.Header(headings, fields); err != nil {
 		return file, err
 	}
+	givenBack := imports.GivenBack(headings)
 	rows := make([]imports.Row, 0, job.Chunk)
 	keep := func() error {
 		content, err := json.Marshal(rows)
@@ -99,6 +108,11 @@ func (r *Runner) keepRows(ctx context.Context, tenant string, id uuid.UUID, u Up
 			return file, err
 		}
 		cells := texts(row)
+		for i := range cells {
+			if givenBack { // as a csv, with apostrophes
+				cells[i] = sheet.Plain(cells[i])
+			}
+		}
 		if !slices.ContainsFunc(cells, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
 			continue
 		}

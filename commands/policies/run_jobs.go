@@ -2,6 +2,7 @@ package policies
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -64,14 +65,19 @@ func (r *jobRunner) note(d *eventstore.Decoded) []statement {
 		return nil
 	}
 	kind, _, _ := strings.Cut(d.Type, ".")
+	over := statement{`delete from policy_due where tenant = $1 and policy = $2 and key = $3`, []any{d.Tenant, runJobsName, kind + ":" + id.String()}}
 	at := d.RecordedAt
 	switch payload := d.Payload.(type) {
 	case imports.Started, imports.RevertStarted, exports.Requested, bulk.Started, bulk.UndoStarted:
 	case exports.Completed:
 		at = payload.ExpiresAt
+	case exports.Failed, exports.Canceled:
+		r.jobs.Forget(id)
+		// A process may have died in the middle of the file, and nobody will go on with it.
+		return []statement{over, {`delete from job_parts where tenant = $1 and job = $2`, []any{d.Tenant, id}}}
 	default:
 		r.jobs.Forget(id)
-		return []statement{{`delete from policy_due where tenant = $1 and policy = $2 and key = $3`, []any{d.Tenant, runJobsName, kind + ":" + id.String()}}}
+		return []statement{over}
 	}
 	return []statement{{`insert into policy_due (tenant, policy, key, position, due_at, next_at) values ($1, $2, $3, $4, $5, $5)
 		on conflict (tenant, policy, key) do update set position = excluded.position, due_at = excluded.due_at, next_at = excluded.next_at`,
@@ -118,30 +124,50 @@ func (r *jobRunner) work(ctx context.Context, tenant string) (more bool, err err
 	return more, nil
 }
 
-// endedRest is how long a job rests of whose end the policy is about to hear.
-const endedRest = time.Second
+const (
+	// endedRest is how long a job rests of whose end the policy is about to hear.
+	endedRest = time.Second
+	// turnTime is for how long pieces of one job are done before it is another job's turn, and another tenant's.
+	turnTime = 100 * time.Millisecond
+)
 
+// piece does the next pieces of a job.
 func (r *jobRunner) piece(ctx context.Context, tenant string, d dueJob) (rest time.Duration, err error) {
+	task, err := r.task(ctx, tenant, d)
+	if err != nil {
+		return endedRest, err
+	}
+	for began := time.Now(); ; {
+		rest, ended, err := r.jobs.Step(ctx, task)
+		switch {
+		case ended:
+			return max(rest, endedRest), err
+		case err != nil || rest > 0 || time.Since(began) > turnTime:
+			return rest, err
+		}
+	}
+}
+
+// task is what a job is about, by the event that began it.
+func (r *jobRunner) task(ctx context.Context, tenant string, d dueJob) (jobs.Task, error) {
 	kind, text, _ := strings.Cut(d.key, ":")
 	id, err := uuid.Parse(text)
 	if err != nil {
-		return time.Minute, fmt.Errorf("policies: %q is not the key of a job", d.key)
+		return jobs.Task{}, fmt.Errorf("policies: %q is not the key of a job", d.key)
 	}
 	began, err := r.store.ReadPositions(ctx, tenant, []int64{d.position})
-	if err != nil || len(began) == 0 {
-		return endedRest, fmt.Errorf("policies: the beginning of a job cannot be read: %w", err)
+	if err == nil && len(began) == 0 {
+		err = errors.New("it is not there")
+	}
+	if err != nil {
+		return jobs.Task{}, fmt.Errorf("policies: the beginning of a job cannot be read: %w", err)
 	}
 	opened, err := r.store.Open(ctx, began)
 	if err != nil {
-		return endedRest, fmt.Errorf("policies: the beginning of a job cannot be read: %w", err)
+		return jobs.Task{}, fmt.Errorf("policies: the beginning of a job cannot be read: %w", err)
 	}
 	asked := opened[0].Envelope
-	task := jobs.Task{Tenant: tenant, Kind: kind, ID: id, Position: d.position, By: commands.By{
+	return jobs.Task{Tenant: tenant, Kind: kind, ID: id, Position: d.position, By: commands.By{
 		Tenant: tenant, Actor: asked.Actor, Correlation: asked.Correlation, Cause: tenant + ":" + strconv.FormatInt(d.position, 10),
-	}}
-	rest, ended, err := r.jobs.Step(ctx, task)
-	if ended {
-		rest = max(rest, endedRest)
-	}
-	return rest, err
+	}}, nil
 }

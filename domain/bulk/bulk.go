@@ -90,7 +90,7 @@ type Draft struct {
 
 // Start begins a bulk action under a new id.
 //
-// Refused: VALIDATION at action; at tag, reason or expires_at as for one customer; at ids for nobody, for more than MaxNamed, and beside a filter;
+// Refused: VALIDATION at action; at tag_id, reason or expires_at as for one customer; at ids for nobody, for more than MaxNamed, and beside a filter;
 // TAG_UNKNOWN and GROUP_UNKNOWN, in the filter with their paths; CONFLICT if the id is taken.
 func (s *State) Start(id uuid.UUID, d Draft, now time.Time, tags, groups func(uuid.UUID) bool) ([]Event, error) {
 	if s.Status != "" {
@@ -101,9 +101,9 @@ func (s *State) Start(id uuid.UUID, d Draft, now time.Time, tags, groups func(uu
 	case Tag, Untag:
 		switch {
 		case d.Tag == uuid.Nil:
-			return nil, domain.Invalid("tag", domain.RuleRequired)
+			return nil, domain.Invalid("tag_id", domain.RuleRequired)
 		case !tags(d.Tag):
-			return nil, domain.Refuse(domain.CodeTagUnknown).At("tag")
+			return nil, domain.Refuse(domain.CodeTagUnknown).At("tag_id")
 		}
 		e.Tag = d.Tag
 	case Blacklist:
@@ -120,7 +120,9 @@ func (s *State) Start(id uuid.UUID, d Draft, now time.Time, tags, groups func(uu
 		return nil, domain.Invalid("action", domain.RuleOneOf)
 	}
 	switch {
-	case d.Filter != nil && len(d.Customers) > 0, len(d.Customers) > MaxNamed:
+	case d.Filter != nil && len(d.Customers) > 0:
+		return nil, domain.Invalid("ids", domain.RuleUnknown)
+	case len(d.Customers) > MaxNamed:
 		return nil, domain.Invalid("ids", domain.RuleTooMany).With("max", MaxNamed)
 	case d.Filter != nil:
 		if err := d.Filter.CheckNamed(tags, groups); err != nil {
