@@ -130,13 +130,28 @@ func (e *export) between(ordinals []int64, ascending bool) error {
 	if err := e.groups.load(e.answer, ordinals); err != nil {
 		return err
 	}
+	// Of tables that have grown a great deal since they were analyzed last, as by an import, Postgres thinks that there are a few rows between any two
+	// ordinals, and would look through all the others for each.
+	if err := e.nestedLoops("off"); err != nil {
+		return err
+	}
 	args := append(slices.Clone(e.args), min(ordinals[0], ordinals[len(ordinals)-1]), max(ordinals[0], ordinals[len(ordinals)-1]))
-	return e.read(e.betweenSQL(ascending), args, func(ordinal int64) bool {
+	err := e.read(e.betweenSQL(ascending), args, func(ordinal int64) bool {
 		for len(ordinals) > 0 && ordinals[0] != ordinal && (ordinals[0] < ordinal) == ascending {
 			ordinals = ordinals[1:]
 		}
 		return len(ordinals) > 0 && ordinals[0] == ordinal
 	})
+	if err != nil {
+		return err
+	}
+	return e.nestedLoops("on")
+}
+
+// nestedLoops lets Postgres join tables row by row until the end of the transaction, or not.
+func (e *export) nestedLoops(may string) error {
+	var is string
+	return e.db.QueryRow(e.ctx, `select set_config('enable_nestloop', $1, true)`, may).Scan(&is)
 }
 
 // some tells any customers, in the order given.

@@ -293,15 +293,14 @@ func (s *sight) end() error {
 	} else {
 		s.advise(saved)
 	}
-	switch job.Status(i.Status) {
-	case job.Failed:
-		return fmt.Errorf("%s failed at row %s of %s: %s (%s)", i.FileName, grouped(i.Progress.Done), grouped(i.Progress.Total), i.Detail, i.Code)
-	case job.Canceled:
-		return fmt.Errorf("%s was canceled after %s of %s", i.FileName, grouped(i.Progress.Done), howMany(int(i.Progress.Total), "row"))
-	case job.Completed:
-		if i.Rejected > 0 {
-			return refusedRows(i.Rejected)
-		}
+	so := fmt.Sprintf("after %s of %s, with %s created", grouped(i.Progress.Done), howMany(int(i.Progress.Total), "row"), howMany(i.Created, "customer"))
+	switch {
+	case job.Status(i.Status) == job.Failed:
+		return fmt.Errorf("%s failed %s: %s (%s)", i.FileName, so, i.Detail, i.Code)
+	case job.Status(i.Status) == job.Canceled:
+		return fmt.Errorf("%s was canceled %s", i.FileName, so)
+	case completed && i.Rejected > 0:
+		return refusedRows(i.Rejected)
 	}
 	return nil
 }
@@ -326,7 +325,7 @@ func (s *sight) advise(saved string) {
 			fmt.Fprintf(out, " %s stay, as something has happened to them since; the API lists them under %s.", grouped(int64(i.Kept)), importPath(i.ID, "/kept"))
 		}
 		fmt.Fprintln(out)
-	case i.DryRun && i.Created > 0:
+	case i.DryRun && status == job.Completed && i.Created > 0:
 		fmt.Fprintf(out, "Nobody was imported. To import %s: customercenter import start %s\n", howMany(i.Created, "customer"), i.ID)
 	case i.DryRun:
 		fmt.Fprintln(out, "Nobody was imported.")

@@ -34,6 +34,7 @@ type cli struct {
 	Simulate    simulateCommand    `cmd:"" help:"Send realistic, seeded channel traffic through NATS."`
 	Channel     channelCommand     `cmd:"" help:"Play a channel: send what customers write, hear what is sent to them."`
 	Import      importCommand      `cmd:"" help:"Import customers from a spreadsheet: check every row, ask, create; list, cancel and revert imports."`
+	Export      exportCommand      `cmd:"" help:"Get a spreadsheet of the customers who match a filter."`
 	Events      eventsCommand      `cmd:"" help:"Print the events of a tenant's log as JSON lines."`
 	Projections projectionsCommand `cmd:"" help:"Show, rebuild, switch and repair read models."`
 	Dead        deadCommand        `cmd:"" help:"List channel events that could not be taken, and send them again."`

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -23,6 +25,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"customercenter/api"
+	"customercenter/domain/exports"
+	"customercenter/internal/locale"
 )
 
 // company is a tenant of a running `up`, which may import, and whose association 1 is an app, 2 a WeChat account.
@@ -83,6 +87,7 @@ func TestImportsAndExports(t *testing.T) {
 	})
 	t.Run("interrupted", func(t *testing.T) { testInterruptedImport(t, found(t, "interrupted")) })
 	t.Run("broken", func(t *testing.T) { testBrokenStreams(t, found(t, "broken")) })
+	t.Run("failed", func(t *testing.T) { testFailedExport(t, found(t, "failed")) })
 }
 
 // askInScript asks the API as the script's admin and prints nothing: api METHOD PATH [BODY].
@@ -235,6 +240,40 @@ func testBrokenStreams(t *testing.T, c *company) {
 	cancel()
 	if _, err := client.follow(ended, page.Items[0].ID, 0, all); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
+	}
+}
+
+// An export that fails says why, in the server's words.
+func testFailedExport(t *testing.T, c *company) {
+	server, err := url.Parse(c.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	through := httputil.NewSingleHostReverseProxy(server)
+	failing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/events") {
+			through.ServeHTTP(w, r)
+			return
+		}
+		// More than 50 MiB would take too long to make here.
+		const code = "EXPORT_TOO_LARGE"
+		text, err := json.Marshal(api.AnyJob{Export: &api.Export{Job: api.Job{
+			Status: "failed", Code: code, Detail: locale.Failure(locale.English, code, map[string]any{"max": exports.MaxBytes, "over": 3 << 20}),
+		}}})
+		if err != nil {
+			t.Error(err)
+		}
+		fmt.Fprintf(w, "event: end\ndata: %s\n\n", text)
+	}))
+	defer failing.Close()
+	file := filepath.Join(t.TempDir(), "all.csv")
+	p := start(t, "export", "-o", file, "--url", failing.URL, "--token", c.admin)
+	const want = "customercenter: The file would be larger than 50 MiB, by more than 3 MiB. Narrow the filter or choose fewer columns, and export again. (EXPORT_TOO_LARGE)\n"
+	if code := p.ended(); code != exitFailed || p.stderr.String() != want {
+		t.Errorf("exit code %d: %s", code, p.stderr)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is a file: %v", err)
 	}
 }
 
