@@ -126,10 +126,12 @@ func (e *entity[S, P]) id() string                     { return e.name }
 func (e *entity[S, P]) at() folded                     { return e.base }
 func (e *entity[S, P]) changes() []eventstore.NewEvent { return e.added }
 
-// recall takes what the cache knows and returns the version from which the stream must be read on.
+// recall takes what the cache knows and returns the version from which the stream must be read on. The cache may know the stream as something
+// else: whoever asks for an import under the id of an export has made it so.
 func (e *entity[S, P]) recall(c *cache, tenant string) int64 {
-	if known, ok := c.get(tenant, e.name); ok {
-		e.base, e.state, e.own = known, known.state.(P), false
+	known, _ := c.get(tenant, e.name)
+	if state, same := known.state.(P); same {
+		e.base, e.state, e.own = known, state, false
 	}
 	return e.base.version
 }

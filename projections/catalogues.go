@@ -48,10 +48,12 @@ func read[S any, P catalogue[S]](ctx context.Context, c *Catalogues, tenant, str
 	key := catalogueKey{tenant, stream}
 	var state S
 	known, _ := c.cache.Get(key)
-	version := known.version
-	if known.state != nil {
-		state = P(known.state.(*S)).Clone() // the caller may keep it, and folding changes it
+	if before, same := known.state.(*S); same {
+		state = P(before).Clone() // the caller may keep it, and folding changes it
+	} else {
+		known = folded{} // nothing, or the stream as something else: that of a job may have been taken for that of another kind
 	}
+	version := known.version
 	for {
 		events, err := c.store.ReadStream(ctx, tenant, stream, version, page)
 		if err != nil {
