@@ -3,12 +3,11 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"io"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"customercenter/commands"
 	"customercenter/domain"
@@ -180,17 +179,12 @@ func (s *server) downloadExport(ctx context.Context, r *request, in *oneJobInput
 	if _, err := (commands.DownloadExport{Export: in.ID}).Run(ctx, s.Center, r.by("")); err != nil {
 		return nil, err
 	}
-	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		_, w := humachi.Unwrap(hc)
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(fileTime))
-		attachment(w, exportName(&export), mediaTypes[export.Asked.Format])
-		if err := s.Jobs.File(ctx, r.who.Tenant, in.ID, w); err != nil {
-			if !errors.Is(err, context.Canceled) {
-				_ = problemOf(ctx, err) // logged
-			}
-			panic(http.ErrAbortHandler) // the caller must see that the file is not complete
-		}
-	}}, nil
+	if export, _, err = s.Catalogues.Export(ctx, r.who.Tenant, in.ID); err != nil { // it may have been completed just now
+		return nil, err
+	}
+	return file{name: exportName(&export), format: export.Asked.Format, size: export.File.Bytes, write: func(w io.Writer) error {
+		return s.Jobs.File(ctx, r.who.Tenant, in.ID, w)
+	}}.answer(ctx), nil
 }
 
 type downloadsOutput struct {

@@ -2,12 +2,11 @@ package api
 
 import (
 	"context"
-	"errors"
+	"io"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/google/uuid"
 
 	"customercenter/commands"
@@ -99,14 +98,9 @@ func (s *server) importTemplate(ctx context.Context, r *request, in *templateInp
 	if err != nil {
 		return nil, err
 	}
-	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		_, w := humachi.Unwrap(hc)
-		attachment(w, "import-template.xlsx", mediaTypes["xlsx"])
-		if err := writeImportTemplate(w, &e.fields, &e.associations, language); err != nil {
-			_ = problemOf(ctx, err)
-			panic(http.ErrAbortHandler)
-		}
-	}}, nil
+	return file{name: "import-template.xlsx", format: "xlsx", write: func(w io.Writer) error {
+		return writeImportTemplate(w, &e.fields, &e.associations, language)
+	}}.answer(ctx), nil
 }
 
 type importsOutput struct {
@@ -305,21 +299,10 @@ func (s *server) importRejected(ctx context.Context, r *request, in *rejectedInp
 	if err := s.Jobs.RowsKept(ctx, r.who.Tenant, in.ID); err != nil {
 		return nil, err
 	}
-	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		_, w := humachi.Unwrap(hc)
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(fileTime))
-		attachment(w, "rejected-"+in.ID.String()+"."+format, mediaTypes[format])
-		if err := s.Jobs.WriteRejected(ctx, r.who.Tenant, in.ID, w, sheet.Format(format), words); err != nil {
-			if !errors.Is(err, context.Canceled) {
-				_ = problemOf(ctx, err) // logged
-			}
-			panic(http.ErrAbortHandler) // the caller must see that the file is not complete
-		}
-	}}, nil
+	return file{name: "rejected-" + in.ID.String() + "." + format, format: format, write: func(w io.Writer) error {
+		return s.Jobs.WriteRejected(ctx, r.who.Tenant, in.ID, w, sheet.Format(format), words)
+	}}.answer(ctx), nil
 }
-
-// fileTime is how long a caller may take to receive a file.
-const fileTime = 15 * time.Minute
 
 // StartInput says how an import is to be started.
 type StartInput struct {

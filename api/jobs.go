@@ -282,17 +282,3 @@ func placeCursor(p jobs.Place) (string, error) {
 	text, err := json.Marshal(p)
 	return base64.RawURLEncoding.EncodeToString(text), err
 }
-
-// attachment begins an answer that is a file.
-func attachment(w http.ResponseWriter, name, kind string) {
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`) // made here: letters, digits, - and .
-	w.Header().Set("Content-Security-Policy", "sandbox")
-	w.WriteHeader(http.StatusOK)
-}
-
-// mediaTypes are those of files, by their format.
-var mediaTypes = map[string]string{
-	"csv":  "text/csv; charset=utf-8",
-	"xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}

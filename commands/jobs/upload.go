@@ -82,14 +82,9 @@ func (r *Runner) keepRows(ctx context.Context, tenant string, id uuid.UUID, u Up
 		return file, err
 	}
 	file = imports.Uploaded{Format: string(in.Format()), Bytes: u.Size}
-	headings := texts(header)
-	for i := range headings {
-		headings[i] = sheet.Plain(headings[i])
-	}
-	if file.Columns, err = imports.Header(headings, fields); err != nil {
+	if file.Columns, err = imports.Header(texts(header), fields); err != nil {
 		return file, err
 	}
-	givenBack := imports.GivenBack(headings)
 	rows := make([]imports.Row, 0, job.Chunk)
 	keep := func() error {
 		content, err := json.Marshal(rows)
@@ -108,11 +103,6 @@ func (r *Runner) keepRows(ctx context.Context, tenant string, id uuid.UUID, u Up
 			return file, err
 		}
 		cells := texts(row)
-		for i := range cells {
-			if givenBack { // as a csv, with apostrophes
-				cells[i] = sheet.Plain(cells[i])
-			}
-		}
 		if !slices.ContainsFunc(cells, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
 			continue
 		}

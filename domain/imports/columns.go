@@ -96,14 +96,6 @@ func AddedHeading(name string, chinese bool) string {
 	return added[name][0]
 }
 
-// GivenBack reports whether a file is one that was given back, by its first row.
-func GivenBack(cells []string) bool {
-	return slices.ContainsFunc(cells, func(cell string) bool {
-		heading, reason := bare(cell), added[AddedReason]
-		return heading != "" && (heading == bare(reason[0]) || heading == bare(reason[1]))
-	})
-}
-
 // Header finds out what the columns of a file are by its first row: headings in either language or the names of columns, whatever the case
 // and the width, with or without the mark that they are required. Columns without a heading are passed over.
 //

@@ -14,7 +14,7 @@ var number = regexp.MustCompile(`^(\+[0-9]+|\+[0-9]{1,4} [0-9]+([ -][0-9]+){0,5}
 
 // defuse puts an apostrophe before what a spreadsheet program would run when it opens a csv: what begins, behind white space
 // and invisible characters, with = + - @ in narrow or wide form, or has a tab or a line break among that white space. Programs show the
-// apostrophe, and it stays when the file is read again, unless the reader knows where the file comes from: see Plain.
+// apostrophe, and it stays when the file is read again, unless the reader takes it away: see Armed.
 func defuse(text string) string {
 	bare := strings.TrimLeftFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) || unicode.IsControl(r) })
 	if strings.ContainsAny(text[:len(text)-len(bare)], "\t\r\n") {
@@ -25,15 +25,6 @@ func defuse(text string) string {
 		return text
 	}
 	return "'" + text
-}
-
-// Plain is the text of a cell that was written into a csv by a Writer: without the apostrophe that made it harmless. One that the text had of its
-// own, before what a program would run, goes too.
-func Plain(text string) string {
-	if bare, found := strings.CutPrefix(text, "'"); found && defuse(bare) == text {
-		return bare
-	}
-	return text
 }
 
 // harmless counts the digits that number leaves open.
