@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -224,6 +225,10 @@ func (s *Store) Open(ctx context.Context, events []Event) ([]Decoded, error) {
 	return decoded, nil
 }
 
+// polite is after how many events that are decoded others get the processor, if somebody waits for it. Go itself takes it away after 10 ms, which is
+// longer than a command takes.
+const polite = 16
+
 // OpenEach is Open for a reader that goes on after an event that cannot be decoded: failed[i] says why events[i] could not.
 func (s *Store) OpenEach(ctx context.Context, events []Event) (decoded []Decoded, failed []error, err error) {
 	if len(events) == 0 {
@@ -236,6 +241,9 @@ func (s *Store) OpenEach(ctx context.Context, events []Event) (decoded []Decoded
 	decoded, failed = make([]Decoded, len(events)), make([]error, len(events))
 	var shut []uuid.UUID // customers of events whose key is not known
 	for i, e := range events {
+		if i%polite == polite-1 {
+			runtime.Gosched()
+		}
 		decoded[i], failed[i] = s.codec.decode(e, func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) })
 		if decoded[i].Erased {
 			shut = append(shut, e.Customer)

@@ -192,7 +192,7 @@ func (w *walk) watched(ctx context.Context, own *hold, rows *atomic.Int64, total
 		// Not interrupted, as that would end the connection and with it the hold.
 		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), freeze/2)
 		defer done()
-		return own.try(func(db writer) error { return tellProgress(ctx, db, w.Tenant, w.ID, rows.Load(), total) })
+		return errors.Join(own.alive(ctx), w.parts.progress(ctx, w.Tenant, w.ID, rows.Load(), total))
 	}
 	ending := make(chan struct{})
 	var watching sync.WaitGroup

@@ -22,8 +22,9 @@ type hold struct {
 	conn *pgx.Conn
 }
 
-// freeze is after how long without a word from us the server ends the connection.
-const freeze = 15 * time.Second
+// freeze is after how long without a word from us the server ends the connection: of a process that is frozen, or cut off. That of one that is dead has
+// ended at once.
+const freeze = time.Minute
 
 // take takes hold of a job; nil if somebody else has.
 func take(ctx context.Context, store *eventstore.Store, id uuid.UUID) (*hold, error) {
@@ -65,11 +66,14 @@ func (h *hold) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 	return h.conn.Exec(ctx, sql, args...)
 }
 
-// try writes something unless something else is being written at the moment: then the server hears of us in any case.
-func (h *hold) try(write func(writer) error) error {
+// alive lets the server hear of us, unless it does at the moment in any case.
+func (h *hold) alive(ctx context.Context) error {
 	if !h.mu.TryLock() {
 		return nil
 	}
 	defer h.mu.Unlock()
-	return write(h.conn)
+	if err := h.conn.Ping(ctx); err != nil {
+		return fmt.Errorf("jobs: hold: %w", err)
+	}
+	return nil
 }

@@ -133,9 +133,9 @@ func (p parts) sweep(ctx context.Context) error {
 	return nil
 }
 
-// tellProgress tells how far a job has come that says nothing of it in the log.
-func tellProgress(ctx context.Context, db writer, tenant string, id uuid.UUID, done, total int64) error {
-	_, err := db.Exec(ctx, `insert into job_progress (tenant, job, done, total) values ($1, $2, $3, $4)
+// progress tells how far a job has come that says nothing of it in the log.
+func (p parts) progress(ctx context.Context, tenant string, id uuid.UUID, done, total int64) error {
+	_, err := p.pool.Exec(ctx, `insert into job_progress (tenant, job, done, total) values ($1, $2, $3, $4)
 		on conflict (tenant, job) do update set done = excluded.done, total = excluded.total, updated_at = now()`, tenant, id, done, total)
 	if err != nil {
 		return fmt.Errorf("jobs: progress: %w", err)

@@ -62,6 +62,7 @@ func (s Status) Lag() int64 { return max(s.Head-s.Position, 0) }
 
 // What is due is compared with statement_timestamp, here and wherever it is asked for: with clock_timestamp, which may move while the
 // statement runs, no index would serve, and every customer who may still reply would be looked at each time.
+// The next event is looked up by itself, so that a plan that was made while there were few events does not read all of them.
 const statusSQL = `
 	select t.slug, p.name, c.position, coalesce(h.position, 0),
 	       coalesce(extract(epoch from clock_timestamp() - n.recorded_at), 0)::float8,
@@ -71,7 +72,7 @@ const statusSQL = `
 	left join policy_positions s on s.tenant = t.slug and s.policy = p.name
 	cross join lateral (select coalesce(s.position, 0) as position) c
 	left join lateral (select position from events where tenant = t.slug order by position desc limit 1) h on true
-	left join events n on n.tenant = t.slug and n.position = c.position + 1
+	left join lateral (select recorded_at from events where tenant = t.slug and position = c.position + 1 offset 0) n on true
 	order by t.slug, p.name`
 
 // Status tells how far every policy has come, by tenant and policy. Any process may ask, whoever does the work.

@@ -239,8 +239,10 @@ func (r *Keyring) Check(ctx context.Context) error {
 }
 
 func (r *Keyring) load(ctx context.Context, tenant string, customers []uuid.UUID) (Keys, error) {
-	rows, err := r.pool.Query(ctx, `select customer, generation, master, wrapped from customer_keys
-		where tenant = $1 and customer = any($2) order by customer, generation`, tenant, customers)
+	// Each customer is looked up by itself: a plan that was made while there were few keys would read all of them.
+	rows, err := r.pool.Query(ctx, `select k.customer, k.generation, k.master, k.wrapped from unnest($2::uuid[]) u(id)
+		cross join lateral (select customer, generation, master, wrapped from customer_keys where tenant = $1 and customer = u.id order by generation offset 0) k`,
+		tenant, customers)
 	if err != nil {
 		return nil, fmt.Errorf("keyring: load: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -63,6 +64,7 @@ type Projector struct {
 
 	fed    fedBuilds
 	served reached
+	turns  chan struct{} // has room for as many great stretches as are folded at a time
 }
 
 // New returns a projector on a migrated database.
@@ -92,6 +94,7 @@ func New(c Config) (*Projector, error) {
 	return &Projector{
 		config: c, store: c.Store, pool: c.Store.Pool(), log: c.Log,
 		live: map[string]liveBuild{}, wakes: map[chan struct{}]int{},
+		turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}, nil
 }
 

@@ -182,7 +182,7 @@ func (w *worker) step(ctx context.Context, f *feeding) (more bool, err error) {
 	if s.full {
 		w.readAhead(ctx, f, s.to)
 	}
-	if err := f.apply(ctx, s); err != nil {
+	if err := w.applyInTurn(ctx, f, s); err != nil {
 		return false, err
 	}
 	if !s.full {
@@ -192,6 +192,23 @@ func (w *worker) step(ctx context.Context, f *feeding) (more bool, err error) {
 		f.stirred()
 	}
 	return s.full, nil
+}
+
+// great is how many events make a stretch of which few are folded at a time in a process: while an import is followed, who writes or asks is not to
+// stand in line with all read models.
+const great = 100
+
+// applyInTurn folds a stretch; a great one when it is its turn.
+func (w *worker) applyInTurn(ctx context.Context, f *feeding, s stretch) error {
+	if len(s.events) >= great {
+		select {
+		case w.p.turns <- struct{}{}:
+			defer func() { <-w.p.turns }()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return f.apply(ctx, s)
 }
 
 // next is the stretch after the checkpoint, read ahead or read now.
