@@ -486,6 +486,42 @@ func TestReadingFindsRangesStreamsAndInstants(t *testing.T) {
 	}
 }
 
+// Only what is heard is sent, of the next so many positions, and how far they go.
+func TestReadingWhatIsHeard(t *testing.T) {
+	s := eventstoretest.Store(t, codec(), "acme", "empty")
+	a := one("acme", "a", 0, 10)
+	for i, e := range []any{tag.Renamed{}, tag.Deleted{}} {
+		a.Streams[0].Events[3+4*i].Payload = e // positions 4 and 8
+	}
+	if _, err := s.Append(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	rare := []string{tag.Renamed{}.EventType(), tag.Deleted{}.EventType()}
+	for _, c := range []struct {
+		tenant string
+		after  int64
+		limit  int
+		types  []string
+		heard  []int64
+		last   int64
+	}{
+		{"acme", 0, 100, rare, []int64{4, 8}, 10}, {"acme", 0, 5, rare, []int64{4}, 5}, {"acme", 4, 3, rare, nil, 7}, {"acme", 7, 1, rare, []int64{8}, 8},
+		{"acme", 8, 100, rare, nil, 10}, {"acme", 10, 100, rare, nil, 10}, {"acme", 99, 100, rare, nil, 99}, {"acme", 0, 100, nil, nil, 10}, {"empty", 0, 100, rare, nil, 0},
+	} {
+		heard, last, err := s.ReadHeard(t.Context(), c.tenant, c.after, c.limit, c.types)
+		var positions []int64
+		for _, e := range heard {
+			positions = append(positions, e.Position)
+			if len(e.Data) == 0 || e.Stream != "a" || e.Type == (tag.Created{}).EventType() {
+				t.Errorf("%+v", e)
+			}
+		}
+		if err != nil || last != c.last || !slices.Equal(positions, c.heard) {
+			t.Errorf("after %d, %d positions: heard %v up to %d, want %v up to %d; %v", c.after, c.limit, positions, last, c.heard, c.last, err)
+		}
+	}
+}
+
 // A server that is stopped at once and started again in the middle of many appends: what was acknowledged is there once, what was
 // not may be there once, and nothing else is.
 func TestNoAcknowledgedAppendIsLostWhenTheServerIsKilled(t *testing.T) {
