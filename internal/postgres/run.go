@@ -40,10 +40,12 @@ func settings(durable bool) map[string]string {
 		"max_connections":         "200",
 		"shared_buffers":          fmt.Sprintf("%dMB", sharedBuffers(memory())>>20),
 		"max_wal_size":            "4GB",
-		"checkpoint_timeout":      "15min",
-		"jit":                     "off",
-		"timezone":                "UTC",
-		"log_timezone":            "UTC",
+		// New files of the log are not filled with zeros first, for which every commit of a young cluster would wait again and again.
+		"wal_init_zero":      "off",
+		"checkpoint_timeout": "15min",
+		"jit":                "off",
+		"timezone":           "UTC",
+		"log_timezone":       "UTC",
 		// A statement that fails is told to who sent it. In the log its text and
 		// its values, such as the key that exists already, would be personal data.
 		"log_min_messages":        "log",
