@@ -27,7 +27,7 @@ type Event struct {
 	Type        string          `json:"type"`
 	TypeVersion int             `json:"type_version"`
 	Customer    *uuid.UUID      `json:"customer" format:"uuid" doc:"Whom it concerns; null if nobody."`
-	Data        json.RawMessage `json:"data" doc:"The payload. Personal fields, and filters that look for personal data, are absent for analysts whose token does not allow them; personal fields after an erasure too."`
+	Data        json.RawMessage `json:"data" doc:"The payload. Personal fields, filters that look for personal data, names of imported files and reasons of bulk actions are absent for analysts whose token does not allow them; personal fields after an erasure too."`
 	Meta        json.RawMessage `json:"meta" doc:"{actor: {kind, id}, cause, correlation, occurred_at}"`
 	RecordedAt  time.Time       `json:"recorded_at"`
 	Unreadable  bool            `json:"unreadable,omitempty" doc:"The personal fields could not be opened."`
@@ -216,17 +216,18 @@ func (r *reading) reveal(ctx context.Context, events []eventstore.Event) ([]Even
 	return page, nil
 }
 
-// told is an event as the reader may see it. Who sees personal data masked sees no filter that looks for such: the needle may be some.
+// told is an event as the reader may see it. Who sees personal data masked sees no filter that looks for such, as the needle may be some, nor what
+// may be about somebody and is sealed for nobody, as it is of many.
 func (r *reading) told(e *eventstore.Event) Event {
 	out := eventOf(e)
 	aggregate, _, _ := strings.Cut(e.Type, ".")
-	if r.masked && slices.Contains([]string{"group", "view", "auto_message"}, aggregate) {
+	if r.masked && slices.Contains([]string{"group", "view", "auto_message", "import", "export", "bulk"}, aggregate) {
 		out.Data = withoutNeedles(out.Data)
 	}
 	return out
 }
 
-// withoutNeedles leaves out the filters that look for personal data.
+// withoutNeedles leaves out the filters that look for personal data, the reason of listings and the names of files.
 func withoutNeedles(data json.RawMessage) json.RawMessage {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(data, &members) != nil || members == nil {
@@ -236,6 +237,8 @@ func withoutNeedles(data json.RawMessage) json.RawMessage {
 		switch {
 		case name == "audience":
 			members[name] = withoutNeedles(value)
+		case name == "reason", name == "file_name":
+			delete(members, name)
 		case (name == "rule" || name == "filter") && filter.Mentions(value).Personal():
 			delete(members, name)
 		}

@@ -36,6 +36,11 @@ func TestAnAnalystSeesNothingPersonalAtAnyRoute(t *testing.T) {
 	w.seen(w.channel(write("m2", map[string]any{"id": "m2", "kind": "text", "text": mark})).want(http.StatusOK).position()) // is suppressed
 
 	w.filled("acme", things["groups"])
+	w.entitle("acme")
+	looks := map[string]any{"field": "nickname", "op": "starts_with", "value": mark}
+	w.upload(mark+".csv", smallest).want(http.StatusCreated)
+	w.admin("POST", "/v1/exports", map[string]any{"filter": looks}).want(http.StatusAccepted)
+	w.admin("POST", "/v1/customers/bulk", map[string]any{"action": "blacklist", "reason": mark, "filter": looks}).want(http.StatusAccepted)
 
 	shows := func(as string, r route) bool {
 		t.Helper()
