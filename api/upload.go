@@ -141,6 +141,7 @@ func (u *upload) keep(part *multipart.Part, content io.Reader, most int64) (err 
 	if u.file, err = os.CreateTemp("", "customercenter-upload-*"); err != nil {
 		return errors.Join(errKeep, err)
 	}
+	_ = os.Remove(u.file.Name()) // it goes with the process, however that ends
 	if u.size, err = io.Copy(u.file, io.LimitReader(content, most+1)); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 
 	"github.com/google/uuid"
 
@@ -24,7 +23,7 @@ type ImportRows struct {
 	Import uuid.UUID
 	From   int           // of the first row, counted from 0
 	Rows   []imports.Row // up to job.Chunk
-	// Seen has the numbers of the rows before From by the customers they ask for. Those of Rows are added.
+	// Seen has the numbers of the rows before From by the customers they ask for. It is not changed.
 	Seen map[uuid.UUID]int
 }
 
@@ -36,25 +35,23 @@ func (cmd ImportRows) Run(ctx context.Context, c *Center, by By) (Done, error) {
 	if len(cmd.Rows) > job.Chunk {
 		return Done{}, fmt.Errorf("commands: %d rows are more than an append takes", len(cmd.Rows))
 	}
-	var seen map[uuid.UUID]int
-	done, err := c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
+	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
 		r := importing{attempt: a, cmd: cmd, work: importOf(cmd.Import), known: newImportCatalogues(), seen: map[uuid.UUID]int{}}
-		seen = r.seen
 		return r.run(ctx)
 	})
-	if err == nil {
-		maps.Copy(cmd.Seen, seen)
-	}
-	return done, err
 }
 
 // RowCustomer is whom a row of an import asks for, if that can be told, whether or not there is such a customer.
 func (c *Center) RowCustomer(ctx context.Context, tenant string, work *imports.State, row imports.Row) (uuid.UUID, bool, error) {
 	a := &attempt{center: c, by: By{Tenant: tenant}}
-	all := associations()
+	named, _ := work.Identity(row)
 	if known, ok := c.cache.get(tenant, association.Stream); ok {
-		all.state = known.state.(*association.State)
-	} else if err := a.load(ctx, all); err != nil {
+		if all := known.state.(*association.State); named > 0 && named <= len(all.All) { // what is cached may be old, but a number never changes its channel
+			return a.rowCustomer(ctx, work, row, all)
+		}
+	}
+	all := associations()
+	if err := a.load(ctx, all); err != nil {
 		return uuid.Nil, false, err
 	}
 	return a.rowCustomer(ctx, work, row, all.state)

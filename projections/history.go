@@ -27,7 +27,7 @@ const HistoryName = "history"
 func HistoryDefinition() projector.Definition {
 	tables, indexes := projector.Sections(historySQL)
 	return projector.Definition{
-		Name: HistoryName, Version: 2,
+		Name: HistoryName, Version: 3,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
 			"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted", "customer.withdrawn",

@@ -28,7 +28,8 @@ func (w *walk) bulkStep(ctx context.Context) (rest time.Duration, ended bool, er
 		if rest, err := w.awaits(ctx, work.Asked.Filter); rest > 0 || err != nil {
 			return rest, false, err
 		}
-		return 0, false, w.choose(ctx, &work)
+		rest, err := w.choose(ctx, &work)
+		return rest, false, err
 	}
 	ids, err := w.parts.ids(ctx, w.Tenant, w.ID, work.Done)
 	if err != nil {
@@ -43,15 +44,34 @@ func (w *walk) bulkStep(ctx context.Context) (rest time.Duration, ended bool, er
 }
 
 // choose settles who is meant, and keeps who they are.
-func (w *walk) choose(ctx context.Context, work *bulk.State) error {
+func (w *walk) choose(ctx context.Context, work *bulk.State) (rest time.Duration, err error) {
+	if w.selected == nil {
+		own, err := take(ctx, w.store, w.ID)
+		if own == nil || err != nil {
+			return heldRest, err
+		}
+		defer own.release()
+		if w.selected, err = w.keepChosen(ctx, own, work); err != nil {
+			return 0, err
+		}
+	}
+	// Should it not be known whether this was written, it is tried again with the same: others might be chosen just when the log says who is meant.
+	if _, err := (commands.SelectBulk{Bulk: w.ID, Selected: *w.selected}).Run(ctx, w.center, w.By); err != nil {
+		return 0, fmt.Errorf("jobs: bulk: %w", err)
+	}
+	w.selected = nil
+	return 0, nil
+}
+
+// keepChosen finds and keeps who is meant.
+func (w *walk) keepChosen(ctx context.Context, own *hold, work *bulk.State) (*bulk.Selected, error) {
 	ids, n := make([]byte, 0, 16*idsAPart), 0
 	keep := func() error {
-		part := (n - 1) / idsAPart
-		err := w.parts.put(ctx, w.Tenant, w.ID, part, ids)
+		err := putPart(ctx, own, w.Tenant, w.ID, (n-1)/idsAPart, ids)
 		ids = ids[:0]
 		return err
 	}
-	take := func(some []uuid.UUID) error {
+	choose := func(some []uuid.UUID) error {
 		for _, id := range some {
 			ids = append(ids, id[:]...)
 			if n++; n%idsAPart == 0 {
@@ -65,21 +85,17 @@ func (w *walk) choose(ctx context.Context, work *bulk.State) error {
 	position := w.Position
 	var err error
 	if work.Asked.Filter == nil {
-		err = take(work.Asked.Customers)
+		err = choose(work.Asked.Customers)
 	} else {
-		position, err = w.everybody(ctx, work.Asked.Filter, take)
+		position, err = w.everybody(ctx, work.Asked.Filter, choose)
 	}
 	if err == nil && len(ids) > 0 {
 		err = keep()
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = commands.SelectBulk{Bulk: w.ID, Selected: bulk.Selected{Position: position, Customers: n}}.Run(ctx, w.center, w.By)
-	if err != nil {
-		return fmt.Errorf("jobs: bulk: %w", err)
-	}
-	return nil
+	return &bulk.Selected{Position: position, Customers: n}, nil
 }
 
 // everybody tells who matches a filter, all at one position of the log.

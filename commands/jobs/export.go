@@ -66,6 +66,9 @@ var (
 
 // export makes the file.
 func (w *walk) export(ctx context.Context, work *exports.State) (rest time.Duration, ended bool, err error) {
+	if w.made != nil { // otherwise it might be made anew just when the log says that it is there
+		return 0, false, w.complete(ctx)
+	}
 	if rest, err := w.awaitsExport(ctx, &work.Asked); rest > 0 || err != nil {
 		return rest, false, err
 	}
@@ -80,6 +83,9 @@ func (w *walk) export(ctx context.Context, work *exports.State) (rest time.Durat
 	made, err := w.write(ctx, own, work)
 	switch {
 	case errors.Is(err, errUnwanted):
+		if now, _, err := w.catalogues.Export(ctx, w.Tenant, w.ID); err != nil || now.Status == job.Completed {
+			return 0, true, err // by another process, whose file it is
+		}
 		return 0, true, w.parts.drop(ctx, w.Tenant, w.ID, 0)
 	case err != nil:
 		return 0, false, err
@@ -87,13 +93,20 @@ func (w *walk) export(ctx context.Context, work *exports.State) (rest time.Durat
 		if err := dropParts(ctx, own, w.Tenant, w.ID, 0); err != nil {
 			return 0, false, err
 		}
-		return 0, false, w.fail(ctx, made.code, made.args)
+		return w.fail(ctx, made.code, made.args)
 	}
-	_, err = commands.CompleteExport{Export: w.ID, Position: made.position, Rows: made.rows, Bytes: made.bytes}.Run(ctx, w.center, w.By)
+	w.made = &made
+	return 0, false, w.complete(ctx)
+}
+
+// complete says in the log that the file is there. Whether it is completed, or was canceled just before, the next step sees.
+func (w *walk) complete(ctx context.Context) error {
+	_, err := commands.CompleteExport{Export: w.ID, Position: w.made.position, Rows: w.made.rows, Bytes: w.made.bytes}.Run(ctx, w.center, w.By)
 	if err != nil {
-		return 0, false, fmt.Errorf("jobs: export: %w", err)
+		return fmt.Errorf("jobs: export: %w", err)
 	}
-	return 0, false, nil // whether it is completed, or was canceled just before, the next step sees
+	w.made = nil
+	return nil
 }
 
 // awaitsExport is awaits, also for what the columns are answered from.

@@ -56,7 +56,7 @@ func (w *walk) rowsFrom(ctx context.Context, row int) ([]imports.Row, error) {
 
 // catchUp finds out whom the rows ask for that were dealt with: a row of the same customer further down is refused.
 func (w *walk) catchUp(ctx context.Context, work *imports.State) error {
-	if w.seenTo > work.Done { // it was started anew
+	if w.seenTo > work.Done { // it was started anew, in earnest or once more for a trial
 		clear(w.seen)
 		w.seenTo = 0
 	}

@@ -17,10 +17,12 @@ import (
 
 	"customercenter/commands"
 	"customercenter/domain"
+	"customercenter/domain/bulk"
 	"customercenter/domain/imports"
 	"customercenter/domain/job"
 	"customercenter/eventstore"
 	"customercenter/projections"
+	"customercenter/projections/projector"
 )
 
 // Config says what jobs work with. Store, Center and Builds are needed.
@@ -86,6 +88,8 @@ type walk struct {
 	together int   // how many rows or customers go into one append: up to atOnce, fewer after a failure
 	version  int64 // of the job's stream, up to which it was looked through for what is to be taken back
 	used     time.Time
+	selected *bulk.Selected // who is meant is kept, but whether the log says so is not known
+	made     *made          // the same of the file of an export
 
 	part      []imports.Row     // of an import that was read last
 	partFirst int               // which of the import's rows is its first
@@ -126,15 +130,15 @@ func (r *Runner) Step(ctx context.Context, task Task) (rest time.Duration, ended
 	case ctx.Err() != nil:
 		return 0, false, fmt.Errorf("jobs: %w", context.Cause(ctx))
 	case errors.Is(err, errGone):
-		return 0, false, w.fail(ctx, domain.CodeFileGone, nil)
+		return w.fail(ctx, domain.CodeFileGone, nil)
 	case err == nil:
 		w.failed = 0
 		w.together = min(2*w.together, atOnce)
 	default:
 		w.together = max(1, w.together/2)
-		if w.failed++; w.failed >= tries && !errors.Is(err, eventstore.ErrUnavailable) {
+		if w.failed++; w.failed >= tries && !passing(err) {
 			r.log.ErrorContext(ctx, "jobs: a job is given up", "tenant", task.Tenant, "kind", task.Kind, "job", task.ID, "error", err)
-			return 0, false, w.fail(ctx, domain.CodeInternal, nil)
+			return w.fail(ctx, domain.CodeInternal, nil)
 		}
 	}
 	if ended {
@@ -174,9 +178,19 @@ func (r *Runner) Forget(id uuid.UUID) {
 	delete(r.walks, id)
 }
 
-func (w *walk) fail(ctx context.Context, code string, args map[string]any) error {
-	_, err := commands.FailJob{Kind: w.Kind, Job: w.ID, Code: code, Args: args}.Run(ctx, w.center, w.By)
-	return err
+// fail says in the log that the job has failed. If that fails, too, it rests for long.
+func (w *walk) fail(ctx context.Context, code string, args map[string]any) (rest time.Duration, ended bool, err error) {
+	if _, err := (commands.FailJob{Kind: w.Kind, Job: w.ID, Code: code, Args: args}).Run(ctx, w.center, w.By); err != nil {
+		return longestRest, false, fmt.Errorf("jobs: fail: %w", err)
+	}
+	return 0, false, nil
+}
+
+// passing reports whether an error is none of the job's: the database is away, or in the middle of an upgrade another process knows what this one
+// does not.
+func passing(err error) bool {
+	return errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, eventstore.ErrUnknownType) || errors.Is(err, projector.ErrNotBuilt) ||
+		errors.Is(err, commands.ErrBusy)
 }
 
 // awaits says how long to wait until the read models that a filter is answered from know what came before the job, so that whoever asked for it

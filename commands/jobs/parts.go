@@ -123,10 +123,11 @@ const KeptFor = 30 * 24 * time.Hour
 // sweep deletes what belongs to no job that a log knows of, and what is older than KeptFor. Of what was written a short while ago the log may not
 // tell yet.
 func (p parts) sweep(ctx context.Context) error {
-	_, err := p.pool.Exec(ctx, `delete from job_parts p using job_parts f where f.part = 0 and f.written_at < now() - interval '1 day'
-		and p.tenant = f.tenant and p.job = f.job
-		and (f.written_at < now() - make_interval(secs => $1)
-			or not exists (select from events e where e.tenant = f.tenant and e.stream = 'job-' || f.job::text))`, KeptFor.Seconds())
+	_, err := p.pool.Exec(ctx, `with old as (select distinct tenant, job, written_at < now() - make_interval(secs => $1) as over from job_parts
+			where written_at < now() - interval '1 day'),
+		progress as (delete from job_progress where updated_at < now() - make_interval(secs => $1))
+		delete from job_parts p using old o where p.tenant = o.tenant and p.job = o.job and p.written_at < now() - interval '1 day'
+			and (o.over or not exists (select from events e where e.tenant = o.tenant and e.stream = 'job-' || o.job::text))`, KeptFor.Seconds())
 	if err != nil {
 		return fmt.Errorf("jobs: delete what is kept no longer: %w", err)
 	}

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,6 +71,9 @@ func (r *Runner) Upload(ctx context.Context, by commands.By, u Upload) (done com
 	return done, err
 }
 
+// mostKept is how much text may be in the rows that are kept in one part, in bytes: 32 kB in each on average.
+const mostKept = 16 << 20
+
 // keepRows reads a file and keeps its rows.
 func (r *Runner) keepRows(ctx context.Context, tenant string, id uuid.UUID, u Upload, fields *field.State) (file imports.Uploaded, err error) {
 	in, err := sheet.Open(u.File, u.Size, sheet.Limits{Bytes: imports.MaxBytes, Rows: imports.MaxRows + 1})
@@ -85,14 +89,16 @@ func (r *Runner) keepRows(ctx context.Context, tenant string, id uuid.UUID, u Up
 	if file.Columns, err = imports.Header(texts(header), fields); err != nil {
 		return file, err
 	}
-	rows := make([]imports.Row, 0, job.Chunk)
+	rows, size := make([]imports.Row, 0, job.Chunk), 0
 	keep := func() error {
-		content, err := json.Marshal(rows)
-		if err != nil {
+		var content bytes.Buffer
+		encoder := json.NewEncoder(&content)
+		encoder.SetEscapeHTML(false) // which would make six bytes of one
+		if err := encoder.Encode(rows); err != nil {
 			return errors.New("jobs: rows cannot be written as JSON")
 		}
-		rows = rows[:0]
-		return r.parts.put(ctx, tenant, id, (file.Rows-1)/job.Chunk, content)
+		rows, size = rows[:0], 0
+		return r.parts.put(ctx, tenant, id, (file.Rows-1)/job.Chunk, content.Bytes())
 	}
 	for {
 		row, err := in.Next()
@@ -105,6 +111,12 @@ func (r *Runner) keepRows(ctx context.Context, tenant string, id uuid.UUID, u Up
 		cells := texts(row)
 		if !slices.ContainsFunc(cells, func(cell string) bool { return strings.TrimSpace(cell) != "" }) {
 			continue
+		}
+		for _, cell := range cells {
+			size += len(cell)
+		}
+		if size > mostKept { // texts that are in the file once and shown again and again
+			return file, &sheet.Error{Code: sheet.Bomb, Row: row.Number}
 		}
 		rows = append(rows, imports.Row{Number: row.Number, Cells: cells})
 		if file.Rows++; len(rows) == job.Chunk {

@@ -85,7 +85,8 @@ func New(c Config) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := newRunner(c, liftExpiredBlacklistings(c), send.policy(), newAddresser(c).policy(), send.autoPolicy(), noteAutoMessageReplies(c), newJobRunner(c).policy())
+	all := []*policy{liftExpiredBlacklistings(c), send.policy(), newAddresser(c).policy(), send.autoPolicy(), noteAutoMessageReplies(c)}
+	r := newRunner(c, append(all, runJobs(c)...)...)
 	r.groups = groups
 	return r, nil
 }

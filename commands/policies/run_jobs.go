@@ -22,39 +22,40 @@ import (
 	"customercenter/eventstore"
 )
 
-// runJobsName is the name of the policy.
-const runJobsName = "run-jobs"
+// Names of the policies. Exports have one of their own, and so a turn of their own: each is one piece of work, however long it takes.
+const (
+	runJobsName    = "run-jobs"
+	runExportsName = "run-exports"
+)
 
 // jobRunner works on the imports, exports and bulk actions of a tenant, a piece of each in turn. So the tenants take turns too, as they do
 // with every policy: one with a great job holds up no other.
 //
 // It keeps the running ones in policy_due, by kind and id. That each piece of them happens once, the log sees to.
 type jobRunner struct {
+	name  string // of the policy
 	pool  *pgxpool.Pool
 	store *eventstore.Store
 	jobs  *jobs.Runner
 	log   *slog.Logger
 }
 
-func newJobRunner(c Config) *jobRunner {
-	return &jobRunner{
-		pool: c.Store.Pool(), store: c.Store, log: c.Log,
-		jobs: jobs.NewRunner(jobs.Config{Store: c.Store, Center: c.Center, Builds: c.Builds, Log: c.Log}),
+// runJobs are the policies that work on jobs.
+func runJobs(c Config) []*policy {
+	runner := jobs.NewRunner(jobs.Config{Store: c.Store, Center: c.Center, Builds: c.Builds, Log: c.Log})
+	of := func(name string, types ...string) *policy {
+		r := &jobRunner{name: name, pool: c.Store.Pool(), store: c.Store, log: c.Log, jobs: runner}
+		return &policy{name: name, types: types, note: r.note, due: r.work}
 	}
-}
-
-func (r *jobRunner) policy() *policy {
-	return &policy{
-		name: runJobsName,
-		types: []string{
+	return []*policy{
+		of(runJobsName,
 			imports.Started{}.EventType(), imports.RevertStarted{}.EventType(),
 			imports.Completed{}.EventType(), imports.Failed{}.EventType(), imports.Canceled{}.EventType(), imports.Reverted{}.EventType(),
-			exports.Requested{}.EventType(), exports.Completed{}.EventType(), exports.Failed{}.EventType(), exports.Canceled{}.EventType(),
-			exports.Expired{}.EventType(),
 			bulk.Started{}.EventType(), bulk.UndoStarted{}.EventType(),
-			bulk.Completed{}.EventType(), bulk.Failed{}.EventType(), bulk.Canceled{}.EventType(), bulk.Reverted{}.EventType(),
-		},
-		note: r.note, due: r.work,
+			bulk.Completed{}.EventType(), bulk.Failed{}.EventType(), bulk.Canceled{}.EventType(), bulk.Reverted{}.EventType()),
+		of(runExportsName,
+			exports.Requested{}.EventType(), exports.Completed{}.EventType(), exports.Failed{}.EventType(), exports.Canceled{}.EventType(),
+			exports.Expired{}.EventType()),
 	}
 }
 
@@ -65,7 +66,7 @@ func (r *jobRunner) note(d *eventstore.Decoded) []statement {
 		return nil
 	}
 	kind, _, _ := strings.Cut(d.Type, ".")
-	over := statement{`delete from policy_due where tenant = $1 and policy = $2 and key = $3`, []any{d.Tenant, runJobsName, kind + ":" + id.String()}}
+	over := statement{`delete from policy_due where tenant = $1 and policy = $2 and key = $3`, []any{d.Tenant, r.name, kind + ":" + id.String()}}
 	at := d.RecordedAt
 	switch payload := d.Payload.(type) {
 	case imports.Started, imports.RevertStarted, exports.Requested, bulk.Started, bulk.UndoStarted:
@@ -81,7 +82,7 @@ func (r *jobRunner) note(d *eventstore.Decoded) []statement {
 	}
 	return []statement{{`insert into policy_due (tenant, policy, key, position, due_at, next_at) values ($1, $2, $3, $4, $5, $5)
 		on conflict (tenant, policy, key) do update set position = excluded.position, due_at = excluded.due_at, next_at = excluded.next_at`,
-		[]any{d.Tenant, runJobsName, kind + ":" + id.String(), d.Position, at}}}
+		[]any{d.Tenant, r.name, kind + ":" + id.String(), d.Position, at}}}
 }
 
 // dueJob is a job that is to be gone on with.
@@ -90,38 +91,31 @@ type dueJob struct {
 	position int64 // of the event that began it
 }
 
-// work does the next piece of each job that is due.
+// work does the next piece of the job that has waited longest; then it is another tenant's turn.
 func (r *jobRunner) work(ctx context.Context, tenant string) (more bool, err error) {
-	rows, err := r.pool.Query(ctx, `select key, position from policy_due
-		where tenant = $1 and policy = $2 and next_at <= statement_timestamp() order by next_at`, tenant, runJobsName)
-	if err != nil {
+	var d dueJob
+	err = r.pool.QueryRow(ctx, `select key, position from policy_due
+		where tenant = $1 and policy = $2 and next_at <= statement_timestamp() order by next_at limit 1`, tenant, r.name).Scan(&d.key, &d.position)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return false, nil
+	case err != nil:
 		return false, fmt.Errorf("policies: due: %w", err)
 	}
-	due, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d dueJob, err error) {
-		err = row.Scan(&d.key, &d.position)
-		return d, err
-	})
-	if err != nil {
-		return false, fmt.Errorf("policies: due: %w", err)
+	rest, err := r.piece(ctx, tenant, d)
+	switch {
+	case ctx.Err() != nil:
+		return false, fmt.Errorf("policies: jobs: %w", context.Cause(ctx))
+	case err != nil: // it rests, and holds up no other
+		rest = max(rest, endedRest)
+		r.log.WarnContext(ctx, "policies: a job cannot be gone on with, trying again", "tenant", tenant, "job", d.key, "rest", rest, "error", err)
 	}
-	for _, d := range due {
-		rest, err := r.piece(ctx, tenant, d)
-		switch {
-		case ctx.Err() != nil:
-			return false, fmt.Errorf("policies: jobs: %w", context.Cause(ctx))
-		case err != nil: // it rests, and holds up no other
-			r.log.WarnContext(ctx, "policies: a job cannot be gone on with, trying again", "tenant", tenant, "job", d.key, "rest", rest, "error", err)
-		}
-		if rest <= 0 {
-			more = true
-			continue
-		}
-		if _, err := r.pool.Exec(ctx, `update policy_due set next_at = clock_timestamp() + make_interval(secs => $5)
-			where tenant = $1 and policy = $2 and key = $3 and position = $4`, tenant, runJobsName, d.key, d.position, rest.Seconds()); err != nil {
-			return false, fmt.Errorf("policies: postpone: %w", err)
-		}
+	// Behind the tenant's other jobs, in any case.
+	if _, err := r.pool.Exec(ctx, `update policy_due set next_at = clock_timestamp() + make_interval(secs => $5)
+		where tenant = $1 and policy = $2 and key = $3 and position = $4`, tenant, r.name, d.key, d.position, rest.Seconds()); err != nil {
+		return false, fmt.Errorf("policies: postpone: %w", err)
 	}
-	return more, nil
+	return true, nil
 }
 
 const (
@@ -142,8 +136,12 @@ func (r *jobRunner) piece(ctx context.Context, tenant string, d dueJob) (rest ti
 		switch {
 		case ended:
 			return max(rest, endedRest), err
-		case err != nil || rest > 0 || time.Since(began) > turnTime:
+		case err != nil || rest > turnTime || time.Since(began) > turnTime:
 			return rest, err
+		}
+		wait(ctx, rest) // for a read model, mostly; the next sweep would be later
+		if ctx.Err() != nil {
+			return 0, nil
 		}
 	}
 }

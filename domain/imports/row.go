@@ -100,11 +100,18 @@ func (w *Wanted) associate(cell string, all *association.State) error {
 	return nil
 }
 
+// MaxTags is how many tags a row may name.
+const MaxTags = 100
+
 // tag reads names that ASCII commas part.
 func (w *Wanted) tag(cell string, all *tag.State, create bool) error {
+	named := 0
 	for name := range strings.SplitSeq(cell, ",") {
 		if strings.TrimSpace(name) == "" {
 			continue
+		}
+		if named++; named > MaxTags {
+			return domain.Invalid(ColumnTags, domain.RuleTooMany).With("max", MaxTags)
 		}
 		id, found := all.ByName(name)
 		switch {

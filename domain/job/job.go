@@ -29,7 +29,8 @@ const (
 	Reverted  Status = "reverted"  // what was done is taken back, as far as nobody has touched it since
 )
 
-// Chunk is how many rows of an import or customers of a bulk action are dealt with in one append, so that others slip in between.
+// Chunk is how many rows of an import are kept together, and how many rows or customers one append may deal with at most, so that others slip in
+// between. It is part of how rows and selections are kept, and never changes.
 const Chunk = 500
 
 // Stream is the name of a job's stream.

@@ -11,7 +11,7 @@ create table job_parts (
   primary key (tenant, job, part)
 );
 alter table job_parts alter content set storage external; -- compressed already, or not worth it
-create index job_parts_old on job_parts (written_at) where part = 0;
+create index job_parts_old on job_parts (written_at);
 
 -- How far a job has come that says nothing of it in the log. It may be lost.
 create table job_progress (
