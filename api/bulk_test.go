@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"customercenter/domain/bulk"
+	"customercenter/domain/job"
 )
 
 // bulk begins something with many customers, and returns its address.
@@ -229,9 +230,10 @@ func TestManyAreNamed(t *testing.T) {
 // TestABulkActionIsCanceled cancels after some, and undoes what was done.
 func TestABulkActionIsCanceled(t *testing.T) {
 	w := uploading(t)
+	const everybody = job.Chunk + 100 // more than go into one append
 	var b strings.Builder
 	b.WriteString("ID,关联ID\n")
-	for i := range 250 {
+	for i := range everybody {
 		fmt.Fprintf(&b, "u%d,2\n", i)
 	}
 	w.imported("a.csv", b.String())
@@ -242,7 +244,7 @@ func TestABulkActionIsCanceled(t *testing.T) {
 	}
 	canceled := w.admin("POST", path+"/cancel", nil).want(http.StatusOK)
 	some, _ := canceled.get("changed").(float64)
-	if canceled.get("status") != "canceled" || canceled.get("selected") != 250.0 || some == 250 || canceled.get("progress.done") != some || canceled.get("finished_at") == nil {
+	if canceled.get("status") != "canceled" || canceled.get("selected") != float64(everybody) || some == everybody || canceled.get("progress.done") != some || canceled.get("finished_at") == nil {
 		t.Errorf("canceled: %s", canceled.body)
 	}
 	if again := w.admin("POST", path+"/cancel", nil).want(http.StatusOK); again.position() != canceled.position() {

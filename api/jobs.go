@@ -160,6 +160,12 @@ func (s *server) watchJob(ctx context.Context, r *request, in *oneJobInput) (*hu
 	if err != nil {
 		return nil, err
 	}
+	// Should the list lag behind, one that was started just now is not to be taken for one that waits.
+	if now, found, err := s.Catalogues.Job(ctx, r.who.Tenant, in.ID); err != nil {
+		return nil, err
+	} else if found && now.Version > j.Version {
+		j = now
+	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		_, w := humachi.Unwrap(hc)
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -177,33 +183,30 @@ func (s *server) watchJob(ctx context.Context, r *request, in *oneJobInput) (*hu
 func (s *server) follow(ctx context.Context, r *request, j *projections.Job, out *eventStream) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	var told []byte
 	began, spoke := time.Now(), time.Now()
-	for {
-		shown, err := s.anyJob(ctx, r, j)
-		if err != nil {
-			return err
-		}
-		text, err := marshal(shown)
-		if err != nil {
-			return err
-		}
+	for changed := true; time.Since(began) < watchMost; {
 		switch {
-		case j.Ended():
-			return out.send("end", text)
-		case !bytes.Equal(text, told):
+		case changed:
+			shown, err := s.anyJob(ctx, r, j)
+			if err != nil {
+				return err
+			}
+			text, err := marshal(shown)
+			if err != nil {
+				return err
+			}
+			if j.Ended() {
+				return out.send("end", text)
+			}
 			if err := out.send("progress", text); err != nil {
 				return err
 			}
-			told, spoke = text, time.Now()
+			spoke = time.Now()
 		case time.Since(spoke) > silenceMost:
 			if err := out.comment(); err != nil {
 				return err
 			}
 			spoke = time.Now()
-		}
-		if time.Since(began) > watchMost {
-			return nil
 		}
 		select {
 		case <-ctx.Done():
@@ -214,10 +217,12 @@ func (s *server) follow(ctx context.Context, r *request, j *projections.Job, out
 		if err != nil {
 			return err
 		}
-		if found {
+		changed = found && next.Version >= j.Version && (next.Version > j.Version || next.Progress() != j.Progress() || next.Waits() != j.Waits())
+		if changed {
 			*j = next
 		}
 	}
+	return nil
 }
 
 // eventStream writes server-sent events.

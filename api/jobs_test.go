@@ -170,3 +170,37 @@ func TestWhoFollowsAJobMayGo(t *testing.T) {
 		}
 	}
 }
+
+// TestATokenHasOnlySoMuchUnderWay follows more jobs than a token may, and uploads and downloads beside them.
+func TestATokenHasOnlySoMuchUnderWay(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	w.core.bounds.streams = 2
+	id := w.admin("POST", "/v1/exports", ExportInput{}).want(http.StatusAccepted).get("id").(string)
+	events := []*stream{w.follow("acme/admin", id), w.follow("acme/admin", id)}
+	for _, c := range []call{{method: "GET", path: "/v1/jobs/" + id + "/events"}, {method: "POST", path: "/v1/imports", body: formOf(t, part{"file", "a.csv", smallest})}, {method: "GET", path: "/v1/exports/" + id + "/file"}, {method: "GET", path: "/v1/events"}} {
+		c.as = "acme/admin"
+		r := w.do(c)
+		if r.refused(http.StatusTooManyRequests, "RATE_LIMITED", ""); r.header.Get("Retry-After") == "" {
+			t.Error("nobody says when to come again")
+		}
+	}
+	w.admin("GET", "/v1/jobs/"+id, nil).want(http.StatusOK)
+	w.do(call{as: "other/admin", method: "GET", path: "/v1/events"}).want(http.StatusOK)
+	w.do(call{method: "GET", path: "/metrics"}).want(http.StatusOK)
+	w.finish(id)
+	for _, e := range events {
+		for name := "progress"; name != "end"; {
+			if name, _ = e.next(); name == "" {
+				t.Fatal("no end")
+			}
+		}
+	}
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) { // the server may need a moment to see that it has ended
+		if r := w.admin("GET", "/v1/exports/"+id+"/file", nil); r.status == http.StatusOK {
+			break
+		} else if time.Since(began) > 10*time.Second {
+			t.Fatalf("got %d %s", r.status, r.body)
+		}
+	}
+}

@@ -220,7 +220,7 @@ func TestAHalfBodyIsRefused(t *testing.T) {
 
 func TestSlownessIsBounded(t *testing.T) {
 	w := start(t, options{idle: true})
-	w.core.bounds = bounds{body: 50 * time.Millisecond, upload: 50 * time.Millisecond, work: 100 * time.Millisecond}
+	w.core.bounds = bounds{body: 50 * time.Millisecond, upload: 50 * time.Millisecond, work: 100 * time.Millisecond, streams: 1}
 	// An operation that waits for longer than it may.
 	r := w.admin("GET", "/v1/customers?filter={}&after_position=1", nil)
 	r.refused(http.StatusGatewayTimeout, "TIMEOUT", "")

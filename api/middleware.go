@@ -28,10 +28,12 @@ type bounds struct {
 	body   time.Duration // for its body to arrive
 	upload time.Duration // the same, if it is a file
 	work   time.Duration // for its operation; streams are not bounded as a whole, but in every page
+	// streams is how many of those a token may have under way at the same time.
+	streams int
 }
 
 func defaultBounds() bounds {
-	return bounds{body: 20 * time.Second, upload: 5 * time.Minute, work: 30 * time.Second}
+	return bounds{body: 20 * time.Second, upload: 5 * time.Minute, work: 30 * time.Second, streams: 32}
 }
 
 // arrive begins every request: it gets an id and a language, is logged when it ends, and an operation that panics is answered with a

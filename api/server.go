@@ -66,6 +66,7 @@ type server struct {
 	api     huma.API
 	bounds  bounds
 	limiter *limiter
+	crowd   crowd
 
 	rebuilding sync.Map // names of projections that this process rebuilds
 }
@@ -105,7 +106,7 @@ func build(c Config) (http.Handler, *server) {
 		writeProblem(w, p)
 	})
 	s.api = humachi.New(router, description())
-	s.api.UseMiddleware(s.admit, s.receive, s.bound)
+	s.api.UseMiddleware(s.admit, s.spare, s.receive, s.bound)
 	s.operations()
 	s.serveDescription(router)
 	return router, s
