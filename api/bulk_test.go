@@ -241,6 +241,7 @@ func TestABulkActionIsCanceled(t *testing.T) {
 	id, path := w.bulk(map[string]any{"action": "tag", "tag_id": vip, "filter": map[string]any{}})
 	for w.shown(path).get("changed") == 0.0 {
 		w.step(id)
+		w.seen(w.head("acme"))
 	}
 	canceled := w.admin("POST", path+"/cancel", nil).want(http.StatusOK)
 	some, _ := canceled.get("changed").(float64)
