@@ -31,7 +31,7 @@ var ErrColumn = errors.New("projections: customers have no such column")
 // ErrSort.
 //
 // It takes as long as it takes, and keeps one snapshot of the database meanwhile. Memory does not grow with who matches in the order of
-// creation; in any other it does by 9 bytes for each customer, and with the column groups by 2 kB for each group and 16,384 customers.
+// creation; in any other it does by some 20 bytes for each customer, and with the column groups by 2 kB for each group and 16,384 customers.
 func (c *Customers) Export(ctx context.Context, tenant string, q ExportQuery, take func(cells []string) error) (position int64, err error) {
 	l := listing{query: &q.ListQuery, grouped: slices.Contains(q.Columns, columnGroups)}
 	q.Facets = nil

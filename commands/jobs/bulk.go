@@ -51,6 +51,10 @@ func (w *walk) choose(ctx context.Context, work *bulk.State) (rest time.Duration
 			return heldRest, err
 		}
 		defer own.release()
+		// Another one may have chosen just before.
+		if now, _, err := w.catalogues.Bulk(ctx, w.Tenant, w.ID); err != nil || now.Chosen || !now.Going() {
+			return 0, err
+		}
 		if w.selected, err = w.keepChosen(ctx, own, work); err != nil {
 			return 0, err
 		}

@@ -32,7 +32,7 @@ func (w *walk) exportStep(ctx context.Context) (rest time.Duration, ended bool, 
 	case err != nil:
 		return 0, false, fmt.Errorf("jobs: export: %w", err)
 	case work.Status == job.Running:
-		return w.export(ctx, &work)
+		return w.export(ctx, &work.Asked)
 	case work.Status != job.Completed:
 		return 0, true, w.parts.drop(ctx, w.Tenant, w.ID, 0)
 	case !work.Over(w.now()):
@@ -56,7 +56,7 @@ const (
 	countFor = 2 * time.Second
 	// Of a file that is too large, no more than so much is written to learn how large it would be, and for no longer than that.
 	weighedBytes = 10 * exports.MaxBytes
-	weighedFor   = 20 * time.Second
+	weighedFor   = 10 * time.Second
 )
 
 var (
@@ -65,11 +65,11 @@ var (
 )
 
 // export makes the file.
-func (w *walk) export(ctx context.Context, work *exports.State) (rest time.Duration, ended bool, err error) {
+func (w *walk) export(ctx context.Context, asked *exports.Requested) (rest time.Duration, ended bool, err error) {
 	if w.made != nil { // otherwise it might be made anew just when the log says that it is there
 		return 0, false, w.complete(ctx)
 	}
-	if rest, err := w.awaitsExport(ctx, &work.Asked); rest > 0 || err != nil {
+	if rest, err := w.awaitsExport(ctx, asked); rest > 0 || err != nil {
 		return rest, false, err
 	}
 	own, err := take(ctx, w.store, w.ID)
@@ -77,10 +77,18 @@ func (w *walk) export(ctx context.Context, work *exports.State) (rest time.Durat
 		return heldRest, false, err
 	}
 	defer own.release()
+	// Another one may have made the file just before.
+	work, _, err := w.catalogues.Export(ctx, w.Tenant, w.ID)
+	switch {
+	case err != nil:
+		return 0, false, fmt.Errorf("jobs: export: %w", err)
+	case work.Status != job.Running:
+		return 0, false, nil
+	}
 	if err := dropParts(ctx, own, w.Tenant, w.ID, 0); err != nil { // of an earlier try
 		return 0, false, err
 	}
-	made, err := w.write(ctx, own, work)
+	made, err := w.write(ctx, own, asked)
 	switch {
 	case errors.Is(err, errUnwanted):
 		if now, _, err := w.catalogues.Export(ctx, w.Tenant, w.ID); err != nil || now.Status == job.Completed {
@@ -136,8 +144,7 @@ type made struct {
 }
 
 // write writes the file. errUnwanted.
-func (w *walk) write(ctx context.Context, own *hold, work *exports.State) (made, error) {
-	asked := &work.Asked
+func (w *walk) write(ctx context.Context, own *hold, asked *exports.Requested) (made, error) {
 	parsed, calendar, err := w.filter(ctx, asked.Filter)
 	if err != nil {
 		return made{}, err

@@ -4,6 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,18 +15,16 @@ import (
 
 	"customercenter/commands"
 	"customercenter/domain/association"
-	"customercenter/domain/catalog"
 	"customercenter/domain/customer"
 	"customercenter/domain/field"
 	"customercenter/domain/filter"
+	"customercenter/domain/job"
 	"customercenter/domain/session"
 	"customercenter/domain/tag"
 	"customercenter/eventstore"
-	"customercenter/eventstore/eventstoretest"
 	"customercenter/internal/locale"
 	"customercenter/internal/sheet"
 	"customercenter/projections"
-	"customercenter/projections/projector"
 )
 
 // planted are so many customers as a tenant has them, most of them with a name and a number, some with more and with sessions.
@@ -108,18 +110,24 @@ func planted(tb testing.TB, store *eventstore.Store, tenant string, n int) {
 	}
 }
 
-// benched is a tenant with many customers, their number from the environment or else fifty thousand, and its read models.
-func benched(b *testing.B) (*Runner, *eventstore.Store, projections.Builds) {
+// benchedEnv is the variable with the number of customers that benchmarks export; default 50,000. To fill a million takes some minutes.
+const benchedEnv = "EXPORT_CUSTOMERS"
+
+// benched is a tenant with many customers, and its read models.
+func benched(b *testing.B) (w *exportWorld, customers int) {
 	b.Helper()
-	const url = "postgres://postgres@/exp?host=/dev/shm/exppg"
-	pool := eventstoretest.Connect(b, url)
-	store := eventstoretest.On(b, pool, eventstore.NewCodec(catalog.Events()...), "acme")
-	builds, err := projector.New(projector.Config{Store: store, Definitions: projections.Definitions()})
-	if err != nil {
+	customers = 50_000
+	if set := os.Getenv(benchedEnv); set != "" {
+		var err error
+		if customers, err = strconv.Atoi(set); err != nil {
+			b.Fatal(err)
+		}
+	}
+	w = newExportWorld(b, func(store *eventstore.Store) { planted(b, store, exportTenant, customers) })
+	if _, err := w.store.Pool().Exec(b.Context(), `vacuum (analyze)`); err != nil {
 		b.Fatal(err)
 	}
-	center := commands.NewCenter(store, time.Now, func() uuid.UUID { return uuid.Must(uuid.NewV7()) })
-	return NewRunner(Config{Store: store, Center: center, Builds: builds}), store, builds
+	return w, customers
 }
 
 var benchColumns = []string{"external_id", "nickname", "name", "phone", "qq", "wechat_id", "email", "company", "description", "custom.level", "custom.score",
@@ -130,9 +138,11 @@ const copySQL = `copy (select c.external_id, c.nickname, c.name, c.phone, c.qq, 
 	c.tags, c.channel, c.association, c.created_at, c.updated_at, a.first_session_at, a.last_session_at, a.session_count
 	from %[1]s.customer c join %[1]s.customer_activity a on a.tenant = c.tenant and a.ordinal = c.ordinal where c.tenant = 'acme'%[2]s) to stdout with (format csv, header)`
 
+// BenchmarkExport writes files of everybody to nowhere, against COPY of the same columns and rows in the same run: before and after each, because
+// machines are not quiet.
 func BenchmarkExport(b *testing.B) {
-	runner, store, builds := benched(b)
-	build, err := builds.Live(b.Context(), projections.CustomersName)
+	w, _ := benched(b)
+	build, err := w.projector.Live(b.Context(), projections.CustomersName)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -141,7 +151,7 @@ func BenchmarkExport(b *testing.B) {
 		b.Fatal(err)
 	}
 	copied := func(b *testing.B, order string) float64 {
-		conn, err := store.Pool().Acquire(b.Context())
+		conn, err := w.store.Pool().Acquire(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -157,7 +167,9 @@ func BenchmarkExport(b *testing.B) {
 		name, sort, order string
 		format            sheet.Format
 	}{
-		{"csv", "-created_at", "", sheet.CSV}, {"csv-nickname", "nickname", " order by c.nickname_key, c.ordinal", sheet.CSV}, {"xlsx", "-created_at", "", sheet.XLSX},
+		{"csv", "-created_at", "", sheet.CSV},
+		{"csv by nickname", "nickname", " order by c.nickname_key, c.ordinal", sheet.CSV},
+		{"xlsx", "-created_at", "", sheet.XLSX},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			copied(b, c.order)
@@ -165,14 +177,16 @@ func BenchmarkExport(b *testing.B) {
 			for b.Loop() {
 				before := copied(b, c.order)
 				rows := 0
-				to := &file{most: 0, keep: nil}
-				out, err := sheet.NewWriter(to, c.format, "x", benchColumns)
+				out, err := sheet.NewWriter(io.Discard, c.format, "x", benchColumns)
 				if err != nil {
 					b.Fatal(err)
 				}
+				q := projections.ExportQuery{
+					ListQuery: projections.ListQuery{Sort: c.sort, Calendar: filter.Calendar{Zone: zone}}, Columns: benchColumns,
+					Word: func(kind, value string) string { return locale.Word(locale.Chinese, kind, value) },
+				}
 				began := time.Now()
-				_, err = runner.customers.Export(b.Context(), "acme", projections.ExportQuery{ListQuery: projections.ListQuery{Sort: c.sort, Calendar: filter.Calendar{Zone: zone}}, Columns: benchColumns,
-					Word: func(kind, value string) string { return locale.Word(locale.Chinese, kind, value) }}, func(cells []string) error { rows++; return out.Write(cells) })
+				_, err = w.runner.customers.Export(b.Context(), exportTenant, q, func(cells []string) error { rows++; return writeRow(out, cells) })
 				if err = errors.Join(err, out.Close()); err != nil {
 					b.Fatal(err)
 				}
@@ -184,4 +198,50 @@ func BenchmarkExport(b *testing.B) {
 			b.ReportMetric(rate/base, "ratio")
 		})
 	}
+}
+
+// BenchmarkExportMemory makes whole exports, of a tenth and of everybody, and tells how much of the heap is alive at most meanwhile.
+func BenchmarkExportMemory(b *testing.B) {
+	w, customers := benched(b)
+	tenth := fmt.Sprintf(`{"field":"created_at","op":"before","value":%q}`, time.Now().UTC().AddDate(-1, 0, 36).Format(time.RFC3339))
+	for _, c := range []struct{ format, sort string }{{"csv", "-created_at"}, {"xlsx", "-created_at"}, {"csv", "nickname"}} {
+		for _, of := range []struct{ name, filter string }{{"tenth", tenth}, {"all", "{}"}} {
+			b.Run(fmt.Sprintf("%s by %s, %s of %d", c.format, c.sort, of.name, customers), func(b *testing.B) {
+				var most, rows float64
+				for b.Loop() {
+					task := w.request(commands.RequestExport{Filter: []byte(of.filter), Format: c.format, Sort: c.sort, Columns: append(slices.Clone(benchColumns), "groups", "blacklisted")})
+					before, end, ended := alive(), make(chan struct{}), make(chan struct{})
+					go func() {
+						defer close(ended)
+						for {
+							select {
+							case <-end:
+								return
+							default:
+								most = max(most, alive()-before)
+							}
+						}
+					}()
+					w.work(w.another(), task)
+					close(end)
+					<-ended
+					if state := w.state(task); state.Status != job.Completed {
+						b.Fatalf("%s: %s %v", state.Status, state.Code, state.Args)
+					} else {
+						rows = float64(state.File.Rows)
+					}
+				}
+				b.ReportMetric(most/1000, "live-kB")
+				b.ReportMetric(rows, "rows")
+			})
+		}
+	}
+}
+
+// alive is how much of the heap is alive, in bytes.
+func alive() float64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
 }

@@ -31,6 +31,7 @@ func TestExportOfACrowd(t *testing.T) {
 	t.Run("canceled", func(t *testing.T) { testCanceled(t, w.in(t)) })
 	t.Run("not whole", func(t *testing.T) { testNotWhole(t, w.in(t)) })
 	t.Run("of one instant", func(t *testing.T) { testOneInstant(t, w.in(t)) })
+	t.Run("by two", func(t *testing.T) { testTwo(t, w.in(t)) })
 }
 
 // stepping is a step in the background, the first one for which all is there that it needs.
@@ -167,6 +168,41 @@ func testInterrupted(t *testing.T, w *exportWorld) {
 		goOn()
 		end(w, "lost", task)
 	})
+}
+
+// Two who begin with the same exports all the while, as customers come, do each other no harm.
+func testTwo(t *testing.T, w *exportWorld) {
+	end, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-end:
+				ended <- nil
+				return
+			default:
+			}
+			_, err := commands.CreateCustomer{Association: 1, ExternalID: fmt.Sprint("one-of-many-", n)}.Run(t.Context(), w.center, commands.By{Tenant: exportTenant, Actor: exportAdmin})
+			if err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	for range 20 {
+		task := w.request(commands.RequestExport{Filter: []byte(`{"field":"created_via","op":"in","value":["api"]}`), Columns: []string{"external_id"}})
+		other := make(chan error, 1)
+		go func() { other <- w.another().finish(t.Context(), task) }()
+		if err := errors.Join(w.another().finish(t.Context(), task), <-other); err != nil {
+			t.Fatal(err)
+		}
+		if state := w.state(task); rowsOf(w.file(task)) != state.File.Rows {
+			t.Errorf("%d rows are told", state.File.Rows)
+		}
+	}
+	close(end)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
 
 // Nobody waits for a canceled export: it stops in the middle, and leaves nothing.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,17 +125,22 @@ func (w *exportWorld) request(cmd commands.RequestExport) Task {
 // work does the steps of an export until none is left.
 func (w *exportWorld) work(r *Runner, task Task) {
 	w.t.Helper()
+	if err := r.finish(w.t.Context(), task); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// finish does the steps of a job until none is left.
+func (r *Runner) finish(ctx context.Context, task Task) error {
 	for until := time.Now().Add(patience); ; {
-		rest, ended, err := r.Step(w.t.Context(), task)
+		rest, ended, err := r.Step(ctx, task)
 		switch {
-		case err != nil:
-			w.t.Fatal(err)
-		case ended:
-			return
+		case err != nil || ended:
+			return err
 		case time.Now().After(until):
-			w.t.Fatal("the export does not end")
+			return errors.New("the job does not end")
 		}
-		time.Sleep(rest)
+		time.Sleep(min(rest, 20*time.Millisecond))
 	}
 }
 
@@ -329,3 +335,6 @@ func same(t testing.TB, what string, got, want [][]string) {
 		}
 	}
 }
+
+// rowsOf is how many rows a csv has below its headings, in which no cell has a line break.
+func rowsOf(content []byte) int { return strings.Count(string(content), "\r\n") - 1 }
