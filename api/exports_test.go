@@ -61,7 +61,7 @@ func TestAnExportsLife(t *testing.T) {
 				}
 				done := w.shown(path)
 				expires, err := time.Parse(time.RFC3339Nano, done.get("expires_at").(string))
-				if left := time.Until(expires); err != nil || left > exports.Keep || left < exports.Keep-time.Minute || done.get("status") != "completed" || done.get("rows") != 3.0 || done.get("progress.done") != 3.0 ||
+				if left := time.Until(expires); err != nil || left > exports.Keep || left < exports.Keep-time.Hour || done.get("status") != "completed" || done.get("rows") != 3.0 || done.get("progress.done") != 3.0 ||
 					done.get("position") != float64(before) || done.get("finished_at") == nil || done.get("file_name") != made.get("file_name") {
 					t.Errorf("completed: %s (%v)", done.body, err)
 				}

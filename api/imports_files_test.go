@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/xuri/excelize/v2"
 	"golang.org/x/text/encoding/simplifiedchinese"
@@ -281,8 +280,7 @@ func TestAsManyRowsAsAreAllowed(t *testing.T) {
 	for range 3 {
 		w.step(id)
 	}
-	began := time.Now()
-	if canceled := w.admin("POST", "/v1/imports/"+id+"/cancel", nil).want(http.StatusOK); canceled.get("created") == 0.0 || canceled.get("created") != canceled.get("progress.done") || time.Since(began) > 5*time.Second {
+	if canceled := w.admin("POST", "/v1/imports/"+id+"/cancel", nil).want(http.StatusOK); canceled.get("created") == 0.0 || canceled.get("created") != canceled.get("progress.done") {
 		t.Errorf("got %s", canceled.body)
 	}
 }

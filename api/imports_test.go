@@ -394,3 +394,40 @@ func TestAnImportIsCanceledAndTakenBack(t *testing.T) {
 	w.admin("POST", waiting+"/revert", nil).refused(http.StatusConflict, "JOB_STATUS", "")
 	w.admin("POST", waiting+"/start", nil).refused(http.StatusConflict, "JOB_STATUS", "")
 }
+
+// TestHowAnImportIsStarted sends what says how, and what does not.
+func TestHowAnImportIsStarted(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	w.entitle("acme")
+	for body, dryRun := range map[string]bool{"": false, "{}": false, `{"dry_run":false}`: false, `{"dry_run":true}`: true} {
+		id := w.upload("a.csv", smallest).want(http.StatusCreated).get("id").(string)
+		c := call{as: "acme/admin", method: "POST", path: "/v1/imports/" + id + "/start"}
+		if body != "" {
+			c.body = body
+		}
+		if started := w.do(c).want(http.StatusAccepted); started.get("dry_run") != dryRun {
+			t.Errorf("%q: %s", body, started.body)
+		}
+	}
+	id := w.upload("a.csv", smallest).want(http.StatusCreated).get("id").(string)
+	head := w.head("acme")
+	for body, at := range map[string]string{`{`: "body", `[]`: "body", `true`: "body", `{"dry_run":"true"}`: "dry_run", `{"dry_run":1}`: "dry_run", `{"dryrun":true}`: "dryrun", `{"dry_run":true} x`: "body"} {
+		w.admin("POST", "/v1/imports/"+id+"/start", body).refused(http.StatusUnprocessableEntity, "VALIDATION", at)
+	}
+	w.do(call{as: "acme/admin", method: "POST", path: "/v1/imports/" + id + "/start", body: "dry_run=true", headers: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}}).
+		refused(http.StatusUnsupportedMediaType, "UNSUPPORTED_MEDIA_TYPE", "")
+	if shown := w.shown("/v1/imports/" + id); shown.get("status") != "queued" || w.head("acme") != head {
+		t.Errorf("what was refused has started it: %s", shown.body)
+	}
+	// Two at once: one of them starts it.
+	statuses := make(chan int, 2)
+	for range 2 {
+		go func() {
+			statuses <- w.do(call{as: "acme/admin", method: "POST", path: "/v1/imports/" + id + "/start"}).status
+		}()
+	}
+	if one, two := <-statuses, <-statuses; one+two != http.StatusAccepted+http.StatusConflict {
+		t.Errorf("got %d and %d", one, two)
+	}
+}
