@@ -70,7 +70,7 @@ func (w *world) killing(kills, whole int, done func() int) {
 // Two processes import 50,000 rows; ten times one of them is killed in the middle of it and replaced. Every row has one outcome, and every customer
 // one beginning. Then the import is taken back, with processes killed again: but for those to whom something has happened.
 func TestImportsThatAreKilled(t *testing.T) {
-	const rows = 50_000
+	const rows = 50_000 / tenth
 	w := newWorld(t)
 	w.mayImport(tenant)
 	const present, twice, long, tagged = 1_000, 50, 97, 10 // every so many rows
@@ -164,7 +164,7 @@ func TestImportsThatAreKilled(t *testing.T) {
 
 // Two processes tag 20,000 customers, and undo it, while one of them is killed again and again.
 func TestBulkActionsThatAreKilled(t *testing.T) {
-	const people = 20_000
+	const people = 20_000 / tenth
 	w := newWorld(t)
 	w.project()
 	all := w.plant(people)
@@ -228,7 +228,7 @@ func count1(is bool) int {
 
 // More tenants than are worked on at a time have great jobs, and one comes with a small one: it is done before any of the great ones.
 func TestGreatJobsStarveNobody(t *testing.T) {
-	const great, small = 10_000, 200
+	const great, small = 10_000 / tenth, 200 / tenth
 	greedy := []string{"greedy-1", "greedy-2", "greedy-3", "greedy-4", "greedy-5", "greedy-6"}
 	w := newWorld(t, greedy...)
 	lines := func(n int) []string {
