@@ -51,6 +51,7 @@ type World struct {
 	written  int
 	pack     int
 	head     int64
+	clocked  bool // the database records events as of Clock
 }
 
 // Person is a customer of the world, or was one.
@@ -431,18 +432,35 @@ func (w *World) Flush() {
 	}
 	a := w.pending
 	a.Tenant, a.ID, a.Now, a.Actor = w.tenant, uuid.New(), time.Now(), eventstore.Actor{Kind: "system", ID: "test"}
+	if w.Clock != nil {
+		w.setClock()
+	}
 	done, err := w.store.Append(context.Background(), a)
 	w.must(err)
 	w.head = done.Last
-	if w.Clock != nil {
-		_, err := w.store.Pool().Exec(context.Background(), `update events set recorded_at = $2 where tenant = $1 and position > $3`,
-			w.tenant, w.now(), done.Last-int64(w.waiting))
-		w.must(err)
-	}
 	for _, s := range a.Streams {
 		w.versions[s.Stream] += int64(len(s.Events))
 	}
 	w.pending, w.waiting = eventstore.Append{}, 0
+}
+
+// setClock has the database record events as of the world's clock: at once, as somebody may be reading ahead.
+func (w *World) setClock() {
+	w.t.Helper()
+	if !w.clocked {
+		_, err := w.store.Pool().Exec(context.Background(), `
+			create table if not exists world_clock (tenant text primary key, at timestamptz not null);
+			create or replace function world_clock() returns trigger language plpgsql as $$
+			begin
+				new.recorded_at := coalesce((select at from world_clock where tenant = new.tenant), new.recorded_at);
+				return new;
+			end $$;
+			create or replace trigger world_clock before insert on events for each row execute function world_clock()`)
+		w.must(err)
+		w.clocked = true
+	}
+	_, err := w.store.Pool().Exec(context.Background(), `insert into world_clock values ($1, $2) on conflict (tenant) do update set at = excluded.at`, w.tenant, w.now())
+	w.must(err)
 }
 
 func (w *World) now() time.Time {
