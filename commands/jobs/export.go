@@ -94,7 +94,7 @@ func (w *walk) export(ctx context.Context, asked *exports.Requested) (rest time.
 		if now, _, err := w.catalogues.Export(ctx, w.Tenant, w.ID); err != nil || now.Status == job.Completed {
 			return 0, true, err // by another process, whose file it is
 		}
-		return 0, true, w.parts.drop(ctx, w.Tenant, w.ID, 0)
+		return 0, true, dropParts(ctx, own, w.Tenant, w.ID, 0)
 	case err != nil:
 		return 0, false, err
 	case made.code != "":
@@ -172,7 +172,15 @@ func (w *walk) write(ctx context.Context, own *hold, asked *exports.Requested) (
 	var rows atomic.Int64
 	ctx, stop := w.watched(ctx, own, &rows, total)
 	defer stop()
-	to := &file{most: exports.MaxBytes, keep: func(part int, content []byte) error { return putPart(ctx, own, w.Tenant, w.ID, part, content) }}
+	to := &file{most: exports.MaxBytes, keep: func(part int, content []byte) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		// Not interrupted: the server would go on with it, and be done when all parts have been dropped.
+		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), freeze)
+		defer done()
+		return putPart(ctx, own, w.Tenant, w.ID, part, content)
+	}}
 	out, err := sheet.NewWriter(to, sheet.Format(asked.Format), locale.Field(language, "customers"), headings(asked.Columns, &fields, language))
 	if err != nil {
 		return made{}, fmt.Errorf("jobs: export: %w", err)

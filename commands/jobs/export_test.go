@@ -123,11 +123,11 @@ func testInterrupted(t *testing.T, w *exportWorld) {
 		done := stepping(ctx, w.runner, task)
 		w.stopped()
 		cancel()
+		goOn()
 		if step := <-done; !errors.Is(step.err, context.Canceled) {
 			t.Error(step.err)
 		}
-		goOn()
-		if parts := w.kept(task); parts != 1 || w.state(task).Status != job.Running {
+		if parts := w.kept(task); parts == 0 || w.state(task).Status != job.Running {
 			t.Errorf("%d parts are left, and the export is %s", parts, w.state(task).Status)
 		}
 		// What an earlier try left may be more than there is now.
@@ -209,11 +209,13 @@ func testTwo(t *testing.T, w *exportWorld) {
 func testCanceled(t *testing.T, w *exportWorld) {
 	ask := commands.RequestExport{}
 	task := w.request(ask)
-	goOn := w.stopAt(task, 1)
-	defer goOn()
+	goOn, never := w.stopAt(task, 1), w.stopAt(task, 2)
+	defer never()
 	done := stepping(t.Context(), w.runner, task)
 	w.stopped()
 	w.must(commands.CancelExport{Export: task.ID})
+	time.Sleep(4 * beat) // until it has been asked whether anybody waits
+	goOn()
 	if step := <-done; !step.ended || step.err != nil {
 		t.Errorf("a canceled export has ended: %v, %v", step.ended, step.err)
 	}
