@@ -66,9 +66,6 @@ var (
 
 // export makes the file.
 func (w *walk) export(ctx context.Context, asked *exports.Requested) (rest time.Duration, ended bool, err error) {
-	if w.made != nil { // otherwise it might be made anew just when the log says that it is there
-		return 0, false, w.complete(ctx)
-	}
 	if rest, err := w.awaitsExport(ctx, asked); rest > 0 || err != nil {
 		return rest, false, err
 	}
@@ -84,6 +81,16 @@ func (w *walk) export(ctx context.Context, asked *exports.Requested) (rest time.
 		return 0, false, fmt.Errorf("jobs: export: %w", err)
 	case work.Status != job.Running:
 		return 0, false, nil
+	}
+	if w.made != nil { // the log may be about to say so
+		_, bytes, err := w.parts.measure(ctx, w.Tenant, w.ID)
+		switch {
+		case err != nil:
+			return 0, false, err
+		case bytes == w.made.bytes:
+			return 0, false, w.complete(ctx)
+		}
+		w.made = nil // another one has begun anew since
 	}
 	if err := dropParts(ctx, own, w.Tenant, w.ID, 0); err != nil { // of an earlier try
 		return 0, false, err

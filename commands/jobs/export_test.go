@@ -32,6 +32,7 @@ func TestExportOfACrowd(t *testing.T) {
 	t.Run("not whole", func(t *testing.T) { testNotWhole(t, w.in(t)) })
 	t.Run("of one instant", func(t *testing.T) { testOneInstant(t, w.in(t)) })
 	t.Run("by two", func(t *testing.T) { testTwo(t, w.in(t)) })
+	t.Run("unheard", func(t *testing.T) { testUnheard(t, w.in(t)) })
 }
 
 // stepping is a step in the background, the first one for which all is there that it needs.
@@ -202,6 +203,29 @@ func testTwo(t *testing.T, w *exportWorld) {
 	close(end)
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// Whether the log says that a file is there was not to be known. If it is still the same file, that is said again; if not, it is made anew.
+func testUnheard(t *testing.T, w *exportWorld) {
+	ask := commands.RequestExport{}
+	want := w.made(ask)
+	kept := []byte("what was kept")
+	for _, same := range []bool{true, false} {
+		task := w.request(ask)
+		if err := w.runner.parts.put(t.Context(), exportTenant, task.ID, 0, kept); err != nil {
+			t.Fatal(err)
+		}
+		before := made{position: task.Position, rows: 7, bytes: int64(len(kept))}
+		if !same {
+			before.bytes++
+		}
+		w.runner.walk(task).made = &before
+		w.work(w.runner, task)
+		is, rows := w.file(task), w.state(task).File.Rows
+		if same && (!bytes.Equal(is, kept) || rows != 7) || !same && (!bytes.Equal(is, want) || rows == 7) {
+			t.Errorf("the same file %v: %d bytes, %d rows", same, len(is), rows)
+		}
 	}
 }
 
