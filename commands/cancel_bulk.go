@@ -13,5 +13,7 @@ type CancelBulk struct{ Bulk uuid.UUID }
 
 // Run carries it out.
 func (cmd CancelBulk) Run(ctx context.Context, c *Center, by By) (Done, error) {
-	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error { return a.bulk(ctx, cmd.Bulk, (*bulk.State).Cancel) })
+	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
+		return onJob(ctx, a, bulkOf(cmd.Bulk), cmd.Bulk, (*bulk.State).Cancel)
+	})
 }

@@ -14,6 +14,6 @@ type CancelExport struct{ Export uuid.UUID }
 // Run carries it out.
 func (cmd CancelExport) Run(ctx context.Context, c *Center, by By) (Done, error) {
 	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
-		return a.export(ctx, cmd.Export, (*exports.State).Cancel)
+		return onJob(ctx, a, exportOf(cmd.Export), cmd.Export, (*exports.State).Cancel)
 	})
 }

@@ -20,7 +20,7 @@ type CompleteExport struct {
 // Run carries it out.
 func (cmd CompleteExport) Run(ctx context.Context, c *Center, by By) (Done, error) {
 	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
-		return a.export(ctx, cmd.Export, func(s *exports.State) ([]exports.Event, error) {
+		return onJob(ctx, a, exportOf(cmd.Export), cmd.Export, func(s *exports.State) ([]exports.Event, error) {
 			return s.Complete(exports.Completed{Position: cmd.Position, Rows: cmd.Rows, Bytes: cmd.Bytes, ExpiresAt: a.now.Add(exports.Keep).UTC()}), nil
 		})
 	})

@@ -14,6 +14,6 @@ type ExpireExport struct{ Export uuid.UUID }
 // Run carries it out.
 func (cmd ExpireExport) Run(ctx context.Context, c *Center, by By) (Done, error) {
 	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
-		return a.export(ctx, cmd.Export, func(s *exports.State) ([]exports.Event, error) { return s.Expire(a.now), nil })
+		return onJob(ctx, a, exportOf(cmd.Export), cmd.Export, func(s *exports.State) ([]exports.Event, error) { return s.Expire(a.now), nil })
 	})
 }

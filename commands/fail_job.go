@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"customercenter/domain/bulk"
 	"customercenter/domain/exports"
 	"customercenter/domain/imports"
 	"customercenter/domain/job"
@@ -21,23 +22,14 @@ type FailJob struct {
 // Run carries it out.
 func (cmd FailJob) Run(ctx context.Context, c *Center, by By) (Done, error) {
 	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
-		a.done.Job = cmd.Job
 		switch cmd.Kind {
 		case job.KindImport:
-			return a.importing(ctx, cmd.Job, func(s *imports.State) ([]imports.Event, error) { return s.Fail(cmd.Code), nil })
+			return onJob(ctx, a, importOf(cmd.Job), cmd.Job, func(s *imports.State) ([]imports.Event, error) { return s.Fail(cmd.Code), nil })
 		case job.KindExport:
-			work := exportOf(cmd.Job)
-			if err := a.load(ctx, work); err != nil {
-				return err
-			}
-			add(a, work, nobody, work.state.Fail(exports.Failed{Code: cmd.Code, Args: cmd.Args}))
-			return nil
+			return onJob(ctx, a, exportOf(cmd.Job), cmd.Job, func(s *exports.State) ([]exports.Event, error) {
+				return s.Fail(exports.Failed{Code: cmd.Code, Args: cmd.Args}), nil
+			})
 		}
-		work := bulkOf(cmd.Job)
-		if err := a.load(ctx, work); err != nil {
-			return err
-		}
-		add(a, work, nobody, work.state.Fail(cmd.Code))
-		return nil
+		return onJob(ctx, a, bulkOf(cmd.Job), cmd.Job, func(s *bulk.State) ([]bulk.Event, error) { return s.Fail(cmd.Code), nil })
 	})
 }

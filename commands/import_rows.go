@@ -46,7 +46,8 @@ func (c *Center) RowCustomer(ctx context.Context, tenant string, work *imports.S
 	a := &attempt{center: c, by: By{Tenant: tenant}}
 	named, _ := work.Identity(row)
 	if known, ok := c.cache.get(tenant, association.Stream); ok {
-		if all := known.state.(*association.State); named > 0 && named <= len(all.All) { // what is cached may be old, but a number never changes its channel
+		all := known.state.(*association.State)
+		if _, found := all.Find(named); found { // what is cached may be old, but a number never changes its channel
 			return a.rowCustomer(ctx, work, row, all)
 		}
 	}

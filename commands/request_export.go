@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/google/uuid"
-
 	"customercenter/domain/exports"
 )
 
@@ -44,19 +42,4 @@ func (cmd RequestExport) Run(ctx context.Context, c *Center, by By) (Done, error
 		a.done.Job = id
 		return nil
 	})
-}
-
-// export loads an export and appends what is decided.
-func (a *attempt) export(ctx context.Context, id uuid.UUID, decide func(*exports.State) ([]exports.Event, error)) error {
-	work := exportOf(id)
-	if err := a.load(ctx, work); err != nil {
-		return err
-	}
-	events, err := decide(work.state)
-	if err != nil {
-		return err
-	}
-	add(a, work, nobody, events)
-	a.done.Job = id
-	return nil
 }

@@ -14,6 +14,6 @@ type RevertImport struct{ Import uuid.UUID }
 // Run carries it out.
 func (cmd RevertImport) Run(ctx context.Context, c *Center, by By) (Done, error) {
 	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
-		return a.importing(ctx, cmd.Import, (*imports.State).Revert)
+		return onJob(ctx, a, importOf(cmd.Import), cmd.Import, (*imports.State).Revert)
 	})
 }

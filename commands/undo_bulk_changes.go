@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"customercenter/domain"
 	"customercenter/domain/bulk"
 	"customercenter/domain/customer"
-
-	"github.com/google/uuid"
 )
 
 // UndoBulkChanges undoes a bulk action for the customers of the next of its appends, but for those where what it did was changed since: in one append

@@ -135,31 +135,12 @@ func (w *walk) filter(ctx context.Context, raw json.RawMessage) (*filter.Filter,
 
 // undoStep undoes a bulk action for the customers of the next of its appends.
 func (w *walk) undoStep(ctx context.Context, work *bulk.State) error {
-	const page = 20
-	for {
-		events, err := w.store.ReadStream(ctx, w.Tenant, job.Stream(w.ID), w.version, page)
-		if err != nil {
-			return fmt.Errorf("jobs: undo: %w", err)
-		}
-		if len(events) == 0 {
-			w.version = 0
-			return fmt.Errorf("jobs: undo: those from %d on are not in the log", work.Looked)
-		}
-		decoded, err := w.store.Open(ctx, events)
-		if err != nil {
-			return fmt.Errorf("jobs: undo: %w", err)
-		}
-		for _, d := range decoded {
-			applied, is := d.Payload.(bulk.Applied)
-			if !is || applied.From != work.Looked {
-				w.version = d.Version
-				continue
-			}
-			if _, err := (commands.UndoBulkChanges{Bulk: w.ID, Applied: applied}).Run(ctx, w.center, w.By); err != nil {
-				return fmt.Errorf("jobs: undo: %w", err)
-			}
-			w.version = d.Version
-			return nil
-		}
+	applied, err := next(ctx, w, func(e bulk.Applied) bool { return e.From == work.Looked })
+	if err != nil {
+		return err
 	}
+	if _, err := (commands.UndoBulkChanges{Bulk: w.ID, Applied: applied}).Run(ctx, w.center, w.By); err != nil {
+		return fmt.Errorf("jobs: undo: %w", err)
+	}
+	return nil
 }

@@ -81,39 +81,20 @@ func (w *walk) catchUp(ctx context.Context, work *imports.State) error {
 
 // revertStep takes back the customers of the next rows.
 func (w *walk) revertStep(ctx context.Context, work *imports.State) error {
-	const page = 20
 	if w.version == 0 {
 		var err error
 		if w.version, err = w.lastStart(ctx, w.Tenant, w.ID); err != nil {
 			return err
 		}
 	}
-	for {
-		events, err := w.store.ReadStream(ctx, w.Tenant, job.Stream(w.ID), w.version, page)
-		if err != nil {
-			return fmt.Errorf("jobs: revert: %w", err)
-		}
-		if len(events) == 0 {
-			w.version = 0
-			return fmt.Errorf("jobs: revert: the rows from %d on are not in the log", work.Looked)
-		}
-		decoded, err := w.store.Open(ctx, events)
-		if err != nil {
-			return fmt.Errorf("jobs: revert: %w", err)
-		}
-		for _, d := range decoded {
-			rows, is := d.Payload.(imports.RowsRecorded)
-			if !is || rows.From != work.Looked {
-				w.version = d.Version
-				continue
-			}
-			if _, err := (commands.RevertImportRows{Import: w.ID, Rows: rows}).Run(ctx, w.center, w.By); err != nil {
-				return fmt.Errorf("jobs: revert: %w", err)
-			}
-			w.version = d.Version
-			return nil
-		}
+	rows, err := next(ctx, w, func(e imports.RowsRecorded) bool { return e.From == work.Looked })
+	if err != nil {
+		return err
 	}
+	if _, err := (commands.RevertImportRows{Import: w.ID, Rows: rows}).Run(ctx, w.center, w.By); err != nil {
+		return fmt.Errorf("jobs: revert: %w", err)
+	}
+	return nil
 }
 
 // lastStart is the version of an import's stream at which its rows were begun to be dealt with last: before that there may be a dry run.

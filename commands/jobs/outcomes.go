@@ -2,11 +2,13 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/google/uuid"
 
+	"customercenter/domain"
 	"customercenter/domain/bulk"
 	"customercenter/domain/imports"
 	"customercenter/domain/job"
@@ -133,4 +135,23 @@ func (r *Runner) chunks(ctx context.Context, tenant string, id uuid.UUID, after 
 			return nil
 		}
 	}
+}
+
+// next is the event of a job that comes next to be taken back. Those before it are not looked at again.
+func next[E domain.Event](ctx context.Context, w *walk, is func(E) bool) (found E, err error) {
+	there := false
+	err = w.chunks(ctx, w.Tenant, w.ID, w.version, func(d *eventstore.Decoded) bool {
+		e, of := d.Payload.(E)
+		if there = of && is(e); there {
+			found = e
+			return true
+		}
+		w.version = d.Version
+		return false
+	})
+	if err == nil && !there {
+		w.version = 0 // another look, from the beginning
+		err = errors.New("jobs: what is to be taken back is not in the log")
+	}
+	return found, err
 }
