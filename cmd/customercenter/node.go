@@ -187,10 +187,12 @@ func (n *node) consume(ctx context.Context) error {
 
 // forget deletes expired receipts, a little at a time, and what jobs keep no longer. Several processes may do so at once.
 func (n *node) forget(ctx context.Context) error {
-	for tick := time.NewTicker(time.Minute); ; {
+	tick, sweep := time.NewTicker(time.Minute), time.NewTimer(time.Minute)
+	defer tick.Stop()
+	defer sweep.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-			tick.Stop()
 			return nil
 		case <-tick.C:
 			for more := true; more; {
@@ -200,9 +202,11 @@ func (n *node) forget(ctx context.Context) error {
 				}
 				more = err == nil && deleted > 0
 			}
+		case <-sweep.C:
 			if err := n.jobs.Sweep(ctx); err != nil && ctx.Err() == nil {
 				n.log.Warn("what jobs keep no longer cannot be deleted", "error", err)
 			}
+			sweep.Reset(time.Hour)
 		}
 	}
 }
