@@ -18,7 +18,7 @@ import (
 	"customercenter/internal/sheet"
 )
 
-// upload is a file that came with a request. It waits in a temporary file.
+// upload is a file that came with a request. It waits in a temporary file without a name.
 type upload struct {
 	name  string
 	file  *os.File
@@ -52,7 +52,7 @@ func (s *server) receiveUpload(ctx huma.Context, next func(huma.Context), most i
 	r.Body = http.MaxBytesReader(w, r.Body, most+formMost)
 	up, hash, err := readUpload(r, most)
 	if up != nil {
-		defer up.remove()
+		defer up.close()
 	}
 	var tooLarge *http.MaxBytesError
 	var refusal *domain.Refusal
@@ -94,7 +94,7 @@ var (
 )
 
 // readUpload reads the form. Refused: UNSUPPORTED_MEDIA_TYPE for no form; VALIDATION for no file or several, for one without a name, and for parts
-// that there are not or that come twice. hash tells this form from others. After an error too there may be a file to be removed.
+// that there are not or that come twice. hash tells this form from others. After an error too there may be a file to be closed.
 func readUpload(r *http.Request, most int64) (up *upload, hash []byte, err error) {
 	form, err := r.MultipartReader()
 	if err != nil {
@@ -173,9 +173,8 @@ func (u *upload) flag(part *multipart.Part, content io.Reader) error {
 	return nil
 }
 
-func (u *upload) remove() {
+func (u *upload) close() {
 	if u.file != nil {
 		_ = u.file.Close()
-		_ = os.Remove(u.file.Name())
 	}
 }
