@@ -3,7 +3,7 @@
 .PHONY: help setup test demo ci
 
 help:
-	@echo "make setup   install what is needed beside Go: PostgreSQL's server programs, curl, jq (apt, dnf or brew)"
+	@echo "make setup   install what is needed beside Go: PostgreSQL's server programs, curl, jq, Chromium (apt, dnf or brew)"
 	@echo "make test    run every test, against real PostgreSQL and real NATS"
 	@echo "make demo    start everything, with demo traffic; Ctrl-C stops it"
 	@echo "make ci      what continuous integration runs"
@@ -12,7 +12,7 @@ setup:
 	@sh scripts/setup.sh
 
 test:
-	go test ./...
+	go test -timeout 20m ./...
 
 demo:
 	go run ./cmd/customercenter up --demo

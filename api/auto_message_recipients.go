@@ -11,6 +11,13 @@ import (
 	"customercenter/projections"
 )
 
+// Recipient is a customer to whom an auto message was sent.
+type Recipient struct {
+	projections.AutoMessageRecipient
+	Nickname   string `json:"nickname" doc:"Of the customer now; empty for one who was erased, or has none."`
+	ExternalID string `json:"external_id" doc:"Of the customer; empty for one who was erased."`
+}
+
 func (s *server) recipientOperations() {
 	const tag = "Auto messages"
 	register(s, operation{id: "list-recipients", method: http.MethodGet, path: "/v1/auto-messages/{id}/recipients", tag: tag,
@@ -31,7 +38,7 @@ type listRecipientsInput struct {
 
 type recipientsOutput struct {
 	Served
-	Body List[projections.AutoMessageRecipient]
+	Body List[Recipient]
 }
 
 func (s *server) listRecipients(ctx context.Context, r *request, in *listRecipientsInput) (*recipientsOutput, error) {
@@ -51,7 +58,29 @@ func (s *server) listRecipients(ctx context.Context, r *request, in *listRecipie
 		return nil, err
 	}
 	count := &projections.Count{Value: m.Counts.Sent + m.Counts.Withheld, Exact: true}
-	return &recipientsOutput{Served: served, Body: List[projections.AutoMessageRecipient]{Items: page.Items, Next: page.Next, Count: count}}, nil
+	items, err := s.recipients(ctx, r, page.Items)
+	return &recipientsOutput{Served: served, Body: List[Recipient]{Items: items, Next: page.Next, Count: count}}, err
+}
+
+// recipients are shown with what their customers are called.
+func (s *server) recipients(ctx context.Context, r *request, sent []projections.AutoMessageRecipient) ([]Recipient, error) {
+	ids := make([]uuid.UUID, len(sent))
+	for i, one := range sent {
+		ids[i] = one.CustomerID
+	}
+	called, err := s.Customers.Called(ctx, r.who.Tenant, ids)
+	if err != nil {
+		return nil, err
+	}
+	items := []Recipient{}
+	for _, one := range sent {
+		item := Recipient{AutoMessageRecipient: one, Nickname: called[one.CustomerID].Nickname, ExternalID: called[one.CustomerID].ExternalID}
+		if !r.who.Personal {
+			item.Nickname, item.ExternalID = masked(item.Nickname), masked(item.ExternalID)
+		}
+		items = append(items, item)
+	}
+	return items, nil
 }
 
 type addRecipientsInput struct {

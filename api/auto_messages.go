@@ -234,11 +234,7 @@ func (s *server) countMatches(ctx context.Context, r *request, asks json.RawMess
 	if err != nil {
 		return projections.Count{}, err
 	}
-	own, _, err := s.Catalogues.Settings(ctx, r.who.Tenant)
-	if err != nil {
-		return projections.Count{}, err
-	}
-	cal, err := calendar(&own)
+	cal, err := s.calendarOf(ctx, r.who.Tenant)
 	if err != nil {
 		return projections.Count{}, err
 	}

@@ -98,7 +98,7 @@ func TestAnAutoMessagesLife(t *testing.T) {
 		t.Errorf("counts: %s", shown.body)
 	}
 	page := w.read("acme/admin", path+"/recipients?limit=1", last, "en").want(http.StatusOK)
-	if page.get("items.0.customer_id") != people[1] || page.get("items.0.read_at") != nil || page.get("items.1") != nil || page.get("count.value") != 2.0 {
+	if page.get("items.0.customer_id") != people[1] || page.get("items.0.external_id") != "visitor-1" || page.get("items.0.nickname") != "x" || page.get("items.0.read_at") != nil || page.get("items.1") != nil || page.get("count.value") != 2.0 {
 		t.Errorf("recipients: %s", page.body)
 	}
 	next := w.read("acme/admin", path+"/recipients?limit=1&cursor="+page.get("next").(string), last, "en").want(http.StatusOK)

@@ -1,11 +1,15 @@
 package api
 
 import (
+	"context"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/google/uuid"
+
+	"customercenter/api/access"
 )
 
 // crowd counts what each token has under way that may take long: files on their way in and out, and what is being followed. It is safe for
@@ -52,5 +56,24 @@ func (s *server) spare(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	defer s.crowd.leave(about.who.Token)
-	next(ctx)
+	valid, over := context.WithCancel(ctx.Context())
+	defer over()
+	go s.attend(valid, over, about.who)
+	next(huma.WithContext(ctx, valid))
+}
+
+// attend ends what is under way when its token is valid no more. While that cannot be found out, it goes on: nothing can be read then either.
+func (s *server) attend(ctx context.Context, end context.CancelFunc, who access.Principal) {
+	look := time.NewTicker(s.bounds.token)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+			if valid, err := s.Tokens.Valid(ctx, who.Tenant, who.Token); err == nil && !valid {
+				end()
+			}
+		}
+	}
 }

@@ -41,7 +41,7 @@ type EditInput struct {
 }
 
 type customerOutput struct {
-	Served
+	ServedPast
 	ETag string `header:"ETag"`
 	Body projections.Customer
 }
@@ -59,6 +59,7 @@ const agentNotes = "Agents get there if the tenant allows them the customer cent
 func (s *server) customerOperations() {
 	s.customerListOperations()
 	s.customerGroupsOperation()
+	s.erasureOperations()
 	const tag = "Customers"
 	register(s, operation{id: "create-customer", method: http.MethodPost, path: "/v1/customers", tag: tag, status: http.StatusCreated,
 		summary: "Add a customer", notes: "A repeated request gets the same id and status; the customer is shown as it is now.",
@@ -79,10 +80,19 @@ func (s *server) customerOperations() {
 
 type oneCustomerInput struct {
 	After
+	Past
 	ID uuid.UUID `path:"id" format:"uuid"`
 }
 
-func (s *server) getCustomer(ctx context.Context, r *request, in *oneCustomerInput) (*customerOutput, error) {
+func (s *server) getCustomer(ctx context.Context, r *request, in *oneCustomerInput) (out *customerOutput, err error) {
+	err = s.ofCustomer(ctx, r, in.AsOf, in.ID, func(then *server) error {
+		out, err = then.customer(ctx, r, in)
+		return err
+	})
+	return out, err
+}
+
+func (s *server) customer(ctx context.Context, r *request, in *oneCustomerInput) (*customerOutput, error) {
 	agent, err := s.customersOf(ctx, r)
 	if err != nil {
 		return nil, err
@@ -98,7 +108,7 @@ func (s *server) getCustomer(ctx context.Context, r *request, in *oneCustomerInp
 	if !r.who.Personal {
 		maskCustomer(&found)
 	}
-	return &customerOutput{Served: served, ETag: etag(found.Version), Body: found}, nil
+	return &customerOutput{ServedPast: s.at(served), ETag: etag(found.Version), Body: found}, nil
 }
 
 type createCustomerInput struct {

@@ -34,11 +34,19 @@ func (s *server) customerGroupsOperation() {
 }
 
 type customerGroupsOutput struct {
-	Served
+	ServedPast
 	Body List[CustomerGroup]
 }
 
-func (s *server) listCustomerGroups(ctx context.Context, r *request, in *oneCustomerInput) (*customerGroupsOutput, error) {
+func (s *server) listCustomerGroups(ctx context.Context, r *request, in *oneCustomerInput) (out *customerGroupsOutput, err error) {
+	err = s.ofCustomer(ctx, r, in.AsOf, in.ID, func(then *server) error {
+		out, err = then.customerGroups(ctx, r, in)
+		return err
+	})
+	return out, err
+}
+
+func (s *server) customerGroups(ctx context.Context, r *request, in *oneCustomerInput) (*customerGroupsOutput, error) {
 	agent, err := s.customersOf(ctx, r)
 	if err != nil {
 		return nil, err
@@ -66,7 +74,7 @@ func (s *server) listCustomerGroups(ctx context.Context, r *request, in *oneCust
 		}
 		items = append(items, CustomerGroup{Group: projections.Named{ID: m.Group, Name: name}, Since: m.Since, Cause: m.Cause, Evidence: words.evidence(m.Evidence)})
 	}
-	return &customerGroupsOutput{served, whole(items)}, nil
+	return &customerGroupsOutput{s.at(served), whole(items)}, nil
 }
 
 // evidence tells what a rule saw, as the reader may see it: whoever sees personal data masked is told neither what was found there nor

@@ -23,11 +23,12 @@ type SearchInput struct {
 	Sort   string          `json:"sort,omitempty" maxLength:"64" default:"-created_at" doc:"created_at, last_session_at, updated_at, nickname, or custom.<key> for a custom field of the type text, number or date; with - before it the other way round."`
 	Limit  int             `json:"limit,omitempty" minimum:"1" maximum:"200" default:"50"`
 	Cursor string          `json:"cursor,omitempty" maxLength:"1000" doc:"next or prev of another page of the same query."`
+	AsOf   string          `json:"as_of,omitempty" maxLength:"64" doc:"The answer as it was then: a time, or a position of the log. Not for agents."`
 	Facets []string        `json:"facets,omitempty" nullable:"false" maxItems:"8" enum:"tags,groups,channel,association,created_via,blacklisted,session_open,ever_served" doc:"What to count the answer by."`
 }
 
 type customerPage struct {
-	Served
+	ServedPast
 	Body projections.Page
 }
 
@@ -35,18 +36,19 @@ const listNotes = "The filter is a tree of conditions, see the documentation of 
 	"association, the way and time of creation, the blacklist, unfinished sessions, agents, options, which fields are set, single characters of names) is " +
 	"answered and counted exactly, and by `facets`: how many of all pages have each value. Texts, numbers and other times may have to be looked at customer by customer: such a count " +
 	"stops at a bound, and a search that runs out of its budget is `partial` and leads on. Times relative to now are judged as of the first page on all pages, and so is the count. " +
-	"By nickname, and by a custom text, is the order of pinyin; those without a value of a custom field come last in both directions. Whoever sees personal data masked cannot filter or sort by it. " + agentNotes
+	"By nickname, and by a custom text, is the order of pinyin; those without a value of a custom field come last in both directions. Whoever sees personal data masked cannot filter or sort by it. " + agentNotes + pastNotes
 
 func (s *server) customerListOperations() {
 	const tag = "Customers"
 	register(s, operation{id: "list-customers", method: http.MethodGet, path: "/v1/customers", tag: tag,
-		summary: "List customers", notes: listNotes}, s.listCustomers)
+		summary: "List customers", notes: listNotes, prepares: true}, s.listCustomers)
 	register(s, operation{id: "search-customers", method: http.MethodPost, path: "/v1/customers/search", tag: tag, status: http.StatusOK,
-		summary: "List customers, with the query in the body", notes: listNotes}, s.searchCustomers)
+		summary: "List customers, with the query in the body", notes: listNotes, prepares: true}, s.searchCustomers)
 }
 
 type listCustomersInput struct {
 	After
+	Past
 	Filter string   `query:"filter" maxLength:"8000" doc:"The filter as JSON. None: created this week, in the tenant's zone. {}: everybody."`
 	Sort   string   `query:"sort" maxLength:"64" default:"-created_at" doc:"created_at, last_session_at, updated_at, nickname, or custom.<key> for a custom field of the type text, number or date; with - before it the other way round."`
 	Limit  int      `query:"limit" minimum:"1" maximum:"200" default:"50"`
@@ -56,7 +58,7 @@ type listCustomersInput struct {
 
 func (s *server) listCustomers(ctx context.Context, r *request, in *listCustomersInput) (*customerPage, error) {
 	return s.customers(ctx, r, "query.", in.After, SearchInput{
-		Filter: json.RawMessage(in.Filter), Sort: in.Sort, Limit: in.Limit, Cursor: in.Cursor, Facets: in.Facets,
+		Filter: json.RawMessage(in.Filter), Sort: in.Sort, Limit: in.Limit, Cursor: in.Cursor, Facets: in.Facets, AsOf: in.AsOf,
 	})
 }
 
@@ -71,6 +73,10 @@ func (s *server) searchCustomers(ctx context.Context, r *request, in *searchCust
 
 // customers answers a query. at is what the locations of its parts begin with, but for the filter's.
 func (s *server) customers(ctx context.Context, r *request, at string, after After, in SearchInput) (*customerPage, error) {
+	s, err := s.asOf(ctx, r, at, in.AsOf, in.Cursor)
+	if err != nil {
+		return nil, err
+	}
 	agent, err := s.customersOf(ctx, r)
 	if err != nil {
 		return nil, err
@@ -108,7 +114,7 @@ func (s *server) customers(ctx context.Context, r *request, at string, after Aft
 			maskCustomer(&page.Items[i])
 		}
 	}
-	return &customerPage{Served: served, Body: page}, nil
+	return &customerPage{s.at(served), page}, nil
 }
 
 // thisWeek is the filter of a list that is asked for without one.
@@ -121,11 +127,7 @@ func (s *server) filter(ctx context.Context, r *request, raw json.RawMessage) (*
 	if raw = bytes.TrimSpace(raw); len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
 		raw = thisWeek
 	}
-	own, _, err := s.Catalogues.Settings(ctx, r.who.Tenant)
-	if err != nil {
-		return nil, filter.Calendar{}, err
-	}
-	cal, err := calendar(&own)
+	cal, err := s.calendarOf(ctx, r.who.Tenant)
 	if err != nil {
 		return nil, cal, err
 	}
@@ -161,6 +163,15 @@ func (s *server) filter(ctx context.Context, r *request, raw json.RawMessage) (*
 }
 
 func noneKnown(uuid.UUID) bool { return false }
+
+// calendarOf is that of a tenant, asked for.
+func (s *server) calendarOf(ctx context.Context, tenant string) (filter.Calendar, error) {
+	own, _, err := s.Catalogues.Settings(ctx, tenant)
+	if err != nil {
+		return filter.Calendar{}, err
+	}
+	return calendar(&own)
+}
 
 // calendar is that of a tenant.
 func calendar(own *settings.State) (filter.Calendar, error) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
@@ -71,21 +72,25 @@ func allowNull(schemas huma.Registry) {
 	}
 }
 
-// serveDescription serves the description for programs at /openapi.json and for people at /docs.
+// serveDescription serves the description for programs at /openapi.json and for people at /docs. Either is made when it is first asked for.
 func (s *server) serveDescription(router chi.Router) {
 	allowNull(s.api.OpenAPI().Components.Schemas)
-	spec, err := describe(s.api)
-	if err != nil {
-		panic(err) // a type that JSON cannot hold: a mistake in this package
-	}
-	page, policy := readable(s.api.OpenAPI())
+	spec := sync.OnceValue(func() []byte {
+		text, err := describe(s.api)
+		if err != nil {
+			panic(err) // a type that JSON cannot hold: a mistake in this package
+		}
+		return text
+	})
+	docs := sync.OnceValues(func() (page []byte, policy string) { return readable(s.api.OpenAPI()) })
 	router.Get("/openapi.json", func(w http.ResponseWriter, r *http.Request) {
 		requestOf(r.Context()).route = "GET /openapi.json"
 		w.Header().Set("Content-Type", "application/vnd.oai.openapi+json")
-		_, _ = w.Write(spec)
+		_, _ = w.Write(spec())
 	})
 	router.Get("/docs", func(w http.ResponseWriter, r *http.Request) {
 		requestOf(r.Context()).route = "GET /docs"
+		page, policy := docs()
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", policy)
 		_, _ = w.Write(page)

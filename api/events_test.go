@@ -54,10 +54,10 @@ func TestEventsOfTheLog(t *testing.T) {
 		"?to=0":                              "",
 		"?to=2":                              "1 2",
 		"?to=99999999999":                    "1 2 3 4 5 6 7",
-		"?from=5&to=3":                       "",
+		"?from=6&to=5":                       "",
 		"?type=tag.created":                  "6",
 		"?type=tag.created,customer.created": "5 6",
-		"?type=no.such":                      "",
+		"?type=tag.deleted":                  "",
 		"?stream=customer-" + id:             "5 7",
 		"?stream=associations&from=2&to=3":   "2 3",
 		"?stream=none":                       "",
@@ -77,8 +77,12 @@ func TestEventsOfTheLog(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", query, got, want)
 		}
 	}
-	if r := w.admin("GET", "/v1/events", nil); r.position() != 7 {
-		t.Errorf("position %d", r.position())
+	epoch, err := w.store.Epoch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := w.admin("GET", "/v1/events", nil); r.position() != 7 || r.header.Get("X-Log-Epoch") != epoch.String() {
+		t.Errorf("position %d of the log %s, want 7 of %s", r.position(), r.header.Get("X-Log-Epoch"), epoch)
 	}
 	fifth := w.admin("GET", "/v1/events?from=5&to=5", nil)
 	if fifth.get("data.profile.nickname") != "小王" || fifth.get("customer") != id || fifth.get("meta.actor.kind") != "admin" || fifth.get("meta.actor.id") != "admin-1" {
@@ -93,23 +97,9 @@ func TestEventsOfTheLog(t *testing.T) {
 // TestEventsOfALongLog reads more than a page, and while it is being read the log grows.
 func TestEventsOfALongLog(t *testing.T) {
 	w := start(t, options{})
-	const events = 2*eventPage + 345
-	grow := func(from, n int) {
-		t.Helper()
-		for from < n {
-			a := eventstore.Append{Tenant: "acme", ID: uuid.New(), Now: time.Now(), Actor: eventstore.Actor{Kind: "system", ID: "test"},
-				Streams: []eventstore.StreamAppend{{Stream: tag.Stream, Version: int64(from)}}}
-			for i := 0; i < 1000 && from < n; i++ {
-				from++
-				a.Streams[0].Events = append(a.Streams[0].Events, eventstore.NewEvent{Payload: tag.Created{Tag: uuid.New(), Name: fmt.Sprint(from)}})
-			}
-			if _, err := w.store.Append(t.Context(), a); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	grow(0, events)
-	for _, query := range []string{"", "?stream=tags"} {
+	const events = foundMost + eventPage + 345
+	w.tags(0, events, "")
+	for _, query := range []string{"", "?stream=tags", "?type=tag.created,tag.deleted"} {
 		request, err := http.NewRequestWithContext(t.Context(), "GET", w.server.URL+"/v1/events"+query, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -130,7 +120,7 @@ func TestEventsOfALongLog(t *testing.T) {
 				t.Fatalf("%s: position %d, want %d", query, e.Position, n)
 			}
 			if n == 1 && query == "" {
-				grow(events, events+10) // is not part of an answer that began before
+				w.tags(events, events+10, "") // is not part of an answer that began before
 			}
 		}
 		answer.Body.Close()
@@ -140,6 +130,76 @@ func TestEventsOfALongLog(t *testing.T) {
 		}
 		if lines.Err() != nil || n != want {
 			t.Errorf("%q: %d events (%v), want %d", query, n, lines.Err(), want)
+		}
+	}
+}
+
+// tags lets acme's log, which has nothing but so many tags, grow to so many. Of each the name is its number and more.
+func (w *world) tags(from, to int, more string) {
+	w.t.Helper()
+	for from < to {
+		a := eventstore.Append{Tenant: "acme", ID: uuid.New(), Now: time.Now(), Actor: eventstore.Actor{Kind: "system", ID: "test"},
+			Streams: []eventstore.StreamAppend{{Stream: tag.Stream, Version: int64(from)}}}
+		for i := 0; i < 1000 && from < to; i++ {
+			from++
+			a.Streams[0].Events = append(a.Streams[0].Events, eventstore.NewEvent{Payload: tag.Created{Tag: uuid.New(), Name: fmt.Sprint(from, more)}})
+		}
+		if _, err := w.store.Append(w.t.Context(), a); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// Between the pages of an answer, however slowly somebody reads it, no transaction is open, so nothing keeps Postgres from cleaning up.
+func TestAReaderHoldsNoSnapshot(t *testing.T) {
+	w := start(t, options{idle: true})
+	const events = 10_000
+	w.tags(0, events, strings.Repeat("x", 2000)) // more than what the sockets take in
+	request, err := http.NewRequestWithContext(t.Context(), "GET", w.server.URL+"/v1/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+w.bearer["acme/admin"])
+	answer, err := w.server.Client().Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	lines := bufio.NewReader(answer.Body)
+	if _, err := lines.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	for open := 1; open > 0; { // a page may be under way
+		if err := w.store.Pool().QueryRow(t.Context(), `select count(*) from pg_stat_activity
+			where datname = current_database() and pid <> pg_backend_pid() and (xact_start is not null or backend_xmin is not null)`).Scan(&open); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := 1
+	for ; ; n++ {
+		if _, err := lines.ReadString('\n'); err != nil {
+			break
+		}
+	}
+	if n != events {
+		t.Errorf("%d events, want %d", n, events)
+	}
+}
+
+// What is written without encoding/json is what it would have written.
+func TestEventsAreJSON(t *testing.T) {
+	customer := uuid.New()
+	for _, e := range []Event{
+		{Tenant: "acme", Position: 7, Stream: "customer-1", Version: 2, Type: "customer.tagged", TypeVersion: 1, Customer: &customer, Data: []byte(`{"a":"<b>&\u2028"}`), Meta: []byte(`{}`),
+			RecordedAt: time.Date(2026, 11, 3, 1, 2, 3, 4000, time.UTC)},
+		{Stream: "王\"\\\n", Type: "a<b", Data: []byte("{\n \"a\": \"b\\n c\",\r\n \"d\": [1, 2]}"), Meta: []byte("null"), Unreadable: true},
+	} {
+		want, err := marshal(&e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(e.appendJSON([]byte("before "))) + "\n"; got != "before "+string(want) {
+			t.Errorf("got  %swant %s", got, want)
 		}
 	}
 }
@@ -159,7 +219,7 @@ func TestBrokenAndErasedEventsAreTold(t *testing.T) {
 		}
 	}
 	// A process that has the erased customer's key in memory may open it for a while yet; this is another one.
-	fresh := another(t, w)
+	fresh := another(t, w, options{idle: true})
 	r := fresh.admin("GET", "/v1/events?type=customer.created", nil).want(http.StatusOK)
 	var seen []Event
 	for line := range bytes.Lines(r.body) {

@@ -118,11 +118,25 @@ func choices(in []OptionInput) []field.Choice {
 }
 
 type fieldsOutput struct {
+	AsOfHeaders
 	Body List[Field]
 }
 
-func (s *server) listFields(ctx context.Context, r *request, _ *struct{ After }) (*fieldsOutput, error) {
-	state, _, err := s.Catalogues.Fields(ctx, r.who.Tenant)
+type fieldsInput struct {
+	After
+	Past
+}
+
+func (s *server) listFields(ctx context.Context, r *request, in *fieldsInput) (*fieldsOutput, error) {
+	m, past, err := s.moment(ctx, r, "query.as_of", in.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	catalogues, out := s.Catalogues, &fieldsOutput{}
+	if past {
+		catalogues, out.AsOfHeaders = catalogues.Until(m.Position), headersOf(m)
+	}
+	state, _, err := catalogues.Fields(ctx, r.who.Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +144,8 @@ func (s *server) listFields(ctx context.Context, r *request, _ *struct{ After })
 	for _, f := range state.All() {
 		all = append(all, fieldOf(r.language, &f))
 	}
-	return &fieldsOutput{whole(all)}, nil
+	out.Body = whole(all)
+	return out, nil
 }
 
 type oneFieldInput struct {

@@ -161,9 +161,10 @@ func TestNoQueryReachesAnotherTenant(t *testing.T) {
 				"q":              {"secret-of-other"},
 				"stream":         {"customer-" + theirs.things["customers"], "session-" + theirs.things["sessions"]},
 				"customer":       {theirs.things["customers"]},
+				"association":    {"1"},
 				"session":        {theirs.things["sessions"]},
 				"agent":          {"agent-1", "me"},
-				"after_position": {"1"}, "from": {"1"}, "to": {fmt.Sprint(w.head("other"))}, "removed": {"true"},
+				"after_position": {"1"}, "days": {"7"}, "from": {"1"}, "to": {fmt.Sprint(w.head("other"))}, "as_of": {fmt.Sprint(w.head("other")), "1"}, "removed": {"true"},
 			}[p.Name]
 			if !known && len(w.resolved(p.Schema).Enum) == 0 && !slices.Contains([]string{"limit", "type", "sort", "facets", "score", "rated", "period", "min_score", "max_score", "rating"}, p.Name) {
 				t.Errorf("%s has the parameter %q: say in foreign_test.go what of another tenant it could name, or that it names nothing", r, p.Name)

@@ -63,7 +63,7 @@ func (s *server) groupOperations() {
 		summary: "Define a group", notes: "A tenant may have up to 200. What is wrong with the rule is told with its path: `rule.all[1].value`.",
 		errors: []int{http.StatusConflict}}, s.defineGroup)
 	register(s, operation{id: "get-group", method: http.MethodGet, path: "/v1/groups/{id}", tag: tag,
-		summary: "Show a group", notes: groupNotes}, s.getGroup)
+		summary: "Show a group", notes: groupNotes + pastNotes, prepares: true}, s.getGroup)
 	register(s, operation{id: "change-group", method: http.MethodPatch, path: "/v1/groups/{id}", tag: tag,
 		summary: "Change a group, all or nothing", notes: "A rule that says the same changes nothing. A tag that is deleted stays in the rules that name it: no customer has it any more.",
 		errors: []int{http.StatusConflict, http.StatusPreconditionFailed}}, s.changeGroup)
@@ -73,6 +73,8 @@ func (s *server) groupOperations() {
 	s.groupHistoryOperation()
 	s.groupPreviewOperation()
 	s.groupMembersOperation()
+	s.groupSizeOperation()
+	s.groupMovesOperation()
 }
 
 type groupsOutput struct {
@@ -149,22 +151,27 @@ func (v *vocabulary) group(g group.Group, standing projections.GroupStatus) Grou
 
 type oneGroupInput struct {
 	After
+	Past
 	ID uuid.UUID `path:"id" format:"uuid"`
 }
 
 type oneGroupOutput struct {
-	Served
+	ServedPast
 	ETag string `header:"ETag"`
 	Body Group
 }
 
 func (s *server) getGroup(ctx context.Context, r *request, in *oneGroupInput) (*oneGroupOutput, error) {
+	s, err := s.asOf(ctx, r, "query.", in.AsOf, "")
+	if err != nil {
+		return nil, err
+	}
 	served, err := s.serve(ctx, projections.GroupsName, r.who.Tenant, in.After)
 	if err != nil {
 		return nil, err
 	}
 	g, err := s.group(ctx, r, in.ID)
-	return &oneGroupOutput{Served: served, ETag: etag(g.Version), Body: g}, err
+	return &oneGroupOutput{ServedPast: s.at(served), ETag: etag(g.Version), Body: g}, err
 }
 
 // group is a group as the caller sees it. Refused: NOT_FOUND.

@@ -20,28 +20,34 @@ type GroupMember struct {
 	Customer projections.Customer `json:"customer"`
 	Since    time.Time            `json:"since" doc:"When the customer entered."`
 	Cause    projections.Cause    `json:"cause"`
+	Evidence []GroupEvidence      `json:"evidence" nullable:"false" doc:"The conditions that decided, as a customer's groups tell them."`
 }
 
 func (s *server) groupMembersOperation() {
 	register(s, operation{id: "list-group-members", method: http.MethodGet, path: "/v1/groups/{id}/members", tag: "Groups",
 		summary: "List who is in a group, the newest customers first",
 		notes: "By the rule that is served: while a new one is being filled, by the one before. The kind of a cause is `event` (of the customer), `clock` (time passed) or `rule` (it changed, or what it means). Other orders, and conditions besides, are those of " +
-			"the customer list, with a filter by `groups`. " + agentNotes}, s.listGroupMembers)
+			"the customer list, with a filter by `groups`. " + agentNotes + pastNotes, prepares: true}, s.listGroupMembers)
 }
 
 type groupMembersInput struct {
 	After
+	Past
 	ID     uuid.UUID `path:"id" format:"uuid"`
 	Limit  int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
 	Cursor string    `query:"cursor" maxLength:"1000" doc:"next or prev of another page."`
 }
 
 type groupMembersOutput struct {
-	Served
+	ServedPast
 	Body List[GroupMember]
 }
 
 func (s *server) listGroupMembers(ctx context.Context, r *request, in *groupMembersInput) (*groupMembersOutput, error) {
+	s, err := s.asOf(ctx, r, "query.", in.AsOf, in.Cursor)
+	if err != nil {
+		return nil, err
+	}
 	agent, err := s.customersOf(ctx, r)
 	if err != nil {
 		return nil, err
@@ -65,7 +71,7 @@ func (s *server) listGroupMembers(ctx context.Context, r *request, in *groupMemb
 		return nil, err
 	}
 	items, err := s.groupMembers(ctx, r, in.ID, page.Items)
-	return &groupMembersOutput{served, List[GroupMember]{Items: items, Next: page.Next, Prev: page.Prev, Count: &page.Count, Partial: page.Partial}}, err
+	return &groupMembersOutput{s.at(served), List[GroupMember]{Items: items, Next: page.Next, Prev: page.Prev, Count: &page.Count, Partial: page.Partial}}, err
 }
 
 // membersOf is the filter by one group.
@@ -94,6 +100,10 @@ func (s *server) groupMembers(ctx context.Context, r *request, id uuid.UUID, cus
 	if err != nil {
 		return nil, err
 	}
+	words, err := s.vocabulary(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range customers {
 		m, known := why[c.ID]
 		if !known { // the group has ended in this moment
@@ -102,7 +112,7 @@ func (s *server) groupMembers(ctx context.Context, r *request, id uuid.UUID, cus
 		if !r.who.Personal {
 			maskCustomer(&c)
 		}
-		items = append(items, GroupMember{Customer: c, Since: m.Since, Cause: m.Cause})
+		items = append(items, GroupMember{Customer: c, Since: m.Since, Cause: m.Cause, Evidence: words.evidence(m.Evidence)})
 	}
 	return items, nil
 }

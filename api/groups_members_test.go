@@ -66,7 +66,7 @@ func TestMembersOfAGroup(t *testing.T) {
 	first := after(path + "/members?limit=2")
 	if first.get("items.0.customer.profile.nickname") != "王4" || first.get("items.1.customer.profile.nickname") != "王2" || first.get("items.2") != nil ||
 		first.get("count.value") != 3.0 || first.get("count.exact") != true || first.get("items.0.cause.kind") != "event" ||
-		first.get("items.0.since") != first.get("items.0.customer.created_at") || first.position() < head || first.get("items.0.customer.groups.0.name") != "王氏" {
+		first.get("items.0.since") != first.get("items.0.customer.created_at") || first.get("items.0.evidence.0.field") != "nickname" || first.get("items.0.evidence.0.observed") != "王4" || first.position() < head || first.get("items.0.customer.groups.0.name") != "王氏" {
 		t.Errorf("the first page is %s", first.body)
 	}
 	second := after(path + "/members?limit=2&cursor=" + first.get("next").(string))
@@ -75,6 +75,21 @@ func TestMembersOfAGroup(t *testing.T) {
 	}
 	if one, list := after(path), after("/v1/groups"); one.get("members") != 3.0 || list.get("items.0.members") != 3.0 || list.get("items.0.served_revision") != 1.0 {
 		t.Errorf("the group is %s, in the list %s", one.body, list.body)
+	}
+	moves := after(path + "/moves?limit=2")
+	if moves.get("items.0.nickname") != "王4" || moves.get("items.0.entered") != true || moves.get("items.0.cause.kind") != "event" || moves.get("items.0.evidence.0.observed") != "王4" ||
+		moves.get("items.1.external_id") != "v-2" || moves.get("items.2") != nil {
+		t.Errorf("the moves are %s", moves.body)
+	}
+	if last := after(path + "/moves?cursor=" + moves.get("next").(string)); last.get("items.0.nickname") != "王0" || last.get("next") != nil {
+		t.Errorf("the next moves are %s", last.body)
+	}
+	if masked := w.read("acme/analyst", path+"/moves", head, "en").want(http.StatusOK); strings.Contains(string(masked.body), "王") || masked.get("items.0.nickname") != "***" {
+		t.Errorf("an analyst is told %s", masked.body)
+	}
+	w.admin("GET", path+"/moves?cursor=nonsense", nil).refused(http.StatusUnprocessableEntity, "VALIDATION", "query.cursor")
+	if size := after(path + "/size?days=2"); size.get("items.1.members") != 3.0 || size.get("items.1.entered") != 3.0 || size.get("items.0.members") != 0.0 || size.get("items.2") != nil {
+		t.Errorf("the size is %s", size.body)
 	}
 	// A list by groups waits for them, too; and so does one that is counted by them.
 	listed := after(`/v1/customers?limit=1&facets=groups&filter={"field":"groups","op":"has_any","value":["` + id + `"]}`)

@@ -27,6 +27,8 @@ type Preview struct {
 	Sample      []projections.Customer `json:"sample" nullable:"false" doc:"Up to 10 of them, the newest first."`
 	Enter       projections.Count      `json:"enter" doc:"How many of them would enter: are not in the group now."`
 	Leave       projections.Count      `json:"leave" doc:"How many would leave: are in the group now, and do not match."`
+	Entering    []projections.Customer `json:"entering" nullable:"false" doc:"Up to 10 of those who would enter, the newest first; none without a group."`
+	Leaving     []projections.Customer `json:"leaving" nullable:"false" doc:"Up to 10 of those who would leave, the newest first."`
 }
 
 type previewInput struct {
@@ -75,16 +77,9 @@ func (s *server) previewGroup(ctx context.Context, r *request, in *previewInput)
 	if err != nil {
 		return nil, err
 	}
-	out := &previewOutput{Served: served, Body: Preview{Description: rule.Describe(words.words, words.names)}}
-	page, err := s.Customers.List(ctx, r.who.Tenant, query)
-	if err != nil {
+	out := &previewOutput{Served: served, Body: Preview{Description: rule.Describe(words.words, words.names), Entering: []projections.Customer{}, Leaving: []projections.Customer{}}}
+	if out.Body.Sample, out.Body.Count, err = s.sample(ctx, r, query); err != nil {
 		return nil, err
-	}
-	out.Body.Sample, out.Body.Count = page.Items, page.Count
-	if !page.Count.Exact {
-		if out.Body.Count, err = s.Customers.CountOf(ctx, r.who.Tenant, query, previewTime); err != nil {
-			return nil, err
-		}
 	}
 	return out, s.moves(ctx, r, query, in.Body.GroupID, &out.Body)
 }
@@ -97,7 +92,7 @@ func (s *server) servePreview(ctx context.Context, tenant string, in *previewInp
 	return s.serve(ctx, projections.CustomersName, tenant, in.After)
 }
 
-// moves counts who would enter and leave the group; of one that is not there yet, everybody enters.
+// moves tells who would enter and leave the group; of one that is not there yet, everybody enters.
 func (s *server) moves(ctx context.Context, r *request, query projections.ListQuery, id *uuid.UUID, out *Preview) error {
 	if id == nil {
 		out.Enter, out.Leave = out.Count, projections.Count{Exact: true}
@@ -105,12 +100,22 @@ func (s *server) moves(ctx context.Context, r *request, query projections.ListQu
 	}
 	var err error
 	query.Entering = *id
-	if out.Enter, err = s.Customers.CountOf(ctx, r.who.Tenant, query, previewTime); err != nil {
+	if out.Entering, out.Enter, err = s.sample(ctx, r, query); err != nil {
 		return err
 	}
 	query.Entering, query.Leaving = uuid.Nil, *id
-	out.Leave, err = s.Customers.CountOf(ctx, r.who.Tenant, query, previewTime)
+	out.Leaving, out.Leave, err = s.sample(ctx, r, query)
 	return err
+}
+
+// sample is how many match a query, and the first of them.
+func (s *server) sample(ctx context.Context, r *request, query projections.ListQuery) ([]projections.Customer, projections.Count, error) {
+	page, err := s.Customers.List(ctx, r.who.Tenant, query)
+	if err != nil || page.Count.Exact {
+		return page.Items, page.Count, err
+	}
+	count, err := s.Customers.CountOf(ctx, r.who.Tenant, query, previewTime)
+	return page.Items, count, err
 }
 
 // rule reads a rule of a group. Refused as the rule of a group that is defined.

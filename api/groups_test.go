@@ -304,7 +304,6 @@ func TestAPreviewShowsWhoWouldBeInAGroup(t *testing.T) {
 		}
 		last = w.admin("POST", "/v1/customers", body).want(http.StatusCreated)
 	}
-	head := w.head("acme")
 	preview := func(body any) reply {
 		return w.do(call{as: "acme/admin", method: "POST", path: "/v1/groups/preview", body: body,
 			headers: map[string]string{"X-After-Position": fmt.Sprint(last.position()), "Accept-Language": "en"}})
@@ -316,6 +315,18 @@ func TestAPreviewShowsWhoWouldBeInAGroup(t *testing.T) {
 		shown.Leave.Value != 0 || !shown.Leave.Exact || !strings.Contains(shown.Description, "VIP") {
 		t.Errorf("the preview is %s", got.body)
 	}
+	// Of a group it tells who would enter and who would leave.
+	odd := w.defined("odd", `{"field":"external_id","op":"in","value":["visitor-0","visitor-1","visitor-2"]}`) // 0 has no tag
+	preview(map[string]any{"rule": hasTag(vip)}).want(http.StatusOK).into(&shown)
+	if len(shown.Entering) != 0 || len(shown.Leaving) != 0 {
+		t.Errorf("without a group %d enter and %d leave", len(shown.Entering), len(shown.Leaving))
+	}
+	preview(map[string]any{"rule": hasTag(vip), "group_id": odd}).want(http.StatusOK).into(&shown)
+	if shown.Enter.Value != 10 || shown.Leave.Value != 1 || len(shown.Entering) != 10 || shown.Entering[0].ExternalID != "visitor-13" ||
+		len(shown.Leaving) != 1 || shown.Leaving[0].ExternalID != "visitor-0" {
+		t.Errorf("%+v enter, %+v leave", shown.Entering, shown.Leaving)
+	}
+	head := w.head("acme")
 	none := preview(map[string]any{"rule": json.RawMessage(`{"all":[` + string(hasTag(vip)) + `,` + listed + `]}`)}).want(http.StatusOK)
 	if none.get("count.value") != 0.0 || none.get("sample.0") != nil {
 		t.Errorf("the preview of nobody is %s", none.body)

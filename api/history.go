@@ -104,12 +104,26 @@ type historyPage struct {
 	Body List[HistoryItem]
 }
 
+type customerHistoryPage struct {
+	ServedPast
+	Body List[HistoryItem]
+}
+
 type customerHistoryInput struct {
 	HistoryFilter
+	Past
 	ID uuid.UUID `path:"id" format:"uuid"`
 }
 
-func (s *server) customerHistory(ctx context.Context, r *request, in *customerHistoryInput) (*historyPage, error) {
+func (s *server) customerHistory(ctx context.Context, r *request, in *customerHistoryInput) (out *customerHistoryPage, err error) {
+	err = s.ofCustomer(ctx, r, in.AsOf, in.ID, func(then *server) error {
+		out, err = then.history(ctx, r, in)
+		return err
+	})
+	return out, err
+}
+
+func (s *server) history(ctx context.Context, r *request, in *customerHistoryInput) (*customerHistoryPage, error) {
 	agent, err := s.customersOf(ctx, r)
 	if err != nil {
 		return nil, err
@@ -131,11 +145,14 @@ func (s *server) customerHistory(ctx context.Context, r *request, in *customerHi
 	if err != nil {
 		return nil, err
 	}
+	if s.past != nil && (before == 0 || before > s.past.Position) {
+		before = s.past.Position + 1
+	}
 	types := in.Type
 	if r.scope == access.Own {
 		// Other agents' conversations are not theirs to read.
 		if types = ofTheCustomer(types); len(types) == 0 {
-			return &historyPage{Served: served, Body: List[HistoryItem]{Items: []HistoryItem{}}}, nil
+			return &customerHistoryPage{s.at(served), List[HistoryItem]{Items: []HistoryItem{}}}, nil
 		}
 	}
 	page, err := projections.NewHistory(s.Store, s.Projector).
@@ -150,7 +167,7 @@ func (s *server) customerHistory(ctx context.Context, r *request, in *customerHi
 	if err := s.nameDeletedTags(ctx, r, n, page.Events); err != nil {
 		return nil, err
 	}
-	out := &historyPage{Served: served, Body: List[HistoryItem]{Items: make([]HistoryItem, 0, len(page.Events)), Partial: page.Partial}}
+	out := &customerHistoryPage{s.at(served), List[HistoryItem]{Items: make([]HistoryItem, 0, len(page.Events)), Partial: page.Partial}}
 	for i := range page.Events {
 		t := n.of(&page.Events[i])
 		out.Body.Items = append(out.Body.Items, t.item(t.changes()))

@@ -124,7 +124,7 @@ func TestCustomerHistoryInWords(t *testing.T) {
 	if _, err := w.store.Pool().Exec(t.Context(), `delete from customer_keys`); err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := another(t, w) // without the key in memory
+	elsewhere := another(t, w, options{idle: true}) // without the key in memory
 	gone := elsewhere.read("acme/admin", path+"/history", last, "en")
 	if lines := gone.lines(); len(lines) != 4 || !lines[0].Erased || lines[0].Text != "The profile was changed: erased." || len(lines[0].Changes) != 0 || lines[1].Erased {
 		t.Errorf("erased: %s", gone.body)

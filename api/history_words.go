@@ -58,6 +58,9 @@ func (t told) text() string {
 	})
 }
 
+// written are values that people wrote about many, or about a program: sealed for nobody, and yet maybe about somebody.
+var written = []string{"reason", "file_name"}
+
 // value tells a value of the event, whatever it is: "not set" too.
 func (t told) value(name string, v any, personal bool) string {
 	if personal && t.event.Erased {
@@ -67,7 +70,7 @@ func (t told) value(name string, v any, personal bool) string {
 	switch {
 	case words == "":
 		return t.phrase(absent(name))
-	case personal && !t.narrator.personal && name != "fields": // of changed fields their names are told
+	case (personal || slices.Contains(written, name)) && !t.narrator.personal && name != "fields": // of changed fields their names are told
 		return mask
 	}
 	return words
@@ -78,6 +81,8 @@ func absent(name string) string {
 	switch name {
 	case "expires_at":
 		return "no_end"
+	case "code": // of a file that was deleted; whatever fails or is withheld has one
+		return "time_over"
 	case "last_customer_message_at":
 		return "never"
 	case "from", "agent":
@@ -99,7 +104,7 @@ var kinds = map[string]string{
 	"channel": "channel", "via": "via", "initiator": "party", "by": "party", "kind": "message", "day": "day", "entitlement": "entitlement",
 	"customer_center": "access", "blacklist": "access", "callback": "bool", "aborted": "bool", "late": "bool", "removed": "bool", "agent_visible": "bool",
 	"type": "field_type", "format": "format", "language": "language", "action": "action", "dry_run": "bool", "create_tags": "bool",
-	"customer.cause": "removal", "session.cause": "end", "auto_message.code": "withheld",
+	"projection": "read_model", "customer.cause": "removal", "session.cause": "end", "auto_message.code": "withheld",
 }
 
 // words tells a value; empty if it is not set.
@@ -152,6 +157,12 @@ func (t told) words(name string, v any) string {
 			names = append(names, t.tag(id))
 		}
 		return strings.Join(names, t.phrase("comma"))
+	case []int64:
+		var positions []string
+		for _, at := range v {
+			positions = append(positions, fmt.Sprint(at))
+		}
+		return strings.Join(positions, t.phrase("comma"))
 	case []imports.Created:
 		return fmt.Sprint(len(v))
 	case []imports.Refused:

@@ -41,7 +41,8 @@ func TestEventsOfJobsInWords(t *testing.T) {
 		{exports.Failed{Code: domain.CodeExportTooLarge}, "导出失败：导出文件过大。", "The export failed: The file would be too large."},
 		{exports.Canceled{}, "取消了导出。", "The export was canceled."},
 		{exports.Downloaded{}, "下载了导出文件。", "The file of the export was downloaded."},
-		{exports.Expired{}, "导出文件已到期删除。", "The file of the export was deleted, as its time was over."},
+		{exports.Expired{}, "导出文件已删除：已到期。", "The file of the export was deleted: its time was over."},
+		{exports.Expired{Code: domain.CodeCustomerErased}, "导出文件已删除：有客户已被删除。", "The file of the export was deleted: Somebody was erased."},
 
 		{bulk.Started{Action: bulk.Tag, Tag: vip}, "发起了批量操作：添加标签；标签：VIP；原因：未设置。", "A bulk action was started: put a tag on; tag: VIP; reason: not set."},
 		{bulk.Started{Action: bulk.Blacklist, Reason: "广告"}, "发起了批量操作：加入黑名单；标签：未设置；原因：广告。", "A bulk action was started: put on the blacklist; tag: not set; reason: 广告."},
@@ -55,7 +56,7 @@ func TestEventsOfJobsInWords(t *testing.T) {
 		{bulk.Reverted{}, "批量操作已撤销。", "The bulk action was undone."},
 	} {
 		for l, want := range map[locale.Language]string{locale.Chinese: c.zh, locale.English: c.en} {
-			n := &narrator{language: l, zone: time.FixedZone("", 8*3600), tags: map[uuid.UUID]string{vip: "VIP"}}
+			n := &narrator{language: l, personal: true, zone: time.FixedZone("", 8*3600), tags: map[uuid.UUID]string{vip: "VIP"}}
 			e := &eventstore.Decoded{Payload: c.event}
 			e.Type = c.event.EventType()
 			if got := n.of(e).text(); got != want {

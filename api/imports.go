@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"customercenter/commands"
 	"customercenter/commands/jobs"
+	"customercenter/domain"
 	"customercenter/domain/imports"
 	"customercenter/domain/job"
 	"customercenter/internal/locale"
@@ -50,6 +52,8 @@ type ImportRow struct {
 	Outcome    string     `json:"outcome" enum:"created,rejected"`
 	CustomerID *uuid.UUID `json:"customer_id,omitempty" format:"uuid" doc:"Who was created; absent in a dry run."`
 	Column     string     `json:"column,omitempty" doc:"The column that is wrong, by the name of its field."`
+	Heading    string     `json:"heading,omitempty" doc:"What that column is called, in the language of Accept-Language; absent if there is no such field any more."`
+	Value      string     `json:"value,omitempty" doc:"What is in the cell that is wrong, as it was uploaded, up to 200 characters; absent if it is no cell alone, and when the rows are not kept any more."`
 	Code       string     `json:"code,omitempty"`
 	Detail     string     `json:"detail,omitempty" doc:"What is wrong and what to do about it, in the language of Accept-Language."`
 }
@@ -189,7 +193,11 @@ func (s *server) listImportRows(ctx context.Context, r *request, in *importRowsI
 	if err != nil {
 		return nil, err
 	}
-	reason, err := s.reasons(ctx, r)
+	reason, labels, err := s.reasons(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	cells, err := s.refusedCells(ctx, r, in.ID, found)
 	if err != nil {
 		return nil, err
 	}
@@ -198,6 +206,7 @@ func (s *server) listImportRows(ctx context.Context, r *request, in *importRowsI
 		row := ImportRow{Row: o.Row(), Outcome: "created"}
 		if o.Refused != nil {
 			row.Outcome, row.Column, row.Code, row.Detail = "rejected", o.Refused.Column, o.Refused.Code, reason(*o.Refused)
+			row.Heading, row.Value = labels[o.Refused.Column], cells[o.Refused.Row]
 		} else if o.Created.Customer != uuid.Nil {
 			row.CustomerID = &o.Created.Customer
 		}
@@ -209,19 +218,43 @@ func (s *server) listImportRows(ctx context.Context, r *request, in *importRowsI
 	return &importRowsOutput{Served: served, Body: list}, err
 }
 
-// reasons puts into words why rows were refused.
-func (s *server) reasons(ctx context.Context, r *request) (func(imports.Refused) string, error) {
+// mostOfCell is how much of a cell is shown, in characters.
+const mostOfCell = 200
+
+// refusedCells are the cells that were refused, by their rows; none if the rows are not kept any more.
+func (s *server) refusedCells(ctx context.Context, r *request, id uuid.UUID, found []jobs.Outcome) (map[int]string, error) {
+	var refused []imports.Refused
+	for _, o := range found {
+		if o.Refused != nil {
+			refused = append(refused, *o.Refused)
+		}
+	}
+	cells, err := s.Jobs.RefusedCells(ctx, r.who.Tenant, id, refused)
+	var refusal *domain.Refusal
+	if errors.As(err, &refusal) {
+		return nil, nil
+	}
+	for row, cell := range cells {
+		if runes := []rune(cell); len(runes) > mostOfCell {
+			cells[row] = string(runes[:mostOfCell]) + "…"
+		}
+	}
+	return cells, err
+}
+
+// reasons puts into words why rows were refused. labels are what columns are called, by their names.
+func (s *server) reasons(ctx context.Context, r *request) (reason func(imports.Refused) string, labels map[string]string, err error) {
 	fields, _, err := s.Catalogues.Fields(ctx, r.who.Tenant)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	labels := map[string]string{}
+	labels = map[string]string{}
 	for _, c := range imports.Columns(&fields) {
 		labels[c.Name] = c.Heading(r.language == locale.Chinese)
 	}
 	return func(refused imports.Refused) string {
 		return locale.RowReason(r.language, refused.Code, labels[refused.Column], refused.Args)
-	}, nil
+	}, labels, nil
 }
 
 // ImportKept is a customer whom a revert has left alone.
@@ -269,7 +302,7 @@ func (s *server) importRejected(ctx context.Context, r *request, in *rejectedInp
 	if err != nil {
 		return nil, err
 	}
-	reason, err := s.reasons(ctx, r)
+	reason, _, err := s.reasons(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -207,11 +207,56 @@ func TestTwiceInALargeFile(t *testing.T) {
 	id := w.upload("a.csv", b.String()).want(http.StatusCreated).get("id").(string)
 	w.admin("POST", "/v1/imports/"+id+"/start", nil).want(http.StatusAccepted)
 	w.step(id)
-	other := another(t, w)
+	other := another(t, w, options{idle: true})
 	w.runner = other.runner // which has seen nothing of it
 	w.finish(id)
 	rows, _ := w.outcomes("/v1/imports/"+id, "outcome=rejected")
 	if len(rows) != 1 || rows[0].Row != 1052 || rows[0].Code != "ID_DUPLICATE_IN_FILE" || !strings.Contains(rows[0].Detail, "Row 9 ") {
 		t.Errorf("got %+v", rows)
+	}
+}
+
+// TestCellsOfRefusedRows lists what is in the cells for which rows were refused, wherever in a long file with gaps they are.
+func TestCellsOfRefusedRows(t *testing.T) {
+	w := uploading(t)
+	var file strings.Builder
+	file.WriteString("昵称,ID,手机,关联ID\n")
+	phones := map[int]string{}
+	for row := 2; row < 4000; row++ {
+		switch {
+		case row%3 == 0 || row > 1000 && row < 2500:
+			file.WriteString(",,,\n") // holds nothing, and counts
+		case row%601 == 5:
+			phones[row] = fmt.Sprint(strings.Repeat("长", 250), row)
+			fmt.Fprintf(&file, ",c%d,%s,2\n", row, phones[row])
+		case row%601 == 8:
+			phones[row] = fmt.Sprint(row, strings.Repeat("0", 45))
+			fmt.Fprintf(&file, ",c%d,%s,2\n", row, phones[row])
+		default:
+			fmt.Fprintf(&file, ",c%d,1,2\n", row)
+		}
+	}
+	id := w.upload("cells.csv", file.String(), "dry_run").want(http.StatusCreated).get("id").(string)
+	w.finish(id)
+	if len(phones) < 5 {
+		t.Fatalf("only %d rows are to be refused", len(phones))
+	}
+	list := w.read("acme/admin", "/v1/imports/"+id+"/rows?outcome=rejected", w.head("acme"), "zh").want(http.StatusOK)
+	for i := range len(phones) {
+		at := fmt.Sprintf("items.%d.", i)
+		row := int(list.get(at + "row").(float64))
+		want := phones[row]
+		if row%601 == 5 {
+			want = strings.Repeat("长", 200) + "…"
+		}
+		if list.get(at+"value") != want || list.get(at+"heading") != "手机" {
+			t.Errorf("row %d: %s %s", row, list.get(at+"heading"), list.get(at+"value"))
+		}
+	}
+	if _, err := w.store.Pool().Exec(t.Context(), "delete from job_parts"); err != nil {
+		t.Fatal(err)
+	}
+	if gone := w.read("acme/admin", "/v1/imports/"+id+"/rows?outcome=rejected", 0, "zh").want(http.StatusOK); gone.get("items.0.value") != nil || gone.get("items.0.code") != "PHONE_TOO_LONG" {
+		t.Errorf("when the rows are gone: %s", gone.body)
 	}
 }

@@ -1,17 +1,14 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/google/uuid"
 
 	"customercenter/commands"
@@ -22,10 +19,10 @@ import (
 	"customercenter/projections"
 )
 
-// Job is long work that was asked for: an import, an export or a bulk action.
+// Job is long work that was asked for: an import, an export, a bulk action or a look at history.
 type Job struct {
 	ID         uuid.UUID            `json:"id" format:"uuid"`
-	Kind       string               `json:"kind" enum:"import,export,bulk"`
+	Kind       string               `json:"kind" enum:"import,export,bulk,whatif"`
 	Status     string               `json:"status" enum:"queued,running,completed,failed,canceled,reverted" doc:"queued: waits, an uploaded file for its start, all else for a worker. running: is worked on, or taken back."`
 	Progress   projections.Progress `json:"progress" doc:"How far it has come; a total of 0 is not known yet. While it is taken back: how far that has come."`
 	Code       string               `json:"code,omitempty" doc:"Why it failed, for programs."`
@@ -149,11 +146,8 @@ func (s *server) jobWritten(ctx context.Context, r *request, done commands.Done)
 	return j, err
 }
 
-const (
-	watchEvery  = 250 * time.Millisecond
-	silenceMost = 15 * time.Second // then a comment tells that the connection lives
-	watchMost   = 30 * time.Minute // then the caller asks anew
-)
+// watchEvery is how often a job that is followed is looked at.
+const watchEvery = 250 * time.Millisecond
 
 func (s *server) watchJob(ctx context.Context, r *request, in *oneJobInput) (*huma.StreamResponse, error) {
 	_, j, err := s.job(ctx, r, in, "")
@@ -166,25 +160,15 @@ func (s *server) watchJob(ctx context.Context, r *request, in *oneJobInput) (*hu
 	} else if found && now.Version > j.Version {
 		j = now
 	}
-	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		_, w := humachi.Unwrap(hc)
-		w.Header().Set("Content-Type", "text/event-stream")
-		w.Header().Set("X-Accel-Buffering", "no")
-		w.WriteHeader(http.StatusOK)
-		out := eventStream{w: w, control: http.NewResponseController(w)}
-		if err := s.follow(ctx, r, &j, &out); err != nil && ctx.Err() == nil {
-			_ = problemOf(ctx, err) // logged
-			panic(http.ErrAbortHandler)
-		}
-	}}, nil
+	return s.serverEvents(ctx, func(ctx context.Context, out *eventStream) error { return s.follow(ctx, r, &j, out) }), nil
 }
 
 // follow tells how a job goes on until it ends.
 func (s *server) follow(ctx context.Context, r *request, j *projections.Job, out *eventStream) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	began, spoke := time.Now(), time.Now()
-	for changed := true; time.Since(began) < watchMost; {
+	spoke := time.Now()
+	for changed := true; ; {
 		switch {
 		case changed:
 			shown, err := s.anyJob(ctx, r, j)
@@ -202,7 +186,7 @@ func (s *server) follow(ctx context.Context, r *request, j *projections.Job, out
 				return err
 			}
 			spoke = time.Now()
-		case time.Since(spoke) > silenceMost:
+		case time.Since(spoke) > s.bounds.silence:
 			if err := out.comment(); err != nil {
 				return err
 			}
@@ -222,27 +206,6 @@ func (s *server) follow(ctx context.Context, r *request, j *projections.Job, out
 			*j = next
 		}
 	}
-	return nil
-}
-
-// eventStream writes server-sent events.
-type eventStream struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-}
-
-func (e *eventStream) send(name string, data []byte) error {
-	return e.write(fmt.Sprintf("event: %s\ndata: %s\n\n", name, bytes.TrimSpace(data)))
-}
-
-func (e *eventStream) comment() error { return e.write(": still here\n\n") }
-
-func (e *eventStream) write(text string) error {
-	_ = e.control.SetWriteDeadline(time.Now().Add(pageTime)) // a server that cannot set deadlines has none to extend either
-	if _, err := e.w.Write([]byte(text)); err != nil {
-		return err
-	}
-	return e.control.Flush()
 }
 
 // jobsInput asks for a page of jobs of one kind.

@@ -127,6 +127,7 @@ func TestBadQueries(t *testing.T) {
 		"/v1/sessions?channel=fax":        "query.channel",
 		"/v1/sessions?cursor=x":           "query.cursor",
 		"/v1/events?from=soon":            "query.from",
+		"/v1/events?type=no.such":         "query.type",
 		"/v1/events?to=-1":                "query.to",
 		"/v1/events?customer=7":           "query.customer",
 		"/v1/events?stream=a%00b":         "query",

@@ -27,9 +27,24 @@ func whole[T any](items []T) List[T] {
 // waitFor is how long a read waits for the position it is to include.
 const waitFor = 2 * time.Second
 
-// serve waits until a read model includes the position that the caller wants, and says what it includes.
+type patienceKey struct{}
+
+// WithPatience returns a context for requests inside this process whose reads wait for the position they are to include for so long, and
+// no longer.
+func WithPatience(ctx context.Context, patience time.Duration) context.Context {
+	return context.WithValue(ctx, patienceKey{}, patience)
+}
+
+// serve waits until a read model includes the position that the caller wants, and says what it includes. That of the past is as it is.
 func (s *server) serve(ctx context.Context, model, tenant string, after After) (Served, error) {
-	served, fresh, err := s.Projector.WaitFor(ctx, model, tenant, after.position(), waitFor)
+	if s.past != nil {
+		return Served{LogPosition: s.past.Position}, nil
+	}
+	patience, ok := ctx.Value(patienceKey{}).(time.Duration)
+	if !ok {
+		patience = waitFor
+	}
+	served, fresh, err := s.Projector.WaitFor(ctx, model, tenant, after.position(), patience)
 	if err != nil {
 		return Served{}, err
 	}

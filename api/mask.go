@@ -34,7 +34,7 @@ func maskBlacklisted(b *projections.Blacklisted) {
 
 func maskSession(s *projections.Session) {
 	if v := s.Customer; v != nil {
-		s.Customer = &projections.Visitor{ExternalID: masked(v.ExternalID), Nickname: masked(v.Nickname), Name: masked(v.Name)}
+		s.Customer = &projections.Visitor{ExternalID: masked(v.ExternalID), Nickname: masked(v.Nickname), Name: masked(v.Name), Blacklisted: v.Blacklisted}
 	}
 	if s.Rating != nil {
 		rating := *s.Rating

@@ -26,10 +26,15 @@ const (
 // checks. A route that is not here fails the test.
 var matrix = map[string][5]string{
 	//                                       admin  agent     analyst channel  operator
+	"GET /v1/me":                                           {all, all, all, all, all}, // nothing that the owner of the token does not know
 	"GET /v1/customers":                                    {all, ownIf, all, no, no},
 	"POST /v1/customers/search":                            {all, ownIf, all, no, no},
 	"POST /v1/customers":                                   {all, no, no, no, no},
+	"GET /v1/customers/per-day":                            {all, no, all, no, no}, // numbers of everybody
+	"GET /v1/sessions/per-day":                             {all, no, all, no, no},
 	"GET /v1/customers/{id}":                               {all, ownIf, all, no, no},
+	"DELETE /v1/customers/{id}":                            {all, no, no, no, no},
+	"GET /v1/customers/{id}/erasure":                       {all, no, no, no, no},
 	"PATCH /v1/customers/{id}":                             {all, ownIf, no, no, no},
 	"PUT /v1/customers/{id}/tags":                          {all, ownIf, no, no, no},
 	"PUT /v1/customers/{id}/tags/{tag_id}":                 {all, ownIf, no, no, no},
@@ -43,6 +48,7 @@ var matrix = map[string][5]string{
 	"GET /v1/customers/{id}/transcript":                    {all, own, all, no, no},
 	"GET /v1/customers/{id}/history":                       {all, ownIf, all, no, no},
 	"GET /v1/sessions":                                     {all, own, all, no, no},
+	"GET /v1/agents":                                       {all, own, all, no, no}, // to an agent, oneself
 	"GET /v1/sessions/{id}":                                {all, own, all, no, no},
 	"GET /v1/sessions/{id}/messages":                       {all, own, all, no, no},
 	"POST /v1/sessions/{id}/messages":                      {all, own, no, no, no},
@@ -61,9 +67,15 @@ var matrix = map[string][5]string{
 	"GET /v1/groups/{id}":                                  {all, all, all, no, no},
 	"POST /v1/groups":                                      {all, no, no, no, no},
 	"POST /v1/groups/preview":                              {all, no, no, no, no},
+	"POST /v1/groups/whatif":                               {all, no, all, no, no}, // what-if is the admin's and the analyst's
+	"GET /v1/groups/whatif/{id}":                           {all, no, all, no, no},
+	"GET /v1/groups/whatif/{id}/moves":                     {all, no, all, no, no},
+	"POST /v1/groups/whatif/{id}/cancel":                   {all, no, all, no, no},
 	"PATCH /v1/groups/{id}":                                {all, no, no, no, no},
 	"DELETE /v1/groups/{id}":                               {all, no, no, no, no},
 	"GET /v1/groups/{id}/history":                          {all, no, no, no, no},
+	"GET /v1/groups/{id}/size":                             {all, all, all, no, no},
+	"GET /v1/groups/{id}/moves":                            {all, no, all, no, no},
 	"GET /v1/groups/{id}/members":                          {all, ownIf, all, no, no},
 	"GET /v1/customers/{id}/groups":                        {all, ownIf, all, no, no}, // why in words; masked as the rule is
 	"GET /v1/views":                                        {all, ownIf, all, no, no}, // those that are shared, and the own ones
@@ -88,7 +100,8 @@ var matrix = map[string][5]string{
 	"POST /v1/auto-messages/{id}/stop":                     {all, no, no, no, no},
 	"GET /v1/auto-messages/{id}/recipients":                {all, no, no, no, no},
 	"POST /v1/auto-messages/{id}/recipients":               {all, no, no, no, no},
-	"GET /v1/jobs/{id}":                                    {all, no, no, no, no}, // files of customers, in and out, and what is done to many
+	"GET /v1/jobs/{id}":                                    {all, no, no, no, no},  // files of customers, in and out, and what is done to many
+	"GET /v1/as-of/{id}":                                   {all, no, all, no, no}, // how far what they asked for is; nothing of what is in it
 	"GET /v1/jobs/{id}/events":                             {all, no, no, no, no},
 	"GET /v1/imports":                                      {all, no, no, no, no},
 	"POST /v1/imports":                                     {all, no, no, no, no},
@@ -126,10 +139,22 @@ var matrix = map[string][5]string{
 	"GET /v1/tokens/{id}":                                  {all, no, no, no, no},
 	"POST /v1/tokens":                                      {all, no, no, no, no},
 	"DELETE /v1/tokens/{id}":                               {all, no, no, no, no},
+	"GET /v1/diff":                                         {all, no, all, no, no},
 	"GET /v1/events":                                       {all, no, all, no, no},
 	"POST /v1/channels/{association_id}/events":            {no, no, no, ownAssoc, no},
 	"GET /v1/projections":                                  {all, no, no, no, all},
 	"POST /v1/projections/{name}/rebuild":                  {no, no, no, no, all},
+	"POST /v1/projections/{name}/verify":                   {no, no, no, no, all},
+	"GET /v1/projections/{name}/verify":                    {all, no, no, no, all}, // likewise
+	"POST /v1/projections/{name}/skip":                     {no, no, no, no, all},
+	"POST /v1/projections/{name}/switch":                   {no, no, no, no, all},
+	"POST /v1/projections/{name}/drop":                     {no, no, no, no, all},
+	"GET /v1/projections/{name}/parked":                    {all, no, no, no, all}, // to an admin, the own tenant's
+	"POST /v1/projections/{name}/retry":                    {no, no, no, no, all},
+	"GET /v1/lag":                                          {all, no, no, no, all},
+	"GET /v1/dead-letters":                                 {no, no, no, no, all},
+	"POST /v1/dead-letters/resend":                         {no, no, no, no, all},
+	"POST /v1/dead-letters/discard":                        {no, no, no, no, all},
 	"GET /v1/tenants":                                      {no, no, no, no, all},
 	"GET /v1/tenants/{slug}":                               {no, no, no, no, all},
 	"PUT /v1/tenants/{slug}/entitlements/{entitlement}":    {no, no, no, no, all},
@@ -239,9 +264,9 @@ func (m attempt) refused(answer reply) {
 }
 
 // nothing is the ids of things that do not exist.
-var nothing = belongings{"customers": uuid.NewString(), "sessions": uuid.NewString(), "tags": uuid.NewString(), "groups": uuid.NewString(), "auto-messages": uuid.NewString(), "fields": "nothing", "views": uuid.NewString(), "tokens": uuid.NewString(),
+var nothing = belongings{"customers": uuid.NewString(), "erased": uuid.NewString(), "sessions": uuid.NewString(), "tags": uuid.NewString(), "groups": uuid.NewString(), "auto-messages": uuid.NewString(), "fields": "nothing", "views": uuid.NewString(), "tokens": uuid.NewString(),
 	"associations": "987654", "channels": "987654", "projections": "nothing", "tenants": "nothing", "entitlements": "nothing",
-	"jobs": uuid.NewString(), "imports": uuid.NewString(), "exports": uuid.NewString(), "bulk": uuid.NewString()}
+	"jobs": uuid.NewString(), "imports": uuid.NewString(), "exports": uuid.NewString(), "bulk": uuid.NewString(), "whatif": uuid.NewString(), "as-of": uuid.NewString()}
 
 // getsNothingOfOthers asks for what is another agent's, or another channel's, and looks for it in lists.
 func (m attempt) getsNothingOfOthers() {

@@ -30,10 +30,12 @@ type bounds struct {
 	work   time.Duration // for its operation; streams are not bounded as a whole, but in every page
 	// streams is how many of those a token may have under way at the same time.
 	streams int
+	token   time.Duration // until it is found out again whether the token of a stream is still valid
+	silence time.Duration // until an answer that has nothing to tell says that the connection lives
 }
 
 func defaultBounds() bounds {
-	return bounds{body: 20 * time.Second, upload: 5 * time.Minute, work: 30 * time.Second, streams: 32}
+	return bounds{body: 20 * time.Second, upload: 5 * time.Minute, work: 30 * time.Second, streams: 32, token: 5 * time.Second, silence: 15 * time.Second}
 }
 
 // arrive begins every request: it gets an id and a language, is logged when it ends, and an operation that panics is answered with a
@@ -122,29 +124,17 @@ func (s *server) admit(ctx huma.Context, next func(huma.Context)) {
 	}
 	r, w := humachi.Unwrap(ctx)
 	refuse := func(p *Problem) { writeProblem(w, p) }
-	token, ok := bearer(ctx.Header("Authorization"))
-	if !ok {
-		refuse(newProblem(about.language, codeUnauthenticated, "", nil))
-		return
-	}
-	if !s.Tokens.Known(token) && s.limiter.closed(w, r) {
-		refuse(newProblem(about.language, codeRateLimited, "", nil))
-		return
-	}
-	who, err := s.Tokens.Verify(ctx.Context(), token)
-	switch {
-	case errors.Is(err, access.ErrUnknown) && s.limiter.failed(w, r):
-		refuse(newProblem(about.language, codeRateLimited, "", nil))
-		return
-	case errors.Is(err, access.ErrUnknown):
-		refuse(newProblem(about.language, codeUnauthenticated, "", nil))
-		return
-	case err != nil:
-		refuse(problemOf(ctx.Context(), err))
-		return
+	who, counts, inside := access.GivenPrincipal(ctx.Context())
+	if !inside {
+		var p *Problem
+		if who, p = s.verify(ctx); p != nil {
+			refuse(p)
+			return
+		}
+		counts = true
 	}
 	about.who = who
-	if s.limiter.request(w, r, who) {
+	if counts && s.limiter.request(w, r, who) {
 		refuse(newProblem(about.language, codeRateLimited, "", nil))
 		return
 	}
@@ -162,6 +152,29 @@ func (s *server) admit(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	next(ctx)
+}
+
+// verify finds out whose token came with a request. Tokens that are not valid are counted by the caller's address.
+func (s *server) verify(ctx huma.Context) (access.Principal, *Problem) {
+	r, w := humachi.Unwrap(ctx)
+	language := requestOf(ctx.Context()).language
+	token, ok := bearer(ctx.Header("Authorization"))
+	if !ok {
+		return access.Principal{}, newProblem(language, codeUnauthenticated, "", nil)
+	}
+	if !s.Tokens.Known(token) && s.limiter.closed(w, r) {
+		return access.Principal{}, newProblem(language, codeRateLimited, "", nil)
+	}
+	who, err := s.Tokens.Verify(ctx.Context(), token)
+	switch {
+	case errors.Is(err, access.ErrUnknown) && s.limiter.failed(w, r):
+		return who, newProblem(language, codeRateLimited, "", nil)
+	case errors.Is(err, access.ErrUnknown):
+		return who, newProblem(language, codeUnauthenticated, "", nil)
+	case err != nil:
+		return who, problemOf(ctx.Context(), err)
+	}
+	return who, nil
 }
 
 // storable reports whether an address holds only text that the database could be asked for: UTF-8 without NUL, escaped as it must be.

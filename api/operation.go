@@ -26,7 +26,9 @@ type operation struct {
 	tag     string // heading in the description
 	errors  []int  // besides those that any operation may answer with
 	stream  bool
-	upload  int64 // bytes of the file that it takes, as multipart/form-data; 0: none
+	// prepares says that the answer may be 202 with a PastJob first, see asOf.
+	prepares bool
+	upload   int64 // bytes of the file that it takes, as multipart/form-data; 0: none
 	// produces and schema describe an answer that is not made by huma.
 	produces string
 	schema   any
@@ -64,8 +66,16 @@ func register[I, O any](s *server, o operation, handle func(context.Context, *re
 		}
 		op.Responses = map[string]*huma.Response{"200": {Description: http.StatusText(http.StatusOK), Content: map[string]*huma.MediaType{o.produces: media}}}
 	}
+	if o.prepares {
+		media := &huma.MediaType{Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[PastJob](), true, "")}
+		op.Responses = map[string]*huma.Response{"202": {Description: "Read models as of that moment are being built; Location tells where to look.",
+			Content: map[string]*huma.MediaType{"application/json": media}}}
+	}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, requestOf(ctx), in)
+		if later, ok := err.(*preparing); ok {
+			return nil, later
+		}
 		if err != nil {
 			return nil, problemOf(ctx, err)
 		}

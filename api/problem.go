@@ -20,6 +20,7 @@ import (
 	"customercenter/internal/locale"
 	"customercenter/internal/sheet"
 	"customercenter/projections"
+	"customercenter/projections/asof"
 	"customercenter/projections/projector"
 )
 
@@ -37,6 +38,15 @@ const (
 	codeInternal         = "INTERNAL"
 	codeTenantExists     = "TENANT_EXISTS"
 	codeRunning          = "ALREADY_RUNNING"
+	codeNoBuild          = "BUILD_UNKNOWN"
+	codeBuildBehind      = "BUILD_BEHIND"
+	codeNotParked        = "NOT_PARKED"
+	codeStillParked      = "STILL_PARKED"
+	codeAllApplied       = "ALL_APPLIED"
+	codeNoLetter         = "DEAD_LETTER_GONE"
+	codeLetterCut        = "DEAD_LETTER_CUT"
+	codeWhatIfGone       = "WHATIF_GONE"
+	codeWhatIfTooLarge   = "WHATIF_TOO_LARGE" // more than the argument "max", in MiB
 	codeAssociation      = ingest.CodeUnknownAssociation
 	codeUnknownTenant    = ingest.CodeUnknownTenant
 )
@@ -52,7 +62,13 @@ const (
 	ruleUUID       = domain.RuleUUID
 	ruleCursor     = "cursor"
 	ruleOrder      = domain.RuleOrder
+	ruleMoment     = "moment"
+	ruleNotCome    = "not_come"
 	ruleNotYet     = "not_yet"
+	ruleNotLive    = "not_live"
+	ruleAtMost     = "at_most"
+	ruleEventType  = "event_type"
+	rulePast       = "past"
 	ruleTypeString = domain.RuleTypeString
 	ruleTypeNumber = domain.RuleTypeNumber
 	ruleTypeBool   = domain.RuleTypeBool
@@ -80,12 +96,14 @@ var statuses = map[string]int{
 	ingest.CodeMalformed:            http.StatusUnprocessableEntity,
 	ingest.CodeUnknownType:          http.StatusUnprocessableEntity,
 	codeUnknownTenant:               http.StatusNotFound,
+	codeWhatIfGone:                  http.StatusNotFound,
 	codeUnauthenticated:             http.StatusUnauthorized,
 	codeForbidden:                   http.StatusForbidden,
 	codeMethodNotAllowed:            http.StatusMethodNotAllowed,
 	codeRateLimited:                 http.StatusTooManyRequests,
 	codeTooLarge:                    http.StatusRequestEntityTooLarge,
 	codeMediaType:                   http.StatusUnsupportedMediaType,
+	asof.CodeFailed:                 http.StatusInternalServerError,
 	codeBusy:                        http.StatusServiceUnavailable,
 	codeUnavailable:                 http.StatusServiceUnavailable,
 	codeTimeout:                     http.StatusGatewayTimeout,

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
@@ -81,9 +82,39 @@ func (w *world) planted(tenant, agent string) belongings {
 		"tenants":       tenant,
 		"entitlements":  settings.EntitlementImport,
 	}
+	own["whatif"] = w.sampleWhatIf(tenant, hasTag(tag))
+	own["as-of"] = w.samplePast(tenant)
+	own["confirm"], own["erased"] = mark, w.sampleErasure(tenant, mark)
 	own["jobs"] = own["imports"] // which waits for its start, so nothing more happens by itself
 	w.seen(w.head(tenant))
 	return own
+}
+
+// sampleErasure erases another customer.
+func (w *world) sampleErasure(tenant, name string) string {
+	w.t.Helper()
+	made, err := commands.CreateCustomer{Association: 1, ExternalID: name + "-erased"}.Run(w.t.Context(), w.center, by(tenant))
+	if err == nil {
+		_, err = commands.EraseCustomer{Customer: made.Customer, Confirm: name + "-erased"}.Run(w.t.Context(), w.center, by(tenant))
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return made.Customer.String()
+}
+
+// samplePast asks for the read models as of the first event.
+func (w *world) samplePast(tenant string) string {
+	w.t.Helper()
+	m, err := w.projector.MomentAfter(w.t.Context(), tenant, 1)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	asked, err := w.core.AsOf.Ask(w.t.Context(), tenant, m, eventstore.Actor{Kind: "admin", ID: "admin-1"}, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return asked.ID.String()
 }
 
 // sampleImport uploads a file of one customer, for whom nothing is right.
@@ -116,6 +147,32 @@ func (w *world) sampleBulk(tenant, tag, customer string) string {
 		w.t.Fatal(err)
 	}
 	return made.Job.String()
+}
+
+// sampleWhatIf asks what a rule would have done this year, and waits until it is known.
+func (w *world) sampleWhatIf(tenant string, rule json.RawMessage) string {
+	w.t.Helper()
+	as := tenant + "/admin"
+	id := w.do(call{as: as, method: "POST", path: "/v1/groups/whatif", body: WhatIfInput{Rule: rule, From: longAgo}}).want(http.StatusAccepted).get("id").(string)
+	w.looked(as, id)
+	return id
+}
+
+// longAgo is before all that tests do.
+var longAgo = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// looked waits until a look at history has ended, and returns it.
+func (w *world) looked(as, id string) reply {
+	w.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		a := w.read(as, "/v1/groups/whatif/"+id, 0, "en").want(http.StatusOK)
+		if a.get("status") != "running" {
+			return a
+		}
+		if time.Now().After(end) {
+			w.t.Fatalf("it does not end: %s", a.body)
+		}
+	}
 }
 
 // hasTag is a filter.
@@ -242,6 +299,9 @@ func (own belongings) ids(t testing.TB, r route) []string {
 	t.Helper()
 	var ids []string
 	for _, segment := range r.segments() {
+		if r.OperationID == "get-erasure" {
+			segment = "erased"
+		}
 		id, ok := own[segment]
 		if !ok {
 			t.Fatalf("%s has an id after %q, and nobody knows where one comes from: make such a thing in planted, in sample_test.go", r, segment)
@@ -302,6 +362,8 @@ func (w *world) value(r route, name string, schema *huma.Schema, own belongings)
 		return id
 	case "customer_id":
 		return own["customers"]
+	case "confirm":
+		return own["confirm"]
 	case "session_id":
 		return own["sessions"]
 	case "tag_id":
@@ -310,12 +372,18 @@ func (w *world) value(r route, name string, schema *huma.Schema, own belongings)
 		return []string{own["tags"]}
 	case "group_id":
 		return own["groups"]
+	case "from":
+		return longAgo
 	case "rule", "filter":
 		return hasTag(own["tags"])
 	case "audience":
 		return map[string]any{"customers": []string{own["customers"]}}
 	case "ids", "customers":
 		return []string{own["customers"]}
+	case "build", "number":
+		return 1
+	case "tenant":
+		return own["tenants"]
 	case "order":
 		return w.fields(own["tenants"]).Order()
 	case "name", "account", "external_id", "slug", "label":

@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,11 +24,13 @@ import (
 	"customercenter/commands/jobs"
 	"customercenter/domain"
 	"customercenter/eventstore"
+	"customercenter/eventstore/bell"
 	"customercenter/projections"
+	"customercenter/projections/asof"
 	"customercenter/projections/projector"
 )
 
-// Config is what the API works with. Everything is needed but Limits, Background, Log, Now, Checks and Metrics.
+// Config is what the API works with. Everything is needed but Limits, Bells, Until, Background, Log, Now, DeadLetters, Lags, Checks and Metrics.
 type Config struct {
 	Store  *eventstore.Store
 	Center *commands.Center
@@ -37,18 +40,28 @@ type Config struct {
 	Customers  *projections.Customers
 	Groups     *projections.Groups
 	Sessions   *projections.Sessions
+	// AsOf has them as they were at moments of the past.
+	AsOf *asof.Schemas
 	// Jobs takes in files, and gives them out. Who works on jobs is package policies.
 	Jobs    *jobs.Runner
 	Tokens  *access.Tokens
 	Answers *access.Answers
 	// Channels takes in what channels tell.
 	Channels *ingest.Handler
+	// DeadLetters are the channel events that could not be taken; nil: there are none, because there is no bus to keep them.
+	DeadLetters *ingest.DeadLetters
+	// Lags tell of what follows the log beside the read models: the relay, the policies.
+	Lags []func(ctx context.Context) ([]Lag, error)
 	// Checks are what /readyz looks at, in this order.
 	Checks []Check
 	// Metrics takes the API's own figures and gives /metrics those of all; default is a registry of its own.
 	Metrics *prometheus.Registry
 	// Limits bound how often callers ask; default: not at all.
 	Limits Limits
+	// Bells wake those who follow the log; nil: they look once a second.
+	Bells *bell.Listener
+	// Until ends, when it is done, the answers that have no end of their own, so that the process can. Default: never.
+	Until context.Context
 	// Background starts work that goes on after the answer, such as a rebuild. Its context ends when the process does. Default is a
 	// goroutine that only the end of the process ends.
 	Background func(work func(ctx context.Context))
@@ -67,8 +80,13 @@ type server struct {
 	bounds  bounds
 	limiter *limiter
 	crowd   crowd
+	tails   tails
+
+	analyses analyses
 
 	rebuilding sync.Map // names of projections that this process rebuilds
+	// past is the moment that is answered as of; nil: now.
+	past *projections.AsOf
 }
 
 // New returns the handler of everything the API serves. It panics if two operations have one address: a mistake in this package.
@@ -90,7 +108,11 @@ func build(c Config) (http.Handler, *server) {
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
 	}
-	s := &server{Config: c, log: c.Log, metrics: newFigures(c.Metrics), bounds: defaultBounds(), limiter: newLimiter(c.Limits, 0)}
+	if c.Until == nil {
+		c.Until = context.Background()
+	}
+	s := &server{Config: c, log: c.Log, metrics: newFigures(c.Metrics), bounds: defaultBounds(), limiter: newLimiter(c.Limits, 0),
+		tails: tails{store: c.Store, bells: c.Bells, log: c.Log, of: map[string]*tail{}}}
 	router := chi.NewMux()
 	router.Use(s.arrive)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
@@ -119,12 +141,15 @@ func (s *server) operations() {
 	s.blacklistOperations()
 	s.sessionOperations()
 	s.transcriptOperations()
+	s.dayOperations()
 	s.tagOperations()
 	s.fieldOperations()
 	s.groupOperations()
+	s.whatIfOperations()
 	s.viewOperations()
 	s.autoMessageOperations()
 	s.jobOperations()
+	s.pastOperations()
 	s.importOperations()
 	s.exportOperations()
 	s.bulkOperations()
@@ -133,10 +158,25 @@ func (s *server) operations() {
 	s.historyOperations()
 	s.channelOperations()
 	s.eventOperations()
+	s.diffOperation()
 	s.projectionOperations()
+	s.buildOperations()
+	s.parkedOperations()
+	s.lagOperations()
+	s.deadLetterOperations()
+	s.meOperations()
 	s.tokenOperations()
 	s.tenantOperations()
 	s.watchOperations()
+}
+
+// Owns reports whether an address is the API's, which pages are not to be found at.
+func Owns(path string) bool {
+	switch path {
+	case "/v1", "/docs", "/openapi.json", "/livez", "/readyz", "/metrics":
+		return true
+	}
+	return strings.HasPrefix(path, "/v1/")
 }
 
 // Server returns an HTTP server for the handler, with bounds that keep slow and silent callers from holding on to it.

@@ -28,9 +28,11 @@ import (
 	"customercenter/commands/jobs"
 	"customercenter/domain/catalog"
 	"customercenter/eventstore"
+	"customercenter/eventstore/bell"
 	"customercenter/eventstore/eventstoretest"
 	"customercenter/internal/locale"
 	"customercenter/projections"
+	"customercenter/projections/asof"
 	"customercenter/projections/projector"
 )
 
@@ -52,6 +54,7 @@ type world struct {
 	clock     func() time.Time
 	made      int                  // things and names that samples have made
 	samples   map[string]uuid.UUID // what samples have made of what there may only be so many of, by purpose
+	stop      func()               // ends what feeds the read models, and waits for that; the server goes on
 }
 
 // journal keeps what was logged.
@@ -76,11 +79,15 @@ func (j *journal) String() string {
 type options struct {
 	idle   bool // nothing feeds the read models
 	checks []Check
+	until  context.Context // ends what is followed
+	bells  *bell.Listener
 	now    func() time.Time
 	// tokenClock judges whether tokens have expired; default time.Now.
 	tokenClock func() time.Time
 	// commandClock is when commands happen; default time.Now.
 	commandClock func() time.Time
+	// definitions are the read models of the program; default projections.Definitions.
+	definitions []projector.Definition
 }
 
 // movable is a clock that a test moves.
@@ -127,7 +134,11 @@ func (w *world) on(pool *pgxpool.Pool, o options, log *slog.Logger) {
 			t.Fatal(err)
 		}
 	}
-	p, err := projector.New(projector.Config{Store: store, Definitions: projections.Definitions(), Log: log, Sweep: 200 * time.Millisecond})
+	definitions := o.definitions
+	if definitions == nil {
+		definitions = projections.Definitions()
+	}
+	p, err := projector.New(projector.Config{Store: store, Definitions: definitions, Log: log, Sweep: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +147,8 @@ func (w *world) on(pool *pgxpool.Pool, o options, log *slog.Logger) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	t.Cleanup(func() { cancel(); running.Wait() })
+	w.stop = func() { cancel(); running.Wait() }
+	t.Cleanup(w.stop)
 	if !o.idle {
 		ring = p.Ring
 		running.Go(func() {
@@ -159,11 +171,23 @@ func (w *world) on(pool *pgxpool.Pool, o options, log *slog.Logger) {
 	w.tokens = access.NewTokens(pool, tokenClock, store.Secret)
 	catalogues := projections.NewCatalogues(store)
 	groups := projections.NewGroups(store, p, catalogues)
+	past, err := asof.New(asof.Config{Store: store, Projector: p, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !o.idle {
+		running.Go(func() {
+			if err := past.Run(ctx); err != nil {
+				t.Errorf("asof: %v", err)
+			}
+		})
+	}
 	w.handler, w.core = build(Config{
+		AsOf:  past,
 		Store: store, Center: w.center, Projector: p, Catalogues: catalogues, Channels: ingest.NewHandler(w.center),
 		Customers: projections.NewCustomers(store, p, catalogues).WithClock(w.clock).WithGroups(groups), Groups: groups, Sessions: projections.NewSessions(store, p),
 		Jobs:   jobs.NewRunner(jobs.Config{Store: store, Center: w.center, Builds: p, Log: log, Now: commandClock}),
-		Tokens: w.tokens, Answers: access.NewAnswers(pool, time.Now), Checks: o.checks, Now: w.clock, Log: log,
+		Tokens: w.tokens, Answers: access.NewAnswers(pool, time.Now), Checks: o.checks, Until: o.until, Bells: o.bells, Now: w.clock, Log: log,
 		Background: func(work func(context.Context)) { running.Go(func() { work(ctx) }) },
 	})
 	w.server = httptest.NewUnstartedServer(w.handler)
@@ -172,11 +196,11 @@ func (w *world) on(pool *pgxpool.Pool, o options, log *slog.Logger) {
 	t.Cleanup(w.server.Close)
 }
 
-// another runs a second server on the database of the first, which nothing feeds.
-func another(t testing.TB, first *world) *world {
+// another runs a second server on the database of the first.
+func another(t testing.TB, first *world, o options) *world {
 	t.Helper()
 	w := &world{t: t, bearer: first.bearer, log: first.log, clock: time.Now}
-	w.on(first.store.Pool(), options{idle: true}, slog.New(slog.NewTextHandler(w.log, nil)))
+	w.on(first.store.Pool(), o, slog.New(slog.NewTextHandler(w.log, nil)))
 	return w
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"customercenter/api/access"
-	"customercenter/commands"
 	"customercenter/domain"
 	"customercenter/domain/session"
 	"customercenter/domain/text"
@@ -17,21 +16,23 @@ import (
 )
 
 type sessionPage struct {
-	Served
+	ServedPast
 	Body projections.SessionPage
 }
 
 type sessionOutput struct {
-	Served
+	ServedPast
 	Body projections.Session
 }
 
 func (s *server) sessionOperations() {
 	const tag = "Sessions"
 	register(s, operation{id: "list-sessions", method: http.MethodGet, path: "/v1/sessions", tag: tag,
-		summary: "List sessions, the latest first", notes: ownSessions + " All conditions must hold. Whoever sees personal data masked cannot ask for names (q)."}, s.listSessions)
+		summary: "List sessions, the latest first", notes: ownSessions + " All conditions must hold. Whoever sees personal data masked cannot ask for names (q)." + pastNotes, prepares: true}, s.listSessions)
 	register(s, operation{id: "get-session", method: http.MethodGet, path: "/v1/sessions/{id}", tag: tag,
 		summary: "Show a session", notes: ownSessions}, s.getSession)
+	register(s, operation{id: "list-agents", method: http.MethodGet, path: "/v1/agents", tag: tag,
+		summary: "List who has or ever had a session", notes: "By id, the first 1,000. An agent sees nobody else."}, s.listAgents)
 	s.messageOperations(tag)
 	s.sessionWrites(tag)
 }
@@ -42,21 +43,27 @@ const ownSessions = "An agent sees the sessions that are or were the agent's own
 // SessionFilter is what to list of the sessions.
 type SessionFilter struct {
 	After
-	Channel string    `query:"channel" enum:"app,web,wechat,weibo,phone,api"`
-	Agent   string    `query:"agent" maxLength:"128" doc:"Who has it or ever had it; me is oneself."`
-	State   string    `query:"state" enum:"waiting,processing,closed,aborted"`
-	Origin  string    `query:"origin" enum:"customer,callback" doc:"Whether the customer wrote first or was called back."`
-	Rated   string    `query:"rated" enum:"true,false" doc:"Whether there is a rating."`
-	Score   []int     `query:"score" maxItems:"5" doc:"Rated with one of these scores, 1 to 5."`
-	Period  string    `query:"period" enum:"today,yesterday,this_week,last_week,this_month,last_month,last_7_days,last_30_days" doc:"Begun then, in the tenant's zone."`
-	From    time.Time `query:"from" doc:"Begun at this time or later."`
-	To      time.Time `query:"to" doc:"Begun before this time."`
-	Q       string    `query:"q" maxLength:"256" doc:"Part of the customer's id, nickname or name as it is now, without regard to case and width; of the id two characters or more."`
-	Limit   int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
-	Cursor  string    `query:"cursor" maxLength:"1000" doc:"next or prev of another page of the same query."`
+	Past
+	Channel     string    `query:"channel" enum:"app,web,wechat,weibo,phone,api"`
+	Association int       `query:"association" minimum:"0" doc:"By this connected account; 0 for any."`
+	Agent       string    `query:"agent" maxLength:"128" doc:"Who has it or ever had it; me is oneself."`
+	State       string    `query:"state" enum:"waiting,processing,closed,aborted"`
+	Origin      string    `query:"origin" enum:"customer,callback" doc:"Whether the customer wrote first or was called back."`
+	Rated       string    `query:"rated" enum:"true,false" doc:"Whether there is a rating."`
+	Score       []int     `query:"score" maxItems:"5" doc:"Rated with one of these scores, 1 to 5."`
+	Period      string    `query:"period" enum:"today,yesterday,this_week,last_week,this_month,last_month,last_7_days,last_30_days" doc:"Begun then, in the tenant's zone."`
+	From        time.Time `query:"from" doc:"Begun at this time or later."`
+	To          time.Time `query:"to" doc:"Begun before this time."`
+	Q           string    `query:"q" maxLength:"256" doc:"Part of the customer's id, nickname or name as it is now, without regard to case and width; of the id two characters or more."`
+	Limit       int       `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Cursor      string    `query:"cursor" maxLength:"1000" doc:"next or prev of another page of the same query."`
 }
 
 func (s *server) listSessions(ctx context.Context, r *request, in *SessionFilter) (*sessionPage, error) {
+	s, err := s.asOf(ctx, r, "query.", in.AsOf, in.Cursor)
+	if err != nil {
+		return nil, err
+	}
 	return s.sessions(ctx, r, uuid.Nil, in)
 }
 
@@ -65,11 +72,15 @@ type customerSessionsInput struct {
 	ID uuid.UUID `path:"id" format:"uuid"`
 }
 
-func (s *server) listCustomerSessions(ctx context.Context, r *request, in *customerSessionsInput) (*sessionPage, error) {
-	if err := s.interaction(ctx, r, in.After, in.ID); err != nil {
-		return nil, err
-	}
-	return s.sessions(ctx, r, in.ID, &in.SessionFilter)
+func (s *server) listCustomerSessions(ctx context.Context, r *request, in *customerSessionsInput) (out *sessionPage, err error) {
+	err = s.ofCustomer(ctx, r, in.AsOf, in.ID, func(then *server) error {
+		if err := then.interaction(ctx, r, in.After, in.ID); err != nil {
+			return err
+		}
+		out, err = then.sessions(ctx, r, in.ID, &in.SessionFilter)
+		return err
+	})
+	return out, err
 }
 
 // interaction sees to it that the caller may read what happened with a customer. An agent may, always, if one of the customer's
@@ -109,7 +120,7 @@ func agentOf(r *request, agent string) (string, error) {
 
 // sessionQuery reads the filter.
 func (s *server) sessionQuery(ctx context.Context, r *request, customer uuid.UUID, in *SessionFilter) (projections.SessionQuery, error) {
-	q := projections.SessionQuery{Customer: customer, Channel: in.Channel, State: in.State, Origin: in.Origin, Scores: in.Score, Limit: in.Limit, Cursor: in.Cursor}
+	q := projections.SessionQuery{Customer: customer, Channel: in.Channel, Association: in.Association, State: in.State, Origin: in.Origin, Scores: in.Score, Limit: in.Limit, Cursor: in.Cursor}
 	var err error
 	if q.Agent, err = agentOf(r, in.Agent); err != nil {
 		return q, err
@@ -152,11 +163,7 @@ func (s *server) span(ctx context.Context, r *request, in *SessionFilter) (from,
 	if in.Period == "" {
 		return in.From, in.To, nil
 	}
-	own, _, err := s.Catalogues.Settings(ctx, r.who.Tenant)
-	if err != nil {
-		return from, to, err
-	}
-	cal, err := calendar(&own)
+	cal, err := s.calendarOf(ctx, r.who.Tenant)
 	if err != nil {
 		return from, to, err
 	}
@@ -206,7 +213,24 @@ func (s *server) sessions(ctx context.Context, r *request, customer uuid.UUID, i
 			maskSession(&page.Items[i])
 		}
 	}
-	return &sessionPage{Served: served, Body: page}, nil
+	return &sessionPage{s.at(served), page}, nil
+}
+
+type agentList struct {
+	Served
+	Body List[projections.Agent]
+}
+
+func (s *server) listAgents(ctx context.Context, r *request, in *struct{ After }) (*agentList, error) {
+	served, err := s.serve(ctx, projections.SessionsName, r.who.Tenant, in.After)
+	if err != nil {
+		return nil, err
+	}
+	if r.scope == access.Own {
+		return &agentList{Served: served, Body: whole([]projections.Agent{{ID: r.who.ID, Name: r.who.ID}})}, nil
+	}
+	agents, err := s.Sessions.Agents(ctx, r.who.Tenant)
+	return &agentList{Served: served, Body: whole(agents)}, err
 }
 
 // SessionAddress names a session.
@@ -215,12 +239,26 @@ type SessionAddress struct {
 	ID uuid.UUID `path:"id" format:"uuid"`
 }
 
-func (s *server) getSession(ctx context.Context, r *request, in *SessionAddress) (*sessionOutput, error) {
+type oneSessionInput struct {
+	SessionAddress
+	Past
+}
+
+func (s *server) getSession(ctx context.Context, r *request, in *oneSessionInput) (*sessionOutput, error) {
 	served, found, err := s.session(ctx, r, in.After, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &sessionOutput{Served: served, Body: found}, nil
+	out := &sessionOutput{ServedPast{Served: served}, found}
+	if in.AsOf == "" {
+		return out, nil
+	}
+	err = s.ofCustomer(ctx, r, in.AsOf, found.CustomerID, func(then *server) error {
+		served, found, err := then.session(ctx, r, in.After, in.ID)
+		out = &sessionOutput{then.at(served), found}
+		return err
+	})
+	return out, err
 }
 
 // session returns a session as the caller may see it. Refused: NOT_FOUND, FORBIDDEN to an agent whose session it never was.
@@ -246,151 +284,4 @@ func (s *server) session(ctx context.Context, r *request, after After, id uuid.U
 		maskSession(&found)
 	}
 	return served, found, nil
-}
-
-func (s *server) sessionWrites(tag string) {
-	conflict := []int{http.StatusConflict}
-	register(s, operation{id: "accept-session", method: http.MethodPost, path: "/v1/sessions/{id}/accept", tag: tag, status: http.StatusOK,
-		summary: "Give a waiting session to an agent", notes: "An agent accepts for oneself.", errors: conflict}, s.acceptSession)
-	register(s, operation{id: "transfer-session", method: http.MethodPost, path: "/v1/sessions/{id}/transfer", tag: tag, status: http.StatusOK,
-		summary: "Hand a session to another agent", errors: conflict}, s.transferSession)
-	register(s, operation{id: "close-session", method: http.MethodPost, path: "/v1/sessions/{id}/close", tag: tag, status: http.StatusOK,
-		summary: "End a session", notes: "One that nobody accepted is aborted. Ending an ended session changes nothing.", errors: conflict}, s.closeSession)
-	register(s, operation{id: "abort-session", method: http.MethodPost, path: "/v1/sessions/{id}/abort", tag: tag, status: http.StatusOK,
-		summary: "End a session that nobody accepted", errors: conflict}, s.abortSession)
-	register(s, operation{id: "rate-session", method: http.MethodPost, path: "/v1/sessions/{id}/rating", tag: tag, status: http.StatusOK,
-		summary: "Record the customer's verdict, once", errors: conflict}, s.rateSession)
-}
-
-type writtenSession struct {
-	Written
-	Stale string `header:"X-Stale" enum:"true" doc:"Set if the session below does not show the write yet."`
-	Body  projections.Session
-}
-
-// writtenSession answers a write with the session, once the history has it. The write is safe in the log, so nothing that goes wrong
-// after it makes it fail: then the caller gets the id to ask for it again.
-func (s *server) writtenSession(ctx context.Context, r *request, done commands.Done, err error) (*writtenSession, error) {
-	if err != nil {
-		return nil, notThere(err)
-	}
-	out := &writtenSession{Written: Written{done.Position}}
-	served, err := s.serve(ctx, projections.SessionsName, r.who.Tenant, After{AfterHeader: done.Position})
-	if err == nil {
-		out.Stale = served.Stale
-		out.Body, err = s.Sessions.One(ctx, r.who.Tenant, done.Session)
-	}
-	if err != nil {
-		s.unshown(ctx, r, done, err)
-		out.Body, out.Stale = projections.Session{ID: done.Session, CustomerID: done.Customer}, "true"
-	}
-	return out, nil
-}
-
-// unshown notes that a write cannot be shown.
-func (s *server) unshown(ctx context.Context, r *request, done commands.Done, err error) {
-	if !errors.Is(err, projections.ErrNotFound) {
-		s.log.WarnContext(ctx, "api: a write cannot be shown", "tenant", r.who.Tenant, "position", done.Position, "error", err)
-	}
-}
-
-// onlyOf is whose a session must be for the caller to write to it: an agent's own; empty for others, who may write to all.
-func onlyOf(r *request) string {
-	if r.scope == access.Own {
-		return r.who.ID
-	}
-	return ""
-}
-
-// AcceptInput says who accepts a session.
-type AcceptInput struct {
-	AgentID string `json:"agent_id,omitempty" maxLength:"128" doc:"Absent: oneself."`
-}
-
-type acceptInput struct {
-	Write
-	ID   uuid.UUID `path:"id" format:"uuid"`
-	Body *AcceptInput
-}
-
-func (s *server) acceptSession(ctx context.Context, r *request, in *acceptInput) (*writtenSession, error) {
-	agent := r.who.ID
-	if in.Body != nil && in.Body.AgentID != "" {
-		agent = in.Body.AgentID
-	}
-	if r.scope == access.Own && agent != r.who.ID {
-		return nil, domain.Refuse(codeForbidden).At("agent_id")
-	}
-	done, err := commands.AcceptSession{Session: commands.SessionRef{ID: in.ID}, Agent: agent}.Run(ctx, s.Center, r.by(in.IdempotencyKey))
-	var refusal *domain.Refusal
-	if errors.As(err, &refusal) && refusal.Location == "agent" {
-		err = refusal.At("agent_id") // as the body calls it
-	}
-	return s.writtenSession(ctx, r, done, err)
-}
-
-// TransferInput says who gets a session.
-type TransferInput struct {
-	To string `json:"to" doc:"The agent who gets it."`
-}
-
-type transferInput struct {
-	Write
-	ID   uuid.UUID `path:"id" format:"uuid"`
-	Body TransferInput
-}
-
-func (s *server) transferSession(ctx context.Context, r *request, in *transferInput) (*writtenSession, error) {
-	done, err := commands.TransferSession{Session: commands.SessionRef{ID: in.ID}, To: in.Body.To, OnlyOf: onlyOf(r)}.
-		Run(ctx, s.Center, r.by(in.IdempotencyKey))
-	return s.writtenSession(ctx, r, done, err)
-}
-
-// EndInput says why a session ends.
-type EndInput struct {
-	Cause string `json:"cause,omitempty" doc:"A short code: up to 64 letters, digits, _ - and ."`
-}
-
-type endInput struct {
-	Write
-	ID   uuid.UUID `path:"id" format:"uuid"`
-	Body *EndInput
-}
-
-func (in *endInput) cause() string {
-	if in.Body == nil {
-		return ""
-	}
-	return in.Body.Cause
-}
-
-func (s *server) closeSession(ctx context.Context, r *request, in *endInput) (*writtenSession, error) {
-	done, err := commands.CloseSession{Session: commands.SessionRef{ID: in.ID}, By: domain.PartyAgent, Cause: in.cause(), OnlyOf: onlyOf(r)}.
-		Run(ctx, s.Center, r.by(in.IdempotencyKey))
-	return s.writtenSession(ctx, r, done, err)
-}
-
-func (s *server) abortSession(ctx context.Context, r *request, in *endInput) (*writtenSession, error) {
-	done, err := commands.AbortSession{Session: commands.SessionRef{ID: in.ID}, By: domain.PartyAgent, Cause: in.cause()}.
-		Run(ctx, s.Center, r.by(in.IdempotencyKey))
-	return s.writtenSession(ctx, r, done, err)
-}
-
-// RatingInput is a customer's verdict.
-type RatingInput struct {
-	Score   int      `json:"score" minimum:"1" maximum:"5"`
-	Reasons []string `json:"reasons,omitempty" maxItems:"10" nullable:"false"`
-	Comment string   `json:"comment,omitempty" doc:"Up to 1,000 characters."`
-}
-
-type rateInput struct {
-	Write
-	ID   uuid.UUID `path:"id" format:"uuid"`
-	Body RatingInput
-}
-
-func (s *server) rateSession(ctx context.Context, r *request, in *rateInput) (*writtenSession, error) {
-	done, err := commands.RateSession{Session: commands.SessionRef{ID: in.ID}, Score: in.Body.Score, Reasons: in.Body.Reasons, Comment: in.Body.Comment}.
-		Run(ctx, s.Center, r.by(in.IdempotencyKey))
-	return s.writtenSession(ctx, r, done, err)
 }

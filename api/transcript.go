@@ -20,6 +20,7 @@ func (s *server) transcriptOperations() {
 
 type transcriptInput struct {
 	After
+	Past
 	ID      uuid.UUID `path:"id" format:"uuid"`
 	Agent   string    `query:"agent" maxLength:"128" doc:"Only sessions that this agent has or ever had; me is oneself."`
 	Earlier string    `query:"before" maxLength:"1000" doc:"before of another page: what is earlier."`
@@ -29,11 +30,19 @@ type transcriptInput struct {
 }
 
 type transcriptOutput struct {
-	Served
+	ServedPast
 	Body projections.TranscriptPage
 }
 
-func (s *server) customerTranscript(ctx context.Context, r *request, in *transcriptInput) (*transcriptOutput, error) {
+func (s *server) customerTranscript(ctx context.Context, r *request, in *transcriptInput) (out *transcriptOutput, err error) {
+	err = s.ofCustomer(ctx, r, in.AsOf, in.ID, func(then *server) error {
+		out, err = then.transcript(ctx, r, in)
+		return err
+	})
+	return out, err
+}
+
+func (s *server) transcript(ctx context.Context, r *request, in *transcriptInput) (*transcriptOutput, error) {
 	agent, err := agentOf(r, in.Agent)
 	if err != nil {
 		return nil, err
@@ -68,5 +77,5 @@ func (s *server) customerTranscript(ctx context.Context, r *request, in *transcr
 			maskItem(&page.Items[i])
 		}
 	}
-	return &transcriptOutput{Served: served, Body: page}, nil
+	return &transcriptOutput{s.at(served), page}, nil
 }

@@ -61,7 +61,7 @@ func (cmd ApplyBulk) Run(ctx context.Context, c *Center, by By) (Done, error) {
 func customersOf(ids []uuid.UUID) ([]*customerEntity, []stream) {
 	whos, streams := make([]*customerEntity, len(ids)), make([]stream, len(ids), len(ids)+3)
 	for i, id := range ids {
-		whos[i] = customerOf(id)
+		whos[i] = passingCustomer(id)
 		streams[i] = whos[i]
 	}
 	return whos, streams

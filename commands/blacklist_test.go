@@ -149,7 +149,7 @@ func TestMessagesOfTheBlacklisted(t *testing.T) {
 	by := w.once("k1", "body")
 	one := w.mustBy(by, text("x", "m3", "again"))
 	again := w.mustBy(by, text("x", "m3", "again"))
-	if again.Repeated = false; again != one || !one.Suppressed {
+	if again.Repeated, again.First = false, one.First; again != one || !one.Suppressed {
 		t.Errorf("again %+v, first %+v", again, one)
 	}
 	// Another process goes on where this one was.

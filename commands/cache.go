@@ -39,6 +39,10 @@ func (c *cache) get(tenant, stream string) (folded, bool) {
 	return c.states.Get(streamKey{tenant, stream})
 }
 
+func (c *cache) has(tenant, stream string) bool {
+	return c.states.Contains(streamKey{tenant, stream})
+}
+
 // put remembers a state, unless a newer one is known.
 func (c *cache) put(tenant, stream string, f folded) {
 	key := streamKey{tenant, stream}

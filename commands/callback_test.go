@@ -73,7 +73,7 @@ func TestRequestCallbackWithAText(t *testing.T) {
 		}
 	}
 	again := w.mustBy(by, commands.RequestCallback{Customer: id, Agent: " li ", Text: " 您好 "})
-	if again.Repeated = false; again != done {
+	if again.Repeated, again.First = false, done.First; again != done {
 		t.Errorf("again %+v, first %+v", again, done)
 	}
 }

@@ -59,6 +59,8 @@ type Once struct {
 type Done struct {
 	// Position is the last position the command wrote; if it wrote nothing, a position that includes what it saw.
 	Position int64 `json:"-"`
+	// First is the first position the command wrote; 0 if it wrote nothing, or did so before.
+	First int64 `json:"-"`
 	// Changed is false when the command had nothing to change.
 	Changed bool `json:"changed,omitempty"`
 	// Repeated is true when the request had been carried out before and this is the first answer.

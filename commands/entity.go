@@ -15,6 +15,7 @@ import (
 	"customercenter/domain/group"
 	"customercenter/domain/imports"
 	"customercenter/domain/job"
+	"customercenter/domain/projection"
 	"customercenter/domain/session"
 	"customercenter/domain/settings"
 	"customercenter/domain/suppressed"
@@ -37,7 +38,9 @@ type entity[S any, P aggregate[S]] struct {
 	// state is what decisions are asked of. It includes the events that were decided, and is not changed but by decided.
 	state P
 	own   bool // state is a copy of this entity's own, not shared with the cache
-	added []eventstore.NewEvent
+	// passing is set of one of the many that a job goes through: the cache is for those whom people deal with, and takes nobody in for that.
+	passing bool
+	added   []eventstore.NewEvent
 }
 
 // stream is an entity, whatever its state.
@@ -68,10 +71,18 @@ type (
 	importEntity       = entity[imports.State, *imports.State]
 	exportEntity       = entity[exports.State, *exports.State]
 	bulkEntity         = entity[bulk.State, *bulk.State]
+	skippedEntity      = entity[projection.State, *projection.State]
 )
 
 func customerOf(id uuid.UUID) *customerEntity {
 	return &customerEntity{name: customer.Stream(id), state: new(customer.State)}
+}
+
+// passingCustomer is one of many customers whom a job goes through.
+func passingCustomer(id uuid.UUID) *customerEntity {
+	who := customerOf(id)
+	who.passing = true
+	return who
 }
 
 func sessionOf(id uuid.UUID) *sessionEntity {
@@ -122,6 +133,10 @@ func bulkOf(id uuid.UUID) *bulkEntity {
 	return &bulkEntity{name: job.Stream(id), state: new(bulk.State)}
 }
 
+func skipped() *skippedEntity {
+	return &skippedEntity{name: projection.Stream, state: new(projection.State)}
+}
+
 func (e *entity[S, P]) id() string                     { return e.name }
 func (e *entity[S, P]) at() folded                     { return e.base }
 func (e *entity[S, P]) changes() []eventstore.NewEvent { return e.added }
@@ -149,8 +164,11 @@ func (e *entity[S, P]) fold(d eventstore.Decoded) {
 
 // remember gives the state to the cache, if something was folded.
 func (e *entity[S, P]) remember(c *cache, tenant string) {
-	if e.own {
-		e.base.state, e.own = e.state, false
+	if !e.own {
+		return
+	}
+	e.base.state, e.own = e.state, false
+	if !e.passing {
 		c.put(tenant, e.name, e.base)
 	}
 }
@@ -173,6 +191,9 @@ func (e *entity[S, P]) decided(event domain.Event, about uuid.UUID, at, occurred
 // committed tells the cache of the events that were appended, the last of them at that position. They are folded anew: only now
 // is it known when they were recorded.
 func (e *entity[S, P]) committed(c *cache, tenant string, last int64, at func(eventstore.NewEvent) time.Time) {
+	if e.passing && !c.has(tenant, e.name) {
+		return
+	}
 	state := P(new(S))
 	if e.base.state != nil {
 		clone := e.base.state.(P).Clone()

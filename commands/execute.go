@@ -12,6 +12,7 @@ import (
 
 	"customercenter/domain"
 	"customercenter/eventstore"
+	"customercenter/eventstore/keyring"
 )
 
 // patience is for how long a command is decided anew because somebody else was faster. A second try stands in line with the others of
@@ -28,10 +29,15 @@ func (c *Center) execute(ctx context.Context, by By, decide func(context.Context
 	line := place{lines: c.lines}
 	defer line.leave()
 	var patient context.Context // from the first conflict on
+	keyless := false
 	for patient == nil || patient.Err() == nil {
 		a := &attempt{center: c, by: by, now: c.now()}
 		done, err := a.run(ctx, decide)
 		var conflict *eventstore.ConflictError
+		if errors.Is(err, keyring.ErrNoKey) && !keyless {
+			keyless = true // somebody was erased after it was decided: the next decision knows
+			continue
+		}
 		if !errors.As(err, &conflict) {
 			return done, err
 		}
@@ -171,7 +177,7 @@ func (a *attempt) append(ctx context.Context, refusal *domain.Refusal) (Done, er
 		return Done{Position: result.Last}, refusal
 	}
 	a.committed(result)
-	a.done.Position = result.Last
+	a.done.First, a.done.Position = result.First, result.Last
 	return a.done, nil
 }
 

@@ -168,6 +168,9 @@ func (a *attempt) findByID(ctx context.Context, ref SessionRef) (conversation, e
 			return conversation{}, err
 		}
 	}
+	if !found.who.state.Exists { // erased since: nothing is added to what nobody can read
+		return conversation{}, domain.Refuse(domain.CodeNotFound).At("session_id")
+	}
 	return found, nil
 }
 

@@ -118,7 +118,7 @@ func (r *importing) run(ctx context.Context) error {
 			return err
 		}
 		if told && whos[id] == nil {
-			ids[i], whos[id] = id, customerOf(id)
+			ids[i], whos[id] = id, passingCustomer(id)
 			streams = append(streams, whos[id])
 		} else if told {
 			ids[i] = id

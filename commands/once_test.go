@@ -28,14 +28,14 @@ func TestOnce(t *testing.T) {
 	if !again.Repeated || w.head() != head {
 		t.Fatalf("repeated: %+v, and the log grew from %d to %d", again, head, w.head())
 	}
-	again.Repeated = false
+	again.Repeated, again.First = false, first.First
 	if again != first {
 		t.Errorf("the second answer %+v is not the first %+v", again, first)
 	}
 	// Another process answers the same.
 	w.center = newCenter(w.store)
 	again = w.mustBy(by, text("x", "m1", "hello"))
-	if again.Repeated = false; again != first {
+	if again.Repeated, again.First = false, first.First; again != first {
 		t.Errorf("another process answers %+v, not %+v", again, first)
 	}
 	w.refused(w.once("k1", "another body"), text("x", "m1", "hello"), commands.CodeKeyReused, "")

@@ -58,6 +58,7 @@ const (
 const (
 	CodeExportTooLarge = "EXPORT_TOO_LARGE" // larger than the argument "max" by more than the argument "over", in bytes
 	CodeFileGone       = "FILE_GONE"        // what was uploaded is not kept any more
+	CodeCustomerErased = "CUSTOMER_ERASED"  // somebody was erased who is in the file, or may be
 	CodeInternal       = "INTERNAL"         // the program's fault: it was tried again and again
 )
 
@@ -72,6 +73,7 @@ const (
 	RuleRange      = "range"      // outside the arguments "min" to "max"
 	RuleFuture     = "future"     // an instant that has passed
 	RuleReadOnly   = "read_only"  // never changes
+	RuleConfirm    = "confirm"    // not what has to be typed to confirm it
 	RuleTooShort   = "too_short"  // shorter than the argument "min", in characters
 	RuleTooDeep    = "too_deep"   // inside more levels than the argument "max"
 	RuleUnknown    = "unknown"    // no such member, field or operator here

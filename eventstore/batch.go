@@ -76,15 +76,29 @@ func (s *Store) Append(ctx context.Context, a Append) (Result, error) {
 	}
 	select {
 	case <-p.done:
-		return p.result, p.err
+		return s.done(p)
 	default: // what is known is never reported as unknown
 	}
 	select {
 	case <-p.done:
-		return p.result, p.err
+		return s.done(p)
 	case <-ctx.Done():
 		return Result{}, fmt.Errorf("eventstore: append: outcome unknown: %w", context.Cause(ctx))
 	}
+}
+
+// done is what an append has come to. Keys that it destroyed are not used any more in this process.
+func (s *Store) done(p *prepared) (Result, error) {
+	if p.err == nil {
+		for _, st := range p.Streams {
+			for _, e := range st.Events {
+				if d, is := e.Payload.(Destroyer); is {
+					s.keys.Destroyed(p.Tenant, e.Customer, d.DestroysKeys())
+				}
+			}
+		}
+	}
+	return p.result, p.err
 }
 
 // fly sends batches until nobody waits. Who is in a batch is told while the next one is under way: the database need not wait for that.

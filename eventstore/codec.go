@@ -26,6 +26,12 @@ type Versioned interface {
 	Upcasters() []func(fields map[string]json.RawMessage) error
 }
 
+// Destroyer is a payload with which all keys of its customer up to a generation are destroyed: by the database, in the transaction that brings the event
+// into the log.
+type Destroyer interface {
+	DestroysKeys() (generation int)
+}
+
 // Codec turns payloads into stored JSON and back. It is safe for concurrent use.
 type Codec struct{ types map[string]*eventType }
 
@@ -37,6 +43,7 @@ type eventType struct {
 	// open and personal are structs with the fields of goType that are stored as they are and sealed; personal is nil if none is.
 	open, personal             reflect.Type
 	openFields, personalFields []int
+	destroys                   bool // a Destroyer
 }
 
 // ErrUnknownType is returned for an event type, or a version of it, that this binary does not know.
@@ -61,6 +68,7 @@ func describe(p Payload) *eventType {
 		t.upcasters = v.Upcasters()
 		t.version = len(t.upcasters) + 1
 	}
+	_, t.destroys = p.(Destroyer)
 	var open, personal []reflect.StructField
 	for i := range t.goType.NumField() {
 		f := t.goType.Field(i)

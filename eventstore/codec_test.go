@@ -17,6 +17,7 @@ import (
 	"customercenter/domain"
 	"customercenter/domain/catalog"
 	"customercenter/domain/customer"
+	"customercenter/domain/exports"
 	"customercenter/eventstore/keyring"
 )
 
@@ -153,6 +154,7 @@ func TestAnOlderPayloadHasNoneOfTheNewFields(t *testing.T) {
 	for stored, want := range map[string]domain.Event{
 		`{"association":3,"channel":"app","tags":["0198c0de-0000-7000-8000-000000000001"],"via":"import","generation":1}`: customer.Created{
 			Association: 3, Channel: "app", Tags: []uuid.UUID{uuid.MustParse("0198c0de-0000-7000-8000-000000000001")}, Via: "import", Generation: 1},
+		`{}`: exports.Expired{},
 	} {
 		e := Event{Tenant: "acme", Stream: "s", Version: 1, Type: want.EventType(), TypeVersion: 1, Data: []byte(stored), Meta: []byte(`{}`)}
 		if d, err := codec.decode(e, nil); err != nil || !reflect.DeepEqual(d.Payload, want) {

@@ -26,6 +26,8 @@ type Event struct {
 	Data        json.RawMessage
 	Meta        json.RawMessage
 	RecordedAt  time.Time // the database's clock, UTC; never runs backwards inside a tenant
+	// Erased is set once the event was opened, by whichever way, if it had personal fields and the customer's key is gone: they are zero, or absent.
+	Erased bool
 }
 
 // Decoded is an event with its payload as a Go value and its personal fields opened.
@@ -35,8 +37,6 @@ type Decoded struct {
 	Payload any
 	// Envelope is Event.Meta, parsed.
 	Envelope Meta
-	// Erased is true when the event had personal fields and the customer's key is gone: those fields are zero.
-	Erased bool
 }
 
 // OccurredAt is when the event happened outside, else when it was recorded.

@@ -1,6 +1,7 @@
 package eventstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -124,18 +125,18 @@ func (s *Store) ReadStreams(ctx context.Context, tenant string, streams []string
 }
 
 // ReadAcross goes through several streams one after the other, in the order given, and returns up to limit events of these types, in one
-// round trip: of each stream those after the version given, in order; with back those before it, the latest first. Of no stream more
-// than limit events of these types are read, so it costs little however long the streams are.
-func (s *Store) ReadAcross(ctx context.Context, tenant string, streams []string, from []int64, types []string, back bool, limit int) ([]Event, error) {
+// round trip: of each stream those after the version given, in order; with back those before it, the latest first; none that was recorded after
+// the position to. Of no stream more than limit events of these types are read, so it costs little however long the streams are.
+func (s *Store) ReadAcross(ctx context.Context, tenant string, streams []string, from []int64, types []string, to int64, back bool, limit int) ([]Event, error) {
 	after, order := ">", "asc"
 	if back {
 		after, order = "<", "desc"
 	}
 	return s.read(ctx, "read across streams", `select e.tenant, e.position, e.stream, e.version, e.type, e.type_version, e.customer, e.data, e.meta, e.recorded_at
 		from unnest($2::text[], $3::bigint[]) with ordinality s(stream, version, place)
-		cross join lateral (select `+eventColumns+` from events where tenant = $1 and stream = s.stream and version `+after+` s.version and type = any($4)
+		cross join lateral (select `+eventColumns+` from events where tenant = $1 and stream = s.stream and version `+after+` s.version and type = any($4) and position <= $6
 			order by version `+order+` limit $5) e
-		order by s.place, e.version `+order+` limit $5`, limit, tenant, streams, from, types, limit)
+		order by s.place, e.version `+order+` limit $5`, limit, tenant, streams, from, types, limit, to)
 }
 
 func (s *Store) read(ctx context.Context, what, sql string, expect int, args ...any) ([]Event, error) {
@@ -234,6 +235,7 @@ func (s *Store) OpenEach(ctx context.Context, events []Event) (decoded []Decoded
 	if len(events) == 0 {
 		return nil, nil, nil
 	}
+	s.noteDestroyed(events)
 	keys, err := s.keysOf(ctx, events)
 	if err != nil {
 		return nil, nil, err
@@ -264,10 +266,22 @@ func (s *Store) OpenEach(ctx context.Context, events []Event) (decoded []Decoded
 	return decoded, failed, nil
 }
 
+// noteDestroyed tells the keyring which keys are destroyed by these events, before any of them is opened.
+func (s *Store) noteDestroyed(events []Event) {
+	for _, e := range events {
+		if t := s.codec.types[e.Type]; t == nil || !t.destroys {
+			continue
+		}
+		if d, err := s.codec.decode(e, nil); err == nil { // what cannot be read is somebody else's business
+			s.keys.Destroyed(e.Tenant, e.Customer, d.Payload.(Destroyer).DestroysKeys())
+		}
+	}
+}
+
 func (s *Store) keysOf(ctx context.Context, events []Event) (keyring.Keys, error) {
 	customers := make([]uuid.UUID, 0, len(events))
 	for _, e := range events {
-		if e.Customer != uuid.Nil {
+		if e.Customer != uuid.Nil && bytes.Contains(e.Data, []byte(sealedMember)) { // nothing else is opened, nor held up by a broken key
 			customers = append(customers, e.Customer)
 		}
 	}
@@ -284,6 +298,7 @@ func (s *Store) keysOf(ctx context.Context, events []Event) (keyring.Keys, error
 // Reveal returns an event's payload as JSON with its personal fields opened, unknown fields and older versions as stored.
 // With masked, or when the customer was erased, the personal fields are absent.
 func (s *Store) Reveal(ctx context.Context, events []Event, masked bool) ([]Event, error) {
+	s.noteDestroyed(events)
 	var keys keyring.Keys
 	if !masked {
 		var err error
@@ -293,11 +308,14 @@ func (s *Store) Reveal(ctx context.Context, events []Event, masked bool) ([]Even
 	}
 	out := make([]Event, len(events))
 	for i, e := range events {
+		if i%polite == polite-1 {
+			runtime.Gosched()
+		}
 		find := func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) }
 		open, secret, shut, err := s.codec.unseal(e.Type, e, find)
 		if err == nil && shut && !masked { // as in OpenEach
 			if keys, err = s.keys.Reload(ctx, e.Tenant, []uuid.UUID{e.Customer}); err == nil {
-				open, secret, _, err = s.codec.unseal(e.Type, e, find)
+				open, secret, shut, err = s.codec.unseal(e.Type, e, find)
 			}
 			if err == nil {
 				keys, err = s.keysOf(ctx, events)
@@ -306,7 +324,7 @@ func (s *Store) Reveal(ctx context.Context, events []Event, masked bool) ([]Even
 		if err != nil {
 			return nil, unavailable(err)
 		}
-		e.Data = joinObjects(open, secret)
+		e.Data, e.Erased = joinObjects(open, secret), shut && !masked
 		out[i] = e
 	}
 	return out, nil

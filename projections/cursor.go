@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"customercenter/projections/projector"
 )
 
 // ErrCursor says that a cursor is not one that this list gave, or belongs to another order.
@@ -26,6 +28,25 @@ type cursor struct {
 	Judged time.Time `json:"j,omitzero"`
 	// Count is that of the first page, where it was asked for.
 	Count *Count `json:"c,omitempty"`
+	// Past is the moment that the list is of; nil: it is of now.
+	Past *projector.Moment `json:"p,omitempty"`
+}
+
+// CursorMoment is the moment that a list of the past is of to which a cursor belongs; false if it is none.
+func CursorMoment(s string) (m projector.Moment, past bool) {
+	var c cursor
+	if b, err := base64.RawURLEncoding.DecodeString(s); err != nil || json.Unmarshal(b, &c) != nil || c.Past == nil {
+		return m, false
+	}
+	return *c.Past, true
+}
+
+// of reports whether the cursor belongs to a list of that moment, or of now.
+func (c *cursor) of(past *projector.Moment) bool {
+	if c.Past == nil || past == nil {
+		return c.Past == past
+	}
+	return c.Past.Position == past.Position && c.Past.At.Equal(past.At)
 }
 
 func (c cursor) String() string {

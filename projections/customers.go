@@ -23,10 +23,10 @@ const CustomersName = "customers"
 func CustomersDefinition() projector.Definition {
 	tables, indexes := projector.Sections(customersSQL)
 	return projector.Definition{
-		Name: CustomersName, Version: 5,
+		Name: CustomersName, Version: 6,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
-			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded", "customer.withdrawn",
+			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded", "customer.withdrawn", "customer.erased",
 			"customer.session_opened", "customer.session_closed",
 			"session.accepted", "session.transferred", "session.message_recorded", "session.rated",
 			"field.added",
@@ -197,7 +197,7 @@ func (f *customersFold) Touch(e *eventstore.Decoded) {
 		}
 		f.customers.Touch(e.Customer)
 		f.activities.Touch(e.Customer)
-	case "customer.withdrawn":
+	case "customer.withdrawn", "customer.erased":
 		f.customers.Touch(e.Customer)
 		f.activities.Touch(e.Customer)
 	case "customer.profile_changed", "customer.tagged", "customer.untagged", "customer.blacklisted", "customer.unblacklisted":
@@ -231,6 +231,8 @@ func (f *customersFold) Apply(e *eventstore.Decoded) error {
 		return f.lifted(e)
 	case customer.Withdrawn:
 		return f.withdrawn(e)
+	case customer.Erased:
+		return f.erased(e)
 	case field.Added:
 		f.fieldAdded(payload)
 		return nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -139,28 +138,24 @@ func (a *answer) counters(p *planner) (last int64, err error) {
 
 // findOrdinals finds the ranges of ordinals that ranges of creation are.
 func (a *answer) findOrdinals() error {
-	args := arguments{a.tenant}
-	var columns []string
-	var into []any
+	var times []time.Time
+	var into []*int64
 	first := func(at time.Time, to *int64) {
-		columns = append(columns, fmt.Sprintf("coalesce((select b.ordinal from $.customer b where b.tenant = $1 and b.created_at >= %s "+
-			"order by b.created_at, b.ordinal limit 1), %d)", args.bind(at), int64(math.MaxInt64)))
-		into = append(into, to)
+		if !at.IsZero() {
+			times, into = append(times, at), append(into, to)
+		}
 	}
 	for _, n := range a.ranges {
 		n.to = math.MaxInt64
-		if !n.createdFrom.IsZero() {
-			first(n.createdFrom, &n.from)
-		}
-		if !n.createdTo.IsZero() {
-			first(n.createdTo, &n.to)
-		}
+		first(n.createdFrom, &n.from)
+		first(n.createdTo, &n.to)
 	}
-	if len(columns) > 0 {
-		sql := in(a.schema, "select "+strings.Join(columns, ", "))
-		if err := a.db.QueryRow(a.ctx, sql, args...).Scan(into...); err != nil {
-			return err
-		}
+	ordinals, err := a.firstSince(times)
+	if err != nil {
+		return err
+	}
+	for i, ordinal := range ordinals {
+		*into[i] = ordinal
 	}
 	a.from, a.to = 1, a.last+1
 	parts, ok := a.root.(allOf)
@@ -173,6 +168,19 @@ func (a *answer) findOrdinals() error {
 		}
 	}
 	return nil
+}
+
+// firstSince are the ordinals of the first customers who were created at or after times; beyond all ordinals if there is none.
+func (a *answer) firstSince(times []time.Time) ([]int64, error) {
+	if len(times) == 0 {
+		return nil, nil
+	}
+	rows, err := a.db.Query(a.ctx, in(a.schema, `select coalesce((select b.ordinal from $.customer b where b.tenant = $1 and b.created_at >= t.at
+		order by b.created_at, b.ordinal limit 1), $2) from unnest($3::timestamptz[]) with ordinality t (at, n) order by t.n`), a.tenant, int64(math.MaxInt64), times)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
 }
 
 // gather settles a condition that an index says no more than so many fulfil.
@@ -345,6 +353,15 @@ func (a *answer) loadAll() error {
 func (a *answer) surely() (n int64) {
 	for bucket := a.firstBucket(); bucket <= a.lastBucket(); bucket++ {
 		n += int64(a.span(bucket).lo.count())
+	}
+	return n
+}
+
+// within is how many with from <= ordinal < to are surely in the answer. All is loaded.
+func (a *answer) within(from, to int64) (n int64) {
+	from, to = max(from, a.from), min(to, a.to)
+	for bucket := int(from / bucketSize); int64(bucket)*bucketSize < to; bucket++ {
+		n += int64(a.span(bucket).lo.and(between(bucket, from, to)).count())
 	}
 	return n
 }

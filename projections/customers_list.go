@@ -10,11 +10,11 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/domain/association"
 	"customercenter/domain/filter"
 	"customercenter/eventstore"
+	"customercenter/projections/projector"
 )
 
 // ListQuery is what to list. Its zero value is everybody, newest first.
@@ -148,10 +148,11 @@ type Named struct {
 
 // Customers asks the read model of customers. It is safe for concurrent use.
 type Customers struct {
-	pool       *pgxpool.Pool
+	pool       database
 	builds     Builds
 	catalogues *Catalogues
 	now        func() time.Time
+	past       *projector.Moment // see AsOf; nil: now
 	groups     groupSets
 	groupsOf   groupsOf
 	memory     *setMemory
@@ -265,6 +266,10 @@ func (c *Customers) List(ctx context.Context, tenant string, q ListQuery) (Page,
 			return Page{}, ErrFacet
 		}
 	}
+	if l.given && !l.from.of(c.past) {
+		return Page{}, ErrCursor
+	}
+	l.past = c.past
 	if !l.from.Judged.IsZero() {
 		q.At = l.from.Judged
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"customercenter/domain/tag"
+	"customercenter/projections/projector"
 )
 
 // listing is a page in the making.
@@ -18,6 +19,7 @@ type listing struct {
 	order order
 	from  cursor
 	given bool // from is a cursor
+	past  *projector.Moment
 
 	places  []place // the page, in the order of the list
 	more    bool    // there is more beyond the page, in the direction of the search
@@ -162,6 +164,6 @@ func (l *listing) cursors() (next, prev string) {
 		if i >= 0 {
 			p = &l.places[i]
 		}
-		return cursor{Sort: l.order.name, Back: back, Unset: p.unset, Ordinal: p.ordinal, At: p.at.UTC(), Judged: l.question.at, Count: &l.count}.String()
+		return cursor{Sort: l.order.name, Back: back, Unset: p.unset, Ordinal: p.ordinal, At: p.at.UTC(), Judged: l.question.at, Count: &l.count, Past: l.past}.String()
 	})
 }

@@ -106,6 +106,15 @@ func (f *customersFold) withdrawn(e *eventstore.Decoded) error {
 	return f.end(row)
 }
 
+// erased ends a life, if one is going on. Whatever the rows held of it was folded anew without the keys before: see projector.Definition.
+func (f *customersFold) erased(e *eventstore.Decoded) error {
+	row, found := f.customers.Peek(e.Customer)
+	if !found {
+		return nil // withdrawn before
+	}
+	return f.end(row)
+}
+
 // foldedText is what is searched of a customer, without the terms.
 func foldedText(r *customerRow) customerTextRow {
 	p := &r.Profile

@@ -28,10 +28,10 @@ const GroupsName = "groups"
 func GroupsDefinition() projector.Definition {
 	tables, indexes := projector.Sections(groupsSQL)
 	return projector.Definition{
-		Name: GroupsName, Version: 3,
+		Name: GroupsName, Version: 5,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
-			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded", "customer.withdrawn",
+			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded", "customer.withdrawn", "customer.erased",
 			"customer.session_opened", "customer.session_closed",
 			"session.accepted", "session.transferred", "session.message_recorded", "session.rated",
 			// These say what rules there are, and what they mean: see ruleEvent.
@@ -136,10 +136,13 @@ func (f *groupsFold) Apply(e *eventstore.Decoded) error {
 		return f.created(e, payload)
 	case customer.Withdrawn:
 		return f.withdrawn(e)
+	case customer.Erased:
+		f.erased(e)
+		return nil
 	}
 	row, found := f.subjects.Edit(e.Customer)
 	if !found {
-		return errNoCustomer
+		return nil // of a life that was erased, see created
 	}
 	subject, err := row.known()
 	if err != nil {
@@ -196,6 +199,10 @@ func (f *groupsFold) created(e *eventstore.Decoded, c customer.Created) error {
 			return err
 		}
 	}
+	if e.Erased {
+		f.ordinal(&e.Event) // the place in the list is given all the same
+		return nil
+	}
 	subject, err := newGroupSubject(e, c)
 	if err != nil {
 		return err
@@ -218,7 +225,7 @@ func (f *groupsFold) created(e *eventstore.Decoded, c customer.Created) error {
 func (f *groupsFold) withdrawn(e *eventstore.Decoded) error {
 	row, found := f.subjects.Peek(e.Customer)
 	if !found {
-		return errNoCustomer
+		return nil // of a life that was erased
 	}
 	p, err := f.end(row, f.book.before(e.Position), micros(e.RecordedAt), cause{causeEvent, e.Position})
 	if err != nil {
@@ -228,6 +235,24 @@ func (f *groupsFold) withdrawn(e *eventstore.Decoded) error {
 	f.subjects.Delete(p.id)
 	return f.save(p)
 }
+
+// erased tells that somebody is in no group any more. Which groups it was, nobody knows: what the rules judged by is gone, and an entry or a leave says
+// something of a person. So a life whose key is destroyed is in no group from its beginning on, with no entries and no leaves, and all groups that there
+// were at the erasure are told of a leave. Only who is told of changes hears of these.
+func (f *groupsFold) erased(e *eventstore.Decoded) {
+	at := micros(e.RecordedAt)
+	for i, r := range f.book.inForce(f.book.before(e.Position)) {
+		state := f.editState()
+		state.Written++
+		f.changes.Create(groupChangeRow{
+			ID: farewellKey(e.Position, i), Written: state.Written, Group: r.group, Revision: r.revision, Customer: e.Customer,
+			At: at, Kind: causeEvent, Position: e.Position, Evidence: "[]",
+		})
+	}
+}
+
+// farewellKey names the leave of the n-th group, counted from 0, that an erasure tells of. It is below 0, unlike that of any other change.
+func farewellKey(position int64, n int) int64 { return changeKey(-position, int64(n)) }
 
 // end takes a customer to the event that ends a life, and out of all groups.
 func (f *groupsFold) end(row *groupSubjectRow, epoch int, at time.Time, why cause) (*groupPerson, error) {
@@ -331,6 +356,11 @@ func (f *groupsFold) Forget(id uuid.UUID, events []eventstore.Decoded) error {
 		if row, found := f.parked.Peek(e.Position); found {
 			kept[row.Position] = row.Ordinal
 			f.parked.Delete(row.Position)
+		}
+		if e.Type == "customer.erased" {
+			for i := range f.book.inForce(f.book.before(e.Position)) {
+				f.changes.Delete(farewellKey(e.Position, i))
+			}
 		}
 	}
 	f.kept = kept

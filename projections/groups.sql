@@ -52,7 +52,7 @@ create table group_bits_written (
 -- Every entry and every leave.
 create table group_change (
   tenant   text collate "C" not null,
-  id       bigint           not null, -- (group_standing.first << 24) + the number of the customer's change, from 1
+  id       bigint           not null, -- (group_standing.first << 24) + the number of the customer's change, from 1; below 0: told because somebody was erased
   written  bigint           not null, -- in the order in which this build made them; differs between builds
   group_id uuid             not null,
   revision int              not null, -- of the rule that judged; 0 for the end of a group
@@ -109,3 +109,5 @@ create table group_parked (
 );
 -- indexes
 create unique index group_change_written on group_change (tenant, written);
+-- How many entered and left a group on each day, and who did last.
+create index group_change_group on group_change (tenant, group_id, at, id) include (entered);

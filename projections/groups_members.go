@@ -12,7 +12,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/domain/filter"
 	"customercenter/eventstore"
@@ -21,14 +20,15 @@ import (
 // Groups asks the read model of who is in which group. While a new rule of a group is being filled, every answer is by the rule before it;
 // a new group has no members until then. A group that has ended is in no answer. It is safe for concurrent use.
 type Groups struct {
-	pool       *pgxpool.Pool
+	store      *eventstore.Store
+	pool       database
 	builds     Builds
 	catalogues *Catalogues
 }
 
 // NewGroups returns the queries over the build that builds says is live.
 func NewGroups(store *eventstore.Store, builds Builds, catalogues *Catalogues) *Groups {
-	return &Groups{pool: store.Pool(), builds: builds, catalogues: catalogues}
+	return &Groups{store: store, pool: store.Pool(), builds: builds, catalogues: catalogues}
 }
 
 // WithGroups returns the same queries with filters by groups, counts by groups, and the groups of each customer.

@@ -85,14 +85,10 @@ type groupRule struct {
 	calendar bool     // it depends on zone or week
 }
 
-func newGroupRule(id uuid.UUID, revision int, raw json.RawMessage, fields *field.State) (*groupRule, error) {
-	f, err := filter.Parse(raw, &filter.Language{Custom: fields.Filterable()}, "rule")
-	if err != nil {
-		return nil, err
-	}
+func newGroupRule(id uuid.UUID, revision int, f *filter.Filter) *groupRule {
 	r := &groupRule{group: id, revision: revision, filter: f, fields: f.Fields()}
 	r.look(f.Root())
-	return r, nil
+	return r
 }
 
 // look finds out what the rule depends on.
@@ -221,14 +217,19 @@ func (b *ruleBook) apply(e domain.Event, position int64, at time.Time) error {
 }
 
 func (b *ruleBook) revise(id uuid.UUID, revision int, raw json.RawMessage, position int64, at time.Time) error {
-	rule, err := newGroupRule(id, revision, raw, &b.fields)
+	f, err := filter.Parse(raw, &filter.Language{Custom: b.fields.Filterable()}, "rule")
 	if err != nil {
 		return err
 	}
-	rules := append(b.without(id), inForce{rule, b.latest() + 1})
-	slices.SortFunc(rules, byGroup)
-	b.begin(position, at, []uuid.UUID{id}, rules)
+	b.adopt(newGroupRule(id, revision, f), position, at)
 	return nil
+}
+
+// adopt begins an epoch in which a group has this rule.
+func (b *ruleBook) adopt(rule *groupRule, position int64, at time.Time) {
+	rules := append(b.without(rule.group), inForce{rule, b.latest() + 1})
+	slices.SortFunc(rules, byGroup)
+	b.begin(position, at, []uuid.UUID{rule.group}, rules)
 }
 
 // without are the rules in force but for one group's.

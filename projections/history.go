@@ -27,13 +27,14 @@ const HistoryName = "history"
 func HistoryDefinition() projector.Definition {
 	tables, indexes := projector.Sections(historySQL)
 	return projector.Definition{
-		Name: HistoryName, Version: 3,
+		Name: HistoryName, Version: 5,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
-			"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted", "customer.withdrawn",
+			"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted", "customer.withdrawn", "customer.erased",
 			"session.started", "session.rated", "session.web_attributes_recorded", "session.message_recorded",
 			"suppressed.message_recorded",
 			"auto_message.sent", "auto_message.withheld", "auto_message.delivered", "auto_message.read", "auto_message.replied",
+			"projection.events_skipped",
 		},
 		Blind: []string{
 			"customer.created", "customer.profile_changed", "customer.blacklisted", "session.rated", "session.web_attributes_recorded",
@@ -44,14 +45,15 @@ func HistoryDefinition() projector.Definition {
 	}
 }
 
-// marked are the types of which events have a mark: all those of the customer's own streams, and those of a session that may come after
+// marked are the types of which events have a mark: all those of the customer's own streams, what was decided about their events, and those of a session that may come after
 // its end. Of messages only late ones have.
 var marked = []string{
 	"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
-	"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted", "customer.withdrawn",
+	"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted", "customer.withdrawn", "customer.erased",
 	"session.started", "session.rated", "session.web_attributes_recorded", "session.message_recorded",
 	"suppressed.message_recorded",
 	"auto_message.sent", "auto_message.withheld", "auto_message.delivered", "auto_message.read", "auto_message.replied",
+	"projection.events_skipped",
 }
 
 // within are the types of which events lie between the beginning and the end of their session. A customer has one unfinished session at

@@ -117,7 +117,7 @@ func TestHistoryKnowsEveryTypeThatConcernsCustomers(t *testing.T) {
 	for _, e := range catalog.Events() {
 		aggregate, _, _ := strings.Cut(e.EventType(), ".")
 		_, of := e.(automessage.RecipientEvent)
-		if concerns := of || slices.Contains([]string{"customer", "session", "suppressed"}, aggregate); concerns != slices.Contains(projections.HistoryTypes(), e.EventType()) {
+		if concerns := of || slices.Contains([]string{"customer", "session", "suppressed", "projection"}, aggregate); concerns != slices.Contains(projections.HistoryTypes(), e.EventType()) {
 			t.Errorf("%s concerns customers: %v, in the history: %v", e.EventType(), concerns, !concerns)
 		}
 	}

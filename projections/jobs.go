@@ -28,7 +28,7 @@ const JobsName = "jobs"
 func JobsDefinition() projector.Definition {
 	tables, indexes := projector.Sections(jobsSQL)
 	return projector.Definition{
-		Name: JobsName, Version: 1,
+		Name: JobsName, Version: 2,
 		Types: []string{
 			"import.uploaded", "import.started", "import.rows_recorded", "import.completed", "import.failed", "import.canceled",
 			"import.revert_started", "import.rows_reverted", "import.reverted",

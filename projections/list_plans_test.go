@@ -33,12 +33,9 @@ func (s *statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.Tra
 
 func (s *statements) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
-// Whatever a list asks of the database is found by an index; and by the one that is made for it.
-func TestListPlans(t *testing.T) {
-	p := newPopulation(t, 400, 20_000)
-	if _, err := p.store.Pool().Exec(t.Context(), `analyze`); err != nil {
-		t.Fatal(err)
-	}
+// traced returns the queries with what they ask of the database, and a connection that explains it.
+func (p *population) traced(t *testing.T) (*Customers, *statements, *pgx.Conn) {
+	t.Helper()
 	asked := &statements{}
 	config := p.store.Pool().Config()
 	config.ConnConfig.Tracer = asked
@@ -46,19 +43,40 @@ func TestListPlans(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pool.Close()
+	t.Cleanup(pool.Close)
 	// With twenty thousand customers it is often right to read a table from end to end. A plan that still does so here has no index to use.
 	explain, err := p.store.Pool().Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	db := explain.Hijack() // it ends with its setting
-	defer db.Close(context.Background())
+	t.Cleanup(func() { _ = db.Close(context.Background()) })
 	if _, err := db.Exec(t.Context(), `set enable_seqscan = off`); err != nil {
 		t.Fatal(err)
 	}
 	customers := *p.customers
 	customers.pool = pool
+	return &customers, asked, db
+}
+
+// used are the indexes by which everything that was asked since the beginning is found.
+func (s *statements) used(t *testing.T, db *pgx.Conn) (used []string) {
+	t.Helper()
+	for _, one := range s.all {
+		if strings.Contains(one.SQL, "select") { // else a transaction begins or ends
+			used = append(used, indexes(t, db, one)...)
+		}
+	}
+	return used
+}
+
+// Whatever a list asks of the database is found by an index; and by the one that is made for it.
+func TestListPlans(t *testing.T) {
+	p := newPopulation(t, 400, 20_000)
+	if _, err := p.store.Pool().Exec(t.Context(), `analyze`); err != nil {
+		t.Fatal(err)
+	}
+	customers, asked, db := p.traced(t)
 
 	one := func(field, op, value string) string {
 		return fmt.Sprintf(`{"field":%q,"op":%q,"value":%s}`, field, op, value)
@@ -124,13 +142,7 @@ func TestListPlans(t *testing.T) {
 			if _, err := customers.Matching(t.Context(), tenantOfList, f, q.Calendar, q.At, 0, 1000); err != nil {
 				t.Fatal(err)
 			}
-			var used []string
-			for _, s := range asked.all {
-				if !strings.Contains(s.SQL, "select") { // a transaction begins or ends
-					continue
-				}
-				used = append(used, indexes(t, db, s)...)
-			}
+			used := asked.used(t, db)
 			for _, index := range c.indexes {
 				if !slices.ContainsFunc(strings.Split(index, " or "), func(index string) bool { return slices.Contains(used, index) }) {
 					t.Errorf("%s is not used, but %v", index, used)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"customercenter/domain/filter"
 	"customercenter/eventstore"
 	"customercenter/projections/projectionstest"
 	"customercenter/projections/projector"
@@ -121,6 +122,10 @@ func TestPlans(t *testing.T) {
 		select tenant, id || '/' || agent, id, agent, customer, started_at from $.session where agent <> '' on conflict do nothing`)); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := store.Pool().Exec(t.Context(), in(sessions.Schema, `insert into $.session_quarter
+		select tenant, date_bin('15 minutes', now(), 'epoch') - n * interval '15 minutes', n from unnest(array['acme', 'other']) tenant, generate_series(1, 20000) n on conflict do nothing`)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := store.Pool().Exec(t.Context(), `analyze`); err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +143,7 @@ func TestPlans(t *testing.T) {
 		"agent and customer": {SessionQuery{Agent: "agent-3", Customer: world.Customers[10].ID}, "session_agent_customer"},
 		"agent, waiting":     {SessionQuery{Agent: "agent-3", State: "waiting"}, "session_open"},
 		"channel":            {SessionQuery{Channel: "web"}, "session_channel"},
+		"association":        {SessionQuery{Association: 7}, "session_association"},
 		"waiting":            {SessionQuery{State: "waiting"}, "session_open"},
 		"closed":             {SessionQuery{State: "closed"}, "session_started"},
 		"aborted":            {SessionQuery{State: "aborted"}, "session_aborted"},
@@ -163,6 +169,15 @@ func TestPlans(t *testing.T) {
 			}
 		})
 	}
+
+	t.Run("agents", func(t *testing.T) {
+		checkPlan(t, store, "session_agent_started", in(sessions.Schema, agentsSQL), []any{"acme", mostAgents})
+	})
+
+	t.Run("sessions per day", func(t *testing.T) {
+		_, begins := lastDays(filter.Calendar{Zone: time.UTC}, now, 30)
+		checkPlan(t, store, "session_quarter_pkey", in(sessions.Schema, sessionsPerDaySQL), []any{"acme", begins[:30], begins[1:]})
+	})
 
 	for name, c := range map[string]struct {
 		q     BlacklistQuery

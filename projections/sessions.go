@@ -26,14 +26,15 @@ const SessionsName = "sessions"
 func SessionsDefinition() projector.Definition {
 	tables, indexes := projector.Sections(sessionsSQL)
 	return projector.Definition{
-		Name: SessionsName, Version: 2,
+		Name: SessionsName, Version: 4,
 		Types: []string{
 			"session.started", "session.accepted", "session.transferred", "session.message_recorded",
 			"session.web_attributes_recorded", "session.rated", "session.closed", "session.aborted",
 		},
 		Blind:  []string{"session.message_recorded"},
 		Tables: tables, Indexes: indexes,
-		New: newSessionsFold,
+		New:   newSessionsFold,
+		Aside: []string{"session_quarter"}, // it follows from the rows of session
 	}
 }
 

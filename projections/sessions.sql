@@ -38,10 +38,19 @@ create table session_agent (
   started_at timestamptz      not null, -- of the session: the order of the lists
   primary key (tenant, id)
 );
+
+-- How many sessions began in each quarter of an hour, with which the days of all zones begin. It is counted from the rows of sessions, whoever writes them.
+create table session_quarter (
+  tenant   text collate "C" not null,
+  begins   timestamptz      not null,
+  sessions bigint           not null,
+  primary key (tenant, begins)
+) with (fillfactor = 70);
 -- indexes
 create index session_started on session (tenant, started_at, id);
 create index session_customer on session (tenant, customer, started_at, id);
 create index session_channel on session (tenant, channel, started_at, id);
+create index session_association on session (tenant, association, started_at, id);
 create index session_open on session (tenant, state, started_at, id) where state in ('waiting', 'processing');
 create index session_aborted on session (tenant, started_at, id) where state = 'aborted';
 create index session_callback on session (tenant, started_at, id) where callback;
@@ -49,3 +58,18 @@ create index session_rated on session (tenant, started_at, id) where rating_scor
 create index session_score on session (tenant, rating_score, started_at, id) where rating_score is not null;
 create index session_agent_started on session_agent (tenant, agent, started_at, session);
 create index session_agent_customer on session_agent (tenant, customer, agent, started_at, session);
+
+insert into session_quarter (tenant, begins, sessions) select tenant, date_bin('15 minutes', started_at, 'epoch'), count(*) from session group by 1, 2;
+create function count_begun_sessions() returns trigger language plpgsql set search_path from current as $$
+begin
+  if tg_op = 'INSERT' then
+    insert into session_quarter as q (tenant, begins, sessions) select tenant, date_bin('15 minutes', started_at, 'epoch'), count(*) from written group by 1, 2 order by 1, 2
+      on conflict (tenant, begins) do update set sessions = q.sessions + excluded.sessions;
+  else
+    update session_quarter q set sessions = q.sessions - w.sessions
+      from (select tenant, date_bin('15 minutes', started_at, 'epoch') as begins, count(*) as sessions from written group by 1, 2) w where q.tenant = w.tenant and q.begins = w.begins;
+  end if;
+  return null;
+end $$;
+create trigger session_begun after insert on session referencing new table as written for each statement execute function count_begun_sessions();
+create trigger session_forgotten after delete on session referencing old table as written for each statement execute function count_begun_sessions();

@@ -9,21 +9,23 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/domain/text"
 	"customercenter/eventstore"
+	"customercenter/projections/projector"
 )
 
 // SessionQuery is what to list. Its zero value is all sessions, the latest first.
 type SessionQuery struct {
 	Customer uuid.UUID // zero: anybody
 	Channel  string    // empty: any
-	Agent    string    // who has it or ever had it; empty: anybody
-	State    string    // waiting, processing, closed, aborted; empty: any
-	Origin   string    // OriginCustomer, OriginCallback; empty: either
-	Rated    *bool     // whether there is a rating; nil: either
-	Scores   []int     // a rating with one of these scores; empty: any or none
+	// Association is the connected account; 0: any.
+	Association int
+	Agent       string // who has it or ever had it; empty: anybody
+	State       string // waiting, processing, closed, aborted; empty: any
+	Origin      string // OriginCustomer, OriginCallback; empty: either
+	Rated       *bool  // whether there is a rating; nil: either
+	Scores      []int  // a rating with one of these scores; empty: any or none
 	// Text is part of the customer's external id, nickname or name; case and width do not matter. Empty: no condition.
 	Text string
 	// From and To bound started_at, half-open; zero is no bound.
@@ -54,13 +56,15 @@ type Visitor struct {
 	ExternalID string `json:"external_id"`
 	Nickname   string `json:"nickname"`
 	Name       string `json:"name"`
+	// Blacklisted says that their messages open no session now.
+	Blacklisted bool `json:"blacklisted"`
 }
 
 // Session is a session as the API shows it.
 type Session struct {
 	ID            uuid.UUID  `json:"id"`
 	CustomerID    uuid.UUID  `json:"customer_id"`
-	Customer      *Visitor   `json:"customer,omitempty"` // in lists; nil if nothing is known of them
+	Customer      *Visitor   `json:"customer,omitempty"` // nil if nothing is known of them
 	Channel       string     `json:"channel"`
 	AssociationID int        `json:"association_id"`
 	State         string     `json:"state"`
@@ -107,13 +111,22 @@ type Web struct {
 // Sessions asks the read model of sessions. It is safe for concurrent use.
 type Sessions struct {
 	store  *eventstore.Store
-	pool   *pgxpool.Pool
+	pool   database
 	builds Builds
+	now    func() time.Time
+	past   *projector.Moment // see AsOf; nil: now
 }
 
 // NewSessions returns the queries over the build that builds says is live.
 func NewSessions(store *eventstore.Store, builds Builds) *Sessions {
-	return &Sessions{store: store, pool: store.Pool(), builds: builds}
+	return &Sessions{store: store, pool: store.Pool(), builds: builds, now: time.Now}
+}
+
+// WithClock returns the same queries with another clock, by which they judge whether a customer is on the blacklist.
+func (s *Sessions) WithClock(now func() time.Time) *Sessions {
+	other := *s
+	other.now = now
+	return &other
 }
 
 const sessionColumns = `id, customer, channel, association, state, initiator, callback, agent, started_at, accepted_at, ended_at, ended_by, end_cause,
@@ -132,7 +145,11 @@ func (s *Sessions) One(ctx context.Context, tenant string, id uuid.UUID) (Sessio
 	if len(found) == 0 {
 		return Session{}, ErrNotFound
 	}
-	return found[0], nil
+	customers, err := s.builds.Live(ctx, CustomersName)
+	if err == nil {
+		err = s.name(ctx, customers.Schema, tenant, found)
+	}
+	return found[0], err
 }
 
 // Had reports whether an agent has or ever had a session.
@@ -174,6 +191,9 @@ func (s *Sessions) List(ctx context.Context, tenant string, q SessionQuery) (Ses
 	if w.from, w.given, err = parseCursor(q.Cursor, sessionSort); err != nil {
 		return SessionPage{}, err
 	}
+	if w.past = s.past; w.given && !w.from.of(w.past) {
+		return SessionPage{}, ErrCursor
+	}
 	keys, err := w.page()
 	if err != nil {
 		return SessionPage{}, fmt.Errorf("projections: list sessions: %w", err)
@@ -206,14 +226,16 @@ func (s *Sessions) name(ctx context.Context, schema, tenant string, sessions []S
 			ids = append(ids, of.CustomerID)
 		}
 	}
-	rows, err := s.pool.Query(ctx, in(schema, `select id, external_id, nickname, name from $.customer where tenant = $1 and id = any($2)`), tenant, ids)
+	rows, err := s.pool.Query(ctx, in(schema, `select c.id, c.external_id, c.nickname, c.name,
+		exists (select from $.customer_listing l where l.tenant = c.tenant and l.customer = c.id and (l.expires_at is null or l.expires_at > $3))
+		from $.customer c where c.tenant = $1 and c.id = any($2)`), tenant, ids, s.now())
 	if err != nil {
 		return fmt.Errorf("projections: visitors: %w", err)
 	}
 	visitors := make(map[uuid.UUID]*Visitor, len(ids))
 	var id uuid.UUID
 	var v Visitor
-	if _, err = pgx.ForEachRow(rows, []any{&id, &v.ExternalID, &v.Nickname, &v.Name}, func() error {
+	if _, err = pgx.ForEachRow(rows, []any{&id, &v.ExternalID, &v.Nickname, &v.Name, &v.Blacklisted}, func() error {
 		known := v
 		visitors[id] = &known
 		return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"customercenter/domain/customer"
 	"customercenter/domain/session"
 	"customercenter/projections"
 )
@@ -120,6 +121,8 @@ func TestSessionsFilterAndPage(t *testing.T) {
 		{"a letter of every id", projections.SessionQuery{Text: "v"}, 0},
 		{"nobody", projections.SessionQuery{Text: "nobody"}, 0},
 		{"state", projections.SessionQuery{State: "processing"}, 60},
+		{"association", projections.SessionQuery{Association: 1}, 32},
+		{"association and agent", projections.SessionQuery{Association: 1, Agent: "a1"}, 12},
 		{"channel", projections.SessionQuery{Channel: "app"}, 32},
 		{"all of them", projections.SessionQuery{Channel: "app", State: "closed", Agent: "a0", Customer: m.Customers[12].ID}, 4},
 		{"future", projections.SessionQuery{From: time.Now().Add(time.Hour)}, 0},
@@ -182,6 +185,11 @@ func TestSessionsAreFoundByTheNameOfToday(t *testing.T) {
 	if len(page.Items) != 1 || page.Items[0].ID != id || *page.Items[0].Customer != (projections.Visitor{ExternalID: "Visitor-0", Nickname: "after", Name: "after"}) {
 		t.Errorf("by the new name: %+v", page)
 	}
+	m.Append(customer.Stream(p.ID), p.ID, customer.Blacklisted{Reason: "spam"})
+	m.sync(projections.CustomersName)
+	if one, err := m.sessions().One(t.Context(), tenant, id); err != nil || one.Customer == nil || one.Customer.Nickname != "after" || !one.Customer.Blacklisted {
+		t.Errorf("one session: %+v, %v", one.Customer, err)
+	}
 }
 
 func TestSessionStaysWithThoseWhoHadIt(t *testing.T) {
@@ -193,6 +201,10 @@ func TestSessionStaysWithThoseWhoHadIt(t *testing.T) {
 	m.Append(session.Stream(id), p.ID, session.Transferred{From: "a2", To: "a1"})
 	m.Append(session.Stream(id), p.ID, session.Transferred{From: "a1", To: "a3"})
 	m.sync(projections.SessionsName)
+	all, err := m.sessions().Agents(t.Context(), tenant)
+	if want := []projections.Agent{{ID: "a1", Name: "a1"}, {ID: "a2", Name: "a2"}, {ID: "a3", Name: "a3"}}; err != nil || !slices.Equal(all, want) {
+		t.Errorf("agents: %v, %v", all, err)
+	}
 	for agent, want := range map[string]bool{"a1": true, "a2": true, "a3": true, "a4": false, "": false} {
 		had, err := m.sessions().Had(t.Context(), tenant, id, agent)
 		if err != nil || had != want {

@@ -9,9 +9,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/domain/text"
+	"customercenter/projections/projector"
 )
 
 // The history of sessions is walked as the customer list is: in its order, by an index that fits the question, and if a text is
@@ -28,13 +28,14 @@ type sessionKey struct {
 
 type sessionWalk struct {
 	ctx               context.Context
-	pool              *pgxpool.Pool
+	pool              database
 	schema, customers string // of the two read models
 	tenant            string
 	q                 SessionQuery
 
 	from      cursor
 	given     bool // from is a cursor
+	past      *projector.Moment
 	partial   bool
 	stoppedAt sessionKey // where a partial walk stopped
 	more      bool       // there is more beyond the page, in the direction of the walk
@@ -62,7 +63,7 @@ func (w *sessionWalk) cursors(keys []sessionKey) (next, prev string) {
 		if i >= 0 {
 			k = keys[i]
 		}
-		return cursor{Sort: sessionSort, Back: back, At: k.At.UTC(), ID: k.ID}.String()
+		return cursor{Sort: sessionSort, Back: back, At: k.At.UTC(), ID: k.ID, Past: w.past}.String()
 	})
 }
 
@@ -153,7 +154,7 @@ func (w *sessionWalk) source(args *arguments) (tables, id string, where []string
 		where = append(where, "o.agent = "+args.bind(q.Agent))
 		if len(w.conditions("s", new(arguments))) > 0 {
 			of = "s"
-			tables += ` cross join lateral (select b.channel, b.state, b.callback, b.rating_score from $.session b
+			tables += ` cross join lateral (select b.channel, b.association, b.state, b.callback, b.rating_score from $.session b
 				where b.tenant = $1 and b.id = o.session offset 0) s`
 		}
 	}
@@ -174,6 +175,9 @@ func (w *sessionWalk) conditions(of string, args *arguments) (conditions []strin
 	q := &w.q
 	if q.Channel != "" {
 		conditions = append(conditions, of+".channel = "+args.bind(q.Channel))
+	}
+	if q.Association != 0 {
+		conditions = append(conditions, of+".association = "+args.bind(q.Association))
 	}
 	if q.State != "" {
 		conditions = append(conditions, of+".state = "+args.bind(q.State))

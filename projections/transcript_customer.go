@@ -90,7 +90,18 @@ func (t *transcript) place() (beyond bool, err error) {
 		t.back = true
 		t.from, t.given, err = parseCursor(t.q.Before, transcriptSort)
 	}
+	if err == nil && t.given && t.q.Session == uuid.Nil && !t.from.of(t.past) {
+		err = ErrCursor
+	}
 	return t.given, err
+}
+
+// until is the position after which nothing is told.
+func (t *transcript) until() int64 {
+	if t.past != nil {
+		return t.past.Position
+	}
+	return math.MaxInt64
 }
 
 func (t *transcript) page() (TranscriptPage, error) {
@@ -120,7 +131,7 @@ func (t *transcript) page() (TranscriptPage, error) {
 		began[one.at.ID] = one
 	}
 	at := func(i TranscriptItem) string {
-		return cursor{Sort: transcriptSort, At: began[i.SessionID].at.At.UTC(), ID: i.SessionID, Ordinal: i.Version}.String()
+		return cursor{Sort: transcriptSort, At: began[i.SessionID].at.At.UTC(), ID: i.SessionID, Ordinal: i.Version, Past: t.past}.String()
 	}
 	if t.back {
 		slices.Reverse(items)
@@ -204,7 +215,7 @@ func (t *transcript) items(talks []talk, want int) ([]TranscriptItem, error) {
 			}
 			streams, from = append(streams, session.Stream(one.at.ID)), append(from, version)
 		}
-		events, err := t.store.ReadAcross(t.ctx, t.tenant, streams, from, transcriptTypes, t.back, want-len(items))
+		events, err := t.store.ReadAcross(t.ctx, t.tenant, streams, from, transcriptTypes, t.until(), t.back, want-len(items))
 		if err != nil {
 			return nil, err
 		}

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what customercenter and its tests need on this machine, beside Go:
-# the server programs of PostgreSQL; and curl and jq, with which the tour is
-# walked and tested. No server is started and no database made:
+# the server programs of PostgreSQL; curl and jq, with which the tour is
+# walked and tested; and Chromium with Chinese fonts, in which the pages are
+# tested. No server is started and no database made:
 # the product and the tests start private ones from the programs.
 #
 # Run it again at any time: what is there is left alone. Root rights are asked
@@ -10,7 +11,7 @@
 # To add a tool: write have_<tool> and install_<tool>, and name it in tools.
 set -eu
 
-tools="postgres curl jq"
+tools="postgres curl jq chromium fonts"
 oldest_postgres=14
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -112,6 +113,56 @@ install_package() {
 	dnf) as_root dnf -y install "$1" ;;
 	brew) brew install "$1" ;;
 	*) die "there is no apt-get, dnf or brew here: install $1" ;;
+	esac
+}
+
+# have_chromium prints what will do as a browser: the places where the tests look,
+# see findChromium in api/pages/browser_test.go.
+have_chromium() {
+	if [ -n "${CHROMIUM:-}" ]; then
+		echo "$CHROMIUM"
+		return
+	fi
+	for b in chromium chromium-browser google-chrome google-chrome-stable chrome headless_shell \
+		"/Applications/Chromium.app/Contents/MacOS/Chromium" \
+		"/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"; do
+		# Ubuntu's chromium-browser only says that it is a snap, which does not run everywhere.
+		if has "$b" && "$b" --version >/dev/null 2>&1; then
+			echo "$b"
+			return
+		fi
+	done
+}
+
+install_chromium() {
+	case $(manager) in
+	apt-get)
+		as_root apt-get update -q || say "the package lists could not be renewed; trying all the same"
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium
+		;;
+	dnf) as_root dnf -y install chromium ;;
+	brew) brew install --cask chromium ;;
+	*) die "there is no apt-get, dnf or brew here: install Chromium or Chrome, or set CHROMIUM to where one is" ;;
+	esac
+}
+
+# have_fonts prints something if Chinese characters can be shown; macOS always can.
+have_fonts() {
+	if [ "$(uname -s)" = Darwin ]; then
+		echo "fonts with Chinese characters"
+	elif has fc-list && [ -n "$(fc-list :lang=zh family 2>/dev/null)" ]; then
+		echo "fonts with Chinese characters"
+	fi
+}
+
+install_fonts() {
+	case $(manager) in
+	apt-get)
+		as_root apt-get update -q || say "the package lists could not be renewed; trying all the same"
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends fontconfig fonts-noto-cjk
+		;;
+	dnf) as_root dnf -y install fontconfig google-noto-sans-cjk-fonts ;;
+	*) die "there is no apt-get or dnf here: install fontconfig and a font with Chinese characters" ;;
 	esac
 }
 

@@ -20,7 +20,7 @@ type machine struct {
 func newMachine(t *testing.T, managers ...string) machine {
 	t.Helper()
 	m := machine{bin: t.TempDir(), postgres: t.TempDir(), calls: filepath.Join(t.TempDir(), "calls")}
-	for _, name := range []string{"sh", "id", "sed", "dirname", "mkdir", "tee", "env", "rm", "chmod", "curl", "jq"} {
+	for _, name := range []string{"sh", "id", "sed", "dirname", "mkdir", "tee", "env", "rm", "chmod", "curl", "jq", "uname"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Fatal(err)
@@ -34,6 +34,8 @@ func newMachine(t *testing.T, managers ...string) machine {
 	m.program(t, "tee", `echo "tee $* $(read -r line; echo "$line")" >>"$CALLS"`)
 	m.program(t, "rm", `echo "rm $*" >>"$CALLS"`)
 	m.program(t, "sudo", `exec "$@"`)
+	m.program(t, "chromium", "echo Chromium")
+	m.program(t, "fc-list", "echo Noto")
 	for _, name := range managers {
 		m.program(t, name, `echo "`+name+` $*" >>"$CALLS"
 case " $* " in *" install "*)
@@ -44,6 +46,14 @@ case " $* " in *" install "*)
 	case " $* " in *" jq "*)
 		printf '#!/bin/sh\n' >"$(dirname "$0")/jq"
 		chmod +x "$(dirname "$0")/jq"
+	esac
+	case " $* " in *" chromium "*)
+		printf '#!/bin/sh\n' >"$(dirname "$0")/chromium"
+		chmod +x "$(dirname "$0")/chromium"
+	esac
+	case " $* " in *" fontconfig "*)
+		printf '#!/bin/sh\necho Noto\n' >"$(dirname "$0")/fc-list"
+		chmod +x "$(dirname "$0")/fc-list"
 	esac
 esac`)
 	}
@@ -122,6 +132,24 @@ func TestSetupInstallsWhatTheTourNeeds(t *testing.T) {
 		}
 		out, calls, err := m.setup(t, "17.2")
 		if err != nil || !strings.Contains(calls, want) || strings.Contains(calls, "curl") {
+			t.Errorf("%s: %v, calls %s\n%s", manager, err, calls, out)
+		}
+	}
+}
+
+func TestSetupInstallsWhatPagesAreTestedIn(t *testing.T) {
+	for manager, want := range map[string][]string{
+		"apt-get": {"apt-get install -y -q --no-install-recommends chromium\n", "apt-get install -y -q --no-install-recommends fontconfig fonts-noto-cjk\n"},
+		"dnf":     {"dnf -y install chromium\n", "dnf -y install fontconfig google-noto-sans-cjk-fonts\n"},
+	} {
+		m := newMachine(t, manager)
+		for _, name := range []string{"chromium", "fc-list"} {
+			if err := os.Remove(filepath.Join(m.bin, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out, calls, err := m.setup(t, "17.2")
+		if err != nil || !strings.Contains(calls, want[0]) || !strings.Contains(calls, want[1]) {
 			t.Errorf("%s: %v, calls %s\n%s", manager, err, calls, out)
 		}
 	}

@@ -31,33 +31,40 @@ type reach map[Role]Scope
 //     bounds the operations on customers, but never the history of the customers that an agent serves.
 //   - An operator belongs to no tenant, and the operations of tenants are not open to operators: so no personal data is either.
 var rules = map[string]reach{
-	"list-customers":         {Admin: All, Agent: Own, Analyst: All},
-	"search-customers":       {Admin: All, Agent: Own, Analyst: All},
-	"create-customer":        {Admin: All},
-	"get-customer":           {Admin: All, Agent: Own, Analyst: All},
-	"edit-customer":          {Admin: All, Agent: Own},
-	"set-customer-tags":      {Admin: All, Agent: Own},
-	"tag-customer":           {Admin: All, Agent: Own},
-	"untag-customer":         {Admin: All, Agent: Own},
-	"request-callback":       {Admin: All, Agent: Own},
-	"list-customer-groups":   {Admin: All, Agent: Own, Analyst: All},
-	"list-customer-sessions": {Admin: All, Agent: Own, Analyst: All},
-	"get-transcript":         {Admin: All, Agent: Own, Analyst: All},
+	"who-am-i": {Admin: All, Agent: All, Analyst: All, Channel: All, Operator: All},
+
+	"list-customers":          {Admin: All, Agent: Own, Analyst: All},
+	"search-customers":        {Admin: All, Agent: Own, Analyst: All},
+	"create-customer":         {Admin: All},
+	"get-customer":            {Admin: All, Agent: Own, Analyst: All},
+	"erase-customer":          {Admin: All},
+	"get-erasure":             {Admin: All},
+	"edit-customer":           {Admin: All, Agent: Own},
+	"set-customer-tags":       {Admin: All, Agent: Own},
+	"tag-customer":            {Admin: All, Agent: Own},
+	"untag-customer":          {Admin: All, Agent: Own},
+	"request-callback":        {Admin: All, Agent: Own},
+	"count-customers-per-day": {Admin: All, Analyst: All}, // of everybody, so not an agent's
+	"list-customer-groups":    {Admin: All, Agent: Own, Analyst: All},
+	"list-customer-sessions":  {Admin: All, Agent: Own, Analyst: All},
+	"get-transcript":          {Admin: All, Agent: Own, Analyst: All},
 
 	"customer-history":    {Admin: All, Agent: Own, Analyst: All},
 	"settings-history":    {Admin: All},
 	"tag-history":         {Admin: All},
 	"association-history": {Admin: All},
 
-	"list-sessions":         {Admin: All, Agent: Own, Analyst: All},
-	"get-session":           {Admin: All, Agent: Own, Analyst: All},
-	"list-session-messages": {Admin: All, Agent: Own, Analyst: All},
-	"send-message":          {Admin: All, Agent: Own},
-	"accept-session":        {Admin: All, Agent: Own}, // an agent accepts for oneself
-	"transfer-session":      {Admin: All, Agent: Own},
-	"close-session":         {Admin: All, Agent: Own},
-	"abort-session":         {Admin: All},
-	"rate-session":          {Admin: All},
+	"list-sessions":          {Admin: All, Agent: Own, Analyst: All},
+	"count-sessions-per-day": {Admin: All, Analyst: All},
+	"get-session":            {Admin: All, Agent: Own, Analyst: All},
+	"list-agents":            {Admin: All, Agent: Own, Analyst: All},
+	"list-session-messages":  {Admin: All, Agent: Own, Analyst: All},
+	"send-message":           {Admin: All, Agent: Own},
+	"accept-session":         {Admin: All, Agent: Own}, // an agent accepts for oneself
+	"transfer-session":       {Admin: All, Agent: Own},
+	"close-session":          {Admin: All, Agent: Own},
+	"abort-session":          {Admin: All},
+	"rate-session":           {Admin: All},
 
 	"list-blacklist":        {Admin: All, Agent: Own, Analyst: All},
 	"put-blacklist":         {Admin: All, Agent: Own}, // if the tenant allows agents the blacklist
@@ -86,6 +93,14 @@ var rules = map[string]reach{
 	"delete-group":  {Admin: All},
 	"preview-group": {Admin: All},
 	"group-history": {Admin: All},
+	// What a rule would have done is who was what, as time travel tells it.
+	"start-whatif":      {Admin: All, Analyst: All},
+	"get-whatif":        {Admin: All, Analyst: All},
+	"list-whatif-moves": {Admin: All, Analyst: All},
+	"cancel-whatif":     {Admin: All, Analyst: All},
+	"group-size":        {Admin: All, Agent: All, Analyst: All}, // as get-group
+	// Whom an agent serves says nothing of who was in a group.
+	"list-group-moves": {Admin: All, Analyst: All},
 	// Who is in a group is who of the customers that the caller reaches is in it.
 	"list-group-members": {Admin: All, Agent: Own, Analyst: All},
 
@@ -108,6 +123,7 @@ var rules = map[string]reach{
 
 	"get-job":               {Admin: All},
 	"watch-job":             {Admin: All},
+	"get-as-of-job":         {Admin: All, Analyst: All},
 	"get-import-template":   {Admin: All},
 	"list-imports":          {Admin: All},
 	"upload-import":         {Admin: All},
@@ -144,9 +160,22 @@ var rules = map[string]reach{
 	"receive-channel-events": {Channel: Own}, // nobody else speaks for customers
 
 	"read-events": {Admin: All, Analyst: All},
+	"diff":        {Admin: All, Analyst: All},
 
 	"list-projections":   {Admin: Own, Operator: All}, // to an admin, how far the own tenant's are
 	"rebuild-projection": {Operator: All},
+	"verify-projection":  {Operator: All},
+	"list-verifications": {Admin: Own, Operator: All},
+	"switch-projection":  {Operator: All},
+	"drop-build":         {Operator: All},
+	"list-parked":        {Admin: Own, Operator: All},
+	"retry-parked":       {Operator: All},
+	"skip-parked":        {Operator: All},
+	"list-lag":           {Admin: Own, Operator: All},
+
+	"list-dead-letters":   {Operator: All},
+	"resend-dead-letter":  {Operator: All},
+	"discard-dead-letter": {Operator: All},
 
 	"list-tokens":  {Admin: All},
 	"get-token":    {Admin: All},

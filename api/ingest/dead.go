@@ -2,15 +2,18 @@ package ingest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -220,6 +223,74 @@ func (d *DeadLetters) Discard(ctx context.Context, sequence uint64) error {
 		return fmt.Errorf("ingest: discard: %w", err)
 	}
 	return nil
+}
+
+// named is whom a dead letter is about, as far as it says so: the external id, or the session.
+type named struct {
+	association int
+	externalID  string
+	session     uuid.UUID
+}
+
+// These find the names in what may not even be JSON.
+var (
+	namesExternalID = regexp.MustCompile(`"external_id"\s*:\s*("(?:[^"\\]|\\.)*")`)
+	namesSession    = regexp.MustCompile(`"(?:session_id|subject)"\s*:\s*"(?:session-)?([0-9A-Fa-f-]{36})"`)
+)
+
+// Erase removes for good those dead letters of a tenant that are about somebody: that name a session, or an external id of an association, of which about
+// says so. What names nobody, or is cut off before it does, stays until its time is over.
+func (d *DeadLetters) Erase(ctx context.Context, tenant string, about func(association int, externalID string, session uuid.UUID) (bool, error)) error {
+	const page = 100
+	for after, more := uint64(0), true; more; {
+		letters, err := d.List(ctx, tenant, after, page)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, letter := range letters {
+			after = letter.Sequence
+			is := false
+			for _, n := range letter.names() {
+				if is, err = about(n.association, n.externalID, n.session); err != nil {
+					return err
+				}
+				if is {
+					break
+				}
+			}
+			if !is {
+				continue
+			}
+			if err := d.Discard(ctx, letter.Sequence); err != nil && !errors.Is(err, ErrNoLetter) {
+				return err
+			}
+		}
+		more = len(letters) == page
+	}
+	return nil
+}
+
+// names are all names in a letter.
+func (l *DeadLetter) names() (all []named) {
+	association, err := strconv.Atoi(l.Association)
+	if err != nil {
+		association = 0 // none of ours
+	}
+	for _, found := range namesExternalID.FindAllSubmatch(l.Body, -1) {
+		var id string
+		if json.Unmarshal(found[1], &id) == nil {
+			all = append(all, named{association: association, externalID: id})
+		}
+	}
+	for _, found := range namesSession.FindAllSubmatch(l.Body, -1) {
+		if id, err := uuid.Parse(string(found[1])); err == nil {
+			all = append(all, named{session: id})
+		}
+	}
+	return all
 }
 
 func readLetter(msg *jetstream.RawStreamMsg) DeadLetter {

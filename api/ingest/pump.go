@@ -92,7 +92,7 @@ func (s *subscriber) consumer(ctx context.Context, partition int) (jetstream.Con
 // read takes messages until ctx ends or one is missing. Order rests on every message arriving: one that got lost on the way would be
 // given out again after ackWait, behind what followed it.
 func (p *pump) read(ctx context.Context, consumer jetstream.Consumer) error {
-	messages, err := consumer.Messages(jetstream.PullMaxBytes(pullBytes), jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(2*time.Second))
+	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(handMessages, pullBytes), jetstream.PullExpiry(10*time.Second), jetstream.PullHeartbeat(2*time.Second))
 	if err != nil {
 		return fmt.Errorf("ingest: read: %w", err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,8 +82,7 @@ func (n *node) demoAssociations(ctx context.Context, d *demo) error {
 	names := map[string]string{"app": "商城 App", "web": "官网在线客服", "wechat": "微信公众号", "weibo": "官方微博"}
 	for _, a := range traffic.Defaults().Associations {
 		_, err := commands.RegisterAssociation{Channel: a.Channel, Account: a.Account, Name: names[a.Channel]}.Run(ctx, n.center, by)
-		var refusal *domain.Refusal
-		if err != nil && !(errors.As(err, &refusal) && refusal.Code == domain.CodeAssociationExists) {
+		if err != nil && !isRefused(err, domain.CodeAssociationExists) {
 			return err
 		}
 	}
@@ -136,6 +136,9 @@ func (d *demo) run(ctx context.Context, env *environment, n *node, info *runInfo
 	options := traffic.Defaults()
 	options.Tenant, options.Associations = demoTenant, d.Associations
 	if !d.Sent && d.Events > 0 {
+		if err := n.demoCatalogue(ctx); err != nil {
+			return err
+		}
 		first := options
 		first.Customers, first.Events, first.Start, first.Until = max(d.Events/10, 1), d.Events, d.Start, d.Start.Add(4*time.Hour)
 		generator, err := traffic.New(first)
@@ -147,6 +150,9 @@ func (d *demo) run(ctx context.Context, env *environment, n *node, info *runInfo
 			return err
 		}
 		if err := n.drained(ctx); err != nil {
+			return err
+		}
+		if err := n.demoTags(ctx); err != nil {
 			return err
 		}
 		d.Sent = true
@@ -163,7 +169,9 @@ func (d *demo) run(ctx context.Context, env *environment, n *node, info *runInfo
 		}
 		fmt.Fprintf(env.stdout, "\nGoing on with the demo tenant: %d events in its log.\n", head)
 	}
-	d.show(env, info, c)
+	if err := d.show(ctx, env, n, info, c); err != nil {
+		return err
+	}
 	if c.DemoRate <= 0 {
 		return nil
 	}
@@ -223,8 +231,8 @@ messages   %6d   %6d
 	return nil
 }
 
-// show says where to look.
-func (d *demo) show(env *environment, info *runInfo, c *upCommand) {
+// show says where to look, and ends with the way in.
+func (d *demo) show(ctx context.Context, env *environment, n *node, info *runInfo, c *upCommand) error {
 	fmt.Fprintf(env.stdout, `
 Look at it:
   export TOKEN=%s
@@ -240,4 +248,12 @@ All tokens and addresses: %s
 	} else {
 		fmt.Fprintln(env.stdout, "Ctrl-C stops everything; the data stays.")
 	}
+	if !c.Pages {
+		return nil
+	}
+	admin, err := n.tokens.Verify(ctx, d.Tokens["admin"])
+	if err != nil {
+		return err
+	}
+	return n.printLink(ctx, env, cmp.Or(c.PublicURL, info.URL), admin.Token)
 }

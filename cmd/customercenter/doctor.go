@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"customercenter/commands/policies"
 	"customercenter/eventstore"
 	"customercenter/eventstore/keyring"
 	"customercenter/eventstore/relay"
@@ -122,14 +123,21 @@ func (c *doctorCommand) insides(env *environment, f found, pool *pgxpool.Pool, s
 		return
 	}
 	carried, err := relay.Status(ctx, store)
+	mend := "is a process with the role relay running, and NATS? See `customercenter relay status`"
 	for _, t := range carried {
 		if t.Stopped != "" {
+			mend = "was the log restored from a backup? Then run `customercenter relay renew`, else see whether two systems share one NATS"
 			err = errors.Join(err, fmt.Errorf("tenant %s stands still: %s", t.Tenant, t.Stopped))
 		} else if t.Behind > time.Minute {
 			err = errors.Join(err, fmt.Errorf("tenant %s is %d events and %s behind", t.Tenant, t.Lag(), t.Behind.Round(time.Second)))
 		}
 	}
-	show(finding{what: "relay", err: err, mend: "is a process with the role relay running, and NATS? See `customercenter relay status`"})
+	show(finding{what: "relay", err: err, mend: mend})
+	open, oldest, err := policies.OpenErasures(ctx, pool)
+	if err == nil && oldest > time.Hour {
+		err = fmt.Errorf("of %s something is left, of the first since %s", howMany(int(open), "erased customer"), oldest.Round(time.Minute))
+	}
+	show(finding{what: "erasures", err: err, mend: "is a process with the role policies running? GET /v1/customers/{id}/erasure says what is left; see docs/erasure.md"})
 	p, err := projector.New(projector.Config{Store: store, Definitions: projections.Definitions(), Log: env.log})
 	var folded []projector.Status
 	if err == nil {
@@ -141,6 +149,8 @@ func (c *doctorCommand) insides(env *environment, f found, pool *pgxpool.Pool, s
 			err = errors.Join(err, fmt.Errorf("%s of tenant %s stands still: %s", s.Projection, s.Tenant, s.Stopped))
 		case s.Parked > 0:
 			err = errors.Join(err, fmt.Errorf("%s of tenant %s has %d parked customers", s.Projection, s.Tenant, s.Parked))
+		case s.State == projector.StatusLive && s.Differing > 0:
+			err = errors.Join(err, fmt.Errorf("%s of tenant %s has %d tables that are not what the log says", s.Projection, s.Tenant, s.Differing))
 		case s.State == projector.StatusLive && s.LagSeconds > 60:
 			err = errors.Join(err, fmt.Errorf("%s of tenant %s is %d events and %.0f s behind", s.Projection, s.Tenant, s.LagEvents, s.LagSeconds))
 		}
@@ -148,7 +158,7 @@ func (c *doctorCommand) insides(env *environment, f found, pool *pgxpool.Pool, s
 	if err == nil && len(folded) == 0 && len(carried) > 0 {
 		err = errors.New("no read models are built")
 	}
-	show(finding{what: "read models", err: err, mend: "is a process with the role projector running? See `customercenter projections status` and `projections parked`"})
+	show(finding{what: "read models", err: err, mend: "is a process with the role projector running? See `customercenter projections status`, `projections parked` and `projections verify`"})
 }
 
 // existingMaster opens the master key and never makes one: a doctor changes nothing.

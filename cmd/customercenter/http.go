@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"customercenter/api"
 	"customercenter/api/access"
+	"customercenter/api/pages"
 	"customercenter/eventstore/relay"
 	"customercenter/projections"
 	"customercenter/projections/projector"
@@ -29,15 +31,53 @@ func (f limitFlags) limits() (api.Limits, error) {
 	return api.Limits{Requests: f.RateLimit, SignIns: f.SignInLimit}, nil
 }
 
+// pageFlags say how people see the pages.
+type pageFlags struct {
+	Pages     bool   `help:"Serve the admin pages beside the API." default:"true" negatable:""`
+	PublicURL string `help:"Where people find the pages, if a proxy stands before this process, for example https://cc.example.com. With https, cookies are for https only." placeholder:"URL"`
+	PageParts bool   `help:"Serve /_parts, which shows all parts of the pages; for development." hidden:""`
+}
+
+// check refuses a public address that browsers could not use.
+func (f pageFlags) check() error {
+	if f.PublicURL == "" {
+		return nil
+	}
+	u, err := url.Parse(f.PublicURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" && u.Path != "/" || u.RawQuery != "" {
+		return usageError{"--public-url takes http:// or https:// and a host, without a path"}
+	}
+	return nil
+}
+
+// httpHandler serves the API and, beside it, the pages.
 func (n *node) httpHandler() http.Handler {
+	calls := n.apiHandler()
+	if !n.pages.Pages {
+		return calls
+	}
+	shown := pages.New(pages.Config{API: calls, SignIns: n.signIns, PublicURL: n.pages.PublicURL, Parts: n.pages.PageParts, Log: n.log})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if api.Owns(r.URL.Path) {
+			calls.ServeHTTP(w, r)
+		} else {
+			shown.ServeHTTP(w, r)
+		}
+	})
+}
+
+func (n *node) apiHandler() http.Handler {
 	groups := projections.NewGroups(n.store, n.projector, n.catalogues)
 	return api.New(api.Config{
 		Store: n.store, Center: n.center, Projector: n.projector, Catalogues: n.catalogues,
 		Customers: projections.NewCustomers(n.store, n.projector, n.catalogues).WithGroups(groups), Groups: groups, Sessions: projections.NewSessions(n.store, n.projector),
-		Jobs:   n.jobs,
-		Tokens: n.tokens, Answers: access.NewAnswers(n.pool, time.Now), Channels: n.handler,
+		AsOf:        n.asOf,
+		Jobs:        n.jobs,
+		DeadLetters: n.dead,
+		Lags:        []func(context.Context) ([]api.Lag, error){n.relayLag, n.policyLag},
+		Tokens:      n.tokens, Answers: access.NewAnswers(n.pool, time.Now), Channels: n.handler,
 		Checks:  []api.Check{{Name: "database", Look: n.databaseWell}, {Name: "bus", Look: n.busWell}, {Name: "relay", Look: n.relayWell}, {Name: "projections", Look: n.projectionsWell}},
-		Metrics: n.metrics, Log: n.log, Limits: n.limits,
+		Metrics: n.metrics, Log: n.log, Limits: n.limits, Bells: n.bells, Until: n.ctx,
 		Background: func(work func(ctx context.Context)) { n.work.Go(func() { work(n.ctx) }) },
 	})
 }
@@ -95,4 +135,20 @@ func (n *node) projectionsWell(ctx context.Context) (bool, string) {
 		}
 	}
 	return true, "The read models are up to date."
+}
+
+func (n *node) relayLag(ctx context.Context) (all []api.Lag, err error) {
+	carried, err := relay.Status(ctx, n.store)
+	for _, t := range carried {
+		all = append(all, api.Lag{Part: roleRelay, Tenant: t.Tenant, Position: t.Position, Head: t.Head, LagEvents: t.Lag(), LagSeconds: t.Behind.Seconds(), Stopped: t.Stopped})
+	}
+	return all, err
+}
+
+func (n *node) policyLag(ctx context.Context) (all []api.Lag, err error) {
+	dealt, err := n.policies.Status(ctx)
+	for _, p := range dealt {
+		all = append(all, api.Lag{Part: p.Policy, Tenant: p.Tenant, Position: p.Position, Head: p.Head, LagEvents: p.Lag(), LagSeconds: p.Behind.Seconds()})
+	}
+	return all, err
 }

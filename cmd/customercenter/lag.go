@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"customercenter/commands/policies"
 	"customercenter/eventstore/relay"
 	"customercenter/projections/projector"
 )
@@ -14,24 +15,29 @@ import (
 type lag struct{ n *node }
 
 var (
-	lagEvents  = prometheus.NewDesc("customercenter_lag_events", "Events of all logs that were not yet carried to the bus, folded into the read model that is served, or dealt with by the policy.", []string{"part"}, nil)
-	lagSeconds = prometheus.NewDesc("customercenter_lag_seconds", "Age of the oldest such event of any tenant.", []string{"part"}, nil)
-	parked     = prometheus.NewDesc("customercenter_parked_customers", "Customers whose events cannot be applied to the read model.", []string{"projection"}, nil)
-	stopped    = prometheus.NewDesc("customercenter_stopped_tenants", "Tenants for whom the part stands still until somebody acts.", []string{"part"}, nil)
+	lagEvents       = prometheus.NewDesc("customercenter_lag_events", "Events of all logs that were not yet carried to the bus, folded into the read model that is served, or dealt with by the policy.", []string{"part"}, nil)
+	lagSeconds      = prometheus.NewDesc("customercenter_lag_seconds", "Age of the oldest such event of any tenant.", []string{"part"}, nil)
+	parked          = prometheus.NewDesc("customercenter_parked_customers", "Customers whose events cannot be applied to the read model.", []string{"projection"}, nil)
+	verifiedAt      = prometheus.NewDesc("customercenter_verified_timestamp_seconds", "When the read model that is served was last compared with the log, of the tenant for whom that is longest ago; absent if it never was.", []string{"projection"}, nil)
+	differingTables = prometheus.NewDesc("customercenter_differing_tables", "Tables of the read model that is served, of all tenants, that were not what the log says when they were last compared.", []string{"projection"}, nil)
+	stopped         = prometheus.NewDesc("customercenter_stopped_tenants", "Tenants for whom the part stands still until somebody acts.", []string{"part"}, nil)
+	openErasures    = prometheus.NewDesc("customercenter_open_erasures", "Customers who were erased and of whom something is left beside the log.", nil, nil)
+	erasureSeconds  = prometheus.NewDesc("customercenter_open_erasure_seconds", "How long ago the first of them was erased. An hour is too long.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (l lag) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{lagEvents, lagSeconds, parked, stopped} {
+	for _, d := range []*prometheus.Desc{lagEvents, lagSeconds, parked, verifiedAt, differingTables, stopped, openErasures, erasureSeconds} {
 		out <- d
 	}
 }
 
 // behind is the lag of one part over all tenants.
 type behind struct {
-	events, stopped, parked int64
-	seconds                 float64
-	folds                   bool // it is a read model, which alone parks customers
+	events, stopped, parked, differingTables int64
+	seconds                                  float64
+	verified                                 time.Time // zero: never
+	folds                                    bool      // it is a read model, which alone parks customers
 }
 
 // Collect implements prometheus.Collector. What cannot be read is left out: absence is what an alert sees then.
@@ -69,7 +75,10 @@ func (l lag) Collect(out chan<- prometheus.Metric) {
 		b.folds = true
 		b.events += s.LagEvents
 		b.seconds = max(b.seconds, s.LagSeconds)
-		b.parked += int64(s.Parked)
+		b.parked, b.differingTables = b.parked+int64(s.Parked), b.differingTables+int64(s.Differing)
+		if s.VerifiedAt != nil && (b.verified.IsZero() || s.VerifiedAt.Before(b.verified)) {
+			b.verified = *s.VerifiedAt
+		}
 		if s.Stopped != "" {
 			b.stopped++
 		}
@@ -83,12 +92,20 @@ func (l lag) Collect(out chan<- prometheus.Metric) {
 		b.events += s.Lag()
 		b.seconds = max(b.seconds, s.Behind.Seconds())
 	}
+	if open, oldest, err := policies.OpenErasures(ctx, l.n.pool); err == nil {
+		out <- prometheus.MustNewConstMetric(openErasures, prometheus.GaugeValue, float64(open))
+		out <- prometheus.MustNewConstMetric(erasureSeconds, prometheus.GaugeValue, oldest.Seconds())
+	}
 	for name, b := range parts {
 		out <- prometheus.MustNewConstMetric(lagEvents, prometheus.GaugeValue, float64(b.events), name)
 		out <- prometheus.MustNewConstMetric(lagSeconds, prometheus.GaugeValue, b.seconds, name)
 		out <- prometheus.MustNewConstMetric(stopped, prometheus.GaugeValue, float64(b.stopped), name)
 		if b.folds {
 			out <- prometheus.MustNewConstMetric(parked, prometheus.GaugeValue, float64(b.parked), name)
+			out <- prometheus.MustNewConstMetric(differingTables, prometheus.GaugeValue, float64(b.differingTables), name)
+		}
+		if !b.verified.IsZero() {
+			out <- prometheus.MustNewConstMetric(verifiedAt, prometheus.GaugeValue, float64(b.verified.Unix()), name)
 		}
 	}
 }

@@ -31,14 +31,20 @@ type cli struct {
 	Migrate     migrateCommand     `cmd:"" help:"Bring the database to the version of this program. Safe to run several at once."`
 	Tenant      tenantCommand      `cmd:"" help:"Create and list tenants."`
 	Token       tokenCommand       `cmd:"" help:"Create, list and revoke tokens."`
+	SignInLink  signInLinkCommand  `cmd:"" help:"Print a link that signs somebody in to the pages, once."`
 	Simulate    simulateCommand    `cmd:"" help:"Send realistic, seeded channel traffic through NATS."`
 	Channel     channelCommand     `cmd:"" help:"Play a channel: send what customers write, hear what is sent to them."`
 	Import      importCommand      `cmd:"" help:"Import customers from a spreadsheet: check every row, ask, create; list, cancel and revert imports."`
 	Export      exportCommand      `cmd:"" help:"Get a spreadsheet of the customers who match a filter."`
 	Events      eventsCommand      `cmd:"" help:"Print the events of a tenant's log as JSON lines."`
+	Diff        diffCommand        `cmd:"" help:"Compare the customers at two times: who appeared, who changed what, who went from which group to which."`
+	Whatif      whatIfCommand      `cmd:"" help:"Tell what a rule of a group would have done, had it been there in the past."`
 	Projections projectionsCommand `cmd:"" help:"Show, rebuild, switch and repair read models."`
+	Replay      replayCommand      `cmd:"" help:"Build the read models as they were at a moment, into a schema for SQL; list and drop those."`
 	Dead        deadCommand        `cmd:"" help:"List channel events that could not be taken, and send them again."`
 	Relay       relayCommand       `cmd:"" help:"Show how far the log has been carried to NATS; refill the event stream."`
+	Backup      backupCommand      `cmd:"" help:"Dump what cannot be made again: the log and the settings, and apart from them the customers' keys."`
+	Restore     restoreCommand     `cmd:"" help:"Put a backup into an empty database."`
 	Doctor      doctorCommand      `cmd:"" help:"Check everything that has to work, and say how to mend what does not."`
 	Bench       benchCommand       `cmd:"" help:"Measure speed beside raw Postgres and NATS in the same run."`
 }

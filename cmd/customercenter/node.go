@@ -30,6 +30,7 @@ import (
 	"customercenter/eventstore/keyring"
 	"customercenter/eventstore/relay"
 	"customercenter/projections"
+	"customercenter/projections/asof"
 	"customercenter/projections/projector"
 )
 
@@ -55,29 +56,34 @@ type node struct {
 	catalogues *projections.Catalogues
 	projector  *projector.Projector
 	tokens     *access.Tokens
+	signIns    *access.SignIns
 	relay      *relay.Relay
 	handler    *ingest.Handler
 	policies   *policies.Runner
-	jobs       *jobs.Runner // takes in files and gives them out; policies work on jobs with one of their own
+	dead       *ingest.DeadLetters
+	asOf       *asof.Schemas // the past
+	jobs       *jobs.Runner  // takes in files and gives them out; policies work on jobs with one of their own
 	metrics    *prometheus.Registry
 	limits     api.Limits // of the API; none if it is not set
+	past       pastFlags  // what is kept of the past; the defaults if it is not set
+	pages      pageFlags  // none are served if it is not set
 
 	ctx  context.Context // of run; ends background work
 	work sync.WaitGroup
 }
 
 // openNode connects the parts. The database is migrated; nothing runs yet. The connection to NATS stays the caller's.
-func openNode(ctx context.Context, databaseURL string, nc *nats.Conn, master *keyring.Master, log *slog.Logger) (*node, error) {
+func openNode(ctx context.Context, databaseURL string, nc *nats.Conn, master *keyring.Master, log *slog.Logger, schedule scheduleFlags) (*node, error) {
 	n := &node{log: log, nc: nc, metrics: prometheus.NewRegistry()}
 	n.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if err := n.open(ctx, databaseURL, master); err != nil {
+	if err := n.open(ctx, databaseURL, master, schedule); err != nil {
 		n.close()
 		return nil, err
 	}
 	return n, nil
 }
 
-func (n *node) open(ctx context.Context, databaseURL string, master *keyring.Master) (err error) {
+func (n *node) open(ctx context.Context, databaseURL string, master *keyring.Master, schedule scheduleFlags) (err error) {
 	if n.pool, err = eventstore.Connect(ctx, databaseURL, 32); err != nil {
 		return err
 	}
@@ -101,15 +107,24 @@ func (n *node) open(ctx context.Context, databaseURL string, master *keyring.Mas
 	n.center = commands.NewCenter(n.store, time.Now, newID)
 	n.catalogues = projections.NewCatalogues(n.store)
 	n.tokens = access.NewTokens(n.pool, time.Now, n.store.Secret)
+	n.signIns = access.NewSignIns(n.pool, time.Now)
 	n.handler = ingest.NewHandler(n.center)
-	if n.projector, err = projector.New(projector.Config{Store: n.store, Definitions: projections.Definitions(), Bells: n.bells, Log: n.log}); err != nil {
+	if n.dead, err = ingest.NewDeadLetters(n.nc); err != nil {
+		return err
+	}
+	if n.projector, err = projector.New(projector.Config{
+		Store: n.store, Definitions: projections.Definitions(), Bells: n.bells, VerifyEvery: schedule.VerifyEvery, KeepFormer: schedule.KeepFormer, Log: n.log,
+	}); err != nil {
+		return err
+	}
+	if n.asOf, err = asof.New(asof.Config{Store: n.store, Projector: n.projector, Log: n.log}); err != nil {
 		return err
 	}
 	if n.relay, err = relay.New(relay.Config{Store: n.store, NATS: n.nc}); err != nil {
 		return err
 	}
 	n.jobs = jobs.NewRunner(jobs.Config{Store: n.store, Center: n.center, Builds: n.projector, Log: n.log})
-	if n.policies, err = policies.New(policies.Config{Store: n.store, Center: n.center, Builds: n.projector, NATS: n.nc, Bells: n.bells, Log: n.log}); err != nil {
+	if n.policies, err = policies.New(policies.Config{Store: n.store, Center: n.center, Builds: n.projector, NATS: n.nc, Letters: n.dead, Bells: n.bells, Log: n.log}); err != nil {
 		return err
 	}
 	return n.metrics.Register(lag{n})
@@ -151,6 +166,9 @@ func (n *node) run(ctx context.Context, roles []string, listener net.Listener, r
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	n.ctx = ctx
+	if n.past != (pastFlags{}) {
+		n.asOf.Keep, n.asOf.Room = n.past.AsOfKeep, n.past.AsOfRoom<<20
+	}
 	var parts sync.WaitGroup
 	start := func(role string, run func(ctx context.Context) error) {
 		if !slices.Contains(roles, role) {
@@ -164,6 +182,7 @@ func (n *node) run(ctx context.Context, roles []string, listener net.Listener, r
 	}
 	start(roleRelay, n.relay.Run)
 	start(roleProjector, n.projector.Run)
+	start(roleProjector, n.asOf.Run)
 	start(rolePolicies, n.consume)
 	start(rolePolicies, n.policies.Run)
 	start(rolePolicies, n.forget)
@@ -185,7 +204,7 @@ func (n *node) consume(ctx context.Context) error {
 	return consumer.Run(ctx)
 }
 
-// forget deletes expired receipts, a little at a time, and what jobs keep no longer. Several processes may do so at once.
+// forget deletes expired receipts, a little at a time, what jobs keep no longer, and sign-ins that are over. Several processes may do so at once.
 func (n *node) forget(ctx context.Context) error {
 	tick, sweep := time.NewTicker(time.Minute), time.NewTimer(time.Minute)
 	defer tick.Stop()
@@ -205,6 +224,9 @@ func (n *node) forget(ctx context.Context) error {
 		case <-sweep.C:
 			if err := n.jobs.Sweep(ctx); err != nil && ctx.Err() == nil {
 				n.log.Warn("what jobs keep no longer cannot be deleted", "error", err)
+			}
+			if err := n.signIns.Forget(ctx); err != nil && ctx.Err() == nil {
+				n.log.Warn("sign-ins that are over cannot be deleted", "error", err)
 			}
 			sweep.Reset(time.Hour)
 		}

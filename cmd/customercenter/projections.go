@@ -9,8 +9,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/uuid"
-
 	"customercenter/eventstore"
 	"customercenter/projections"
 	"customercenter/projections/projector"
@@ -20,11 +18,14 @@ import (
 type projectionsCommand struct {
 	Status   projectionsStatus   `cmd:"" default:"withargs" help:"How far every read model is, per tenant."`
 	Rebuild  projectionsRebuild  `cmd:"" help:"Build a read model anew beside the live one, compare, and switch to it if they are equal."`
+	Verify   projectionsVerify   `cmd:"" help:"Fold the log anew beside a read model and compare every row; fails if they differ."`
 	Switch   projectionsSwitch   `cmd:"" help:"Serve another build."`
 	Rollback projectionsRollback `cmd:"" help:"Serve the build again that was served before the last switch."`
-	Drop     projectionsDrop     `cmd:"" help:"Remove a build that is not served."`
+	Drop     projectionsDrop     `cmd:"" help:"Remove a build that is not served, or a former version that nobody feeds."`
+	Former   projectionsFormer   `cmd:"" help:"List versions that other programs have built, and how long nobody has fed them."`
 	Parked   projectionsParked   `cmd:"" help:"List customers whose events cannot be applied, with the reason."`
 	Retry    projectionsRetry    `cmd:"" help:"Fold a parked customer anew."`
+	Skip     projectionsSkip     `cmd:"" help:"Go on with a parked customer without the events that cannot be applied, for a written reason."`
 }
 
 // withProjector opens the target's read models for one command. Nothing of them is fed from here.
@@ -50,10 +51,21 @@ func (c *projectionsStatus) Run(env *environment) error {
 		if err != nil {
 			return err
 		}
-		return table(env.stdout, c.JSON, "NAME\tVERSION\tBUILD\tSTATE\tTENANT\tPOSITION\tLAG\tSECONDS\tPARKED\tSTOPPED", all, func(s projector.Status) string {
-			return fmt.Sprintf("%s\t%d\t%d\t%s\t%s\t%d\t%d\t%.1f\t%d\t%s", s.Projection, s.Version, s.Build, s.State, s.Tenant, s.Position, s.LagEvents, s.LagSeconds, s.Parked, s.Stopped)
+		return table(env.stdout, c.JSON, "NAME\tVERSION\tBUILD\tSTATE\tTENANT\tPOSITION\tLAG\tSECONDS\tPARKED\tVERIFIED\tSTOPPED", all, func(s projector.Status) string {
+			return fmt.Sprintf("%s\t%d\t%d\t%s\t%s\t%d\t%d\t%.1f\t%d\t%s\t%s", s.Projection, s.Version, s.Build, s.State, s.Tenant, s.Position, s.LagEvents, s.LagSeconds, s.Parked, verified(s), s.Stopped)
 		})
 	})
+}
+
+// verified says when the rows were compared with the log, and whether they were what it says.
+func verified(s projector.Status) string {
+	switch {
+	case s.VerifiedAt == nil:
+		return "never"
+	case s.Differing > 0:
+		return fmt.Sprintf("%s: %d tables differ", day(*s.VerifiedAt), s.Differing)
+	}
+	return day(*s.VerifiedAt)
 }
 
 // table prints rows for people or as JSON lines.
@@ -84,13 +96,10 @@ type projectionsRebuild struct {
 // Run rebuilds. The live build is served and fed all the while.
 func (c *projectionsRebuild) Run(env *environment) error {
 	return c.withProjector(env, func(p *projector.Projector) error {
-		begin, shown := time.Now(), time.Time{}
-		build, err := p.Rebuild(env.ctx, c.Name, func(done, total int64) {
-			if time.Since(shown) > time.Second && total > 0 {
-				shown = time.Now()
-				fmt.Fprintf(env.stderr, "%d of %d events (%d %%)\n", done, total, done*100/total)
-			}
-		})
+		begin := time.Now()
+		show, end := env.folding("Building " + c.Name)
+		build, err := p.Rebuild(env.ctx, c.Name, show)
+		end()
 		if err != nil {
 			return err
 		}
@@ -100,9 +109,7 @@ func (c *projectionsRebuild) Run(env *environment) error {
 			return err
 		}
 		if len(differences) > 0 {
-			for _, d := range differences {
-				fmt.Fprintf(env.stdout, "  %s %s at %d: %d rows live, %d rebuilt; different: %v\n", d.Tenant, d.Table, d.Position, d.Rows[0], d.Rows[1], d.Keys)
-			}
+			env.showDifferences(differences)
 			return fmt.Errorf("the builds differ; nothing was switched. If the new one is right: customercenter projections switch %s %d", c.Name, build.ID)
 		}
 		if c.NoSwitch {
@@ -115,6 +122,18 @@ func (c *projectionsRebuild) Run(env *environment) error {
 		fmt.Fprintf(env.stdout, "They are equal; build %d is served now. To go back: customercenter projections rollback %s\n", build.ID, c.Name)
 		return nil
 	})
+}
+
+// folding shows how much of the log is folded, until end is called.
+func (e *environment) folding(label string) (show func(done, total int64), end func()) {
+	shown := e.progress(label, grouped, " events")
+	return shown.set, shown.end
+}
+
+func (e *environment) showDifferences(all []projector.Difference) {
+	for _, d := range all {
+		fmt.Fprintf(e.stdout, "  %s %s at %d: %d rows live, %d rebuilt; different: %v\n", d.Tenant, d.Table, d.Position, d.Rows[0], d.Rows[1], d.Keys)
+	}
 }
 
 type projectionsSwitch struct {
@@ -141,59 +160,44 @@ func (c *projectionsRollback) Run(env *environment) error {
 type projectionsDrop struct {
 	target `prefix:""`
 	Name   string `arg:"" help:"The read model."`
-	Build  int64  `arg:"" help:"The build to remove."`
+	Build  int64  `arg:"" optional:"" help:"The build to remove, see 'projections status'."`
+	Former int    `help:"Instead of a build: the former version to remove, see 'projections former'." placeholder:"VERSION"`
 }
 
-// Run drops the build.
+// Run drops the build, or the version.
 func (c *projectionsDrop) Run(env *environment) error {
-	return c.withProjector(env, func(p *projector.Projector) error { return p.Drop(env.ctx, c.Name, c.Build) })
-}
-
-type projectionsParked struct {
-	target `prefix:""`
-	Name   string `arg:"" optional:"" help:"Of one read model only."`
-	Tenant string `help:"Of one tenant only."`
-	JSON   bool   `help:"One JSON object a line."`
-}
-
-// Run lists the parked customers.
-func (c *projectionsParked) Run(env *environment) error {
+	if (c.Build == 0) == (c.Former == 0) {
+		return usageError{"which? Either a build, or a version with --former"}
+	}
 	return c.withProjector(env, func(p *projector.Projector) error {
-		var all []projector.Parked
-		for _, d := range projections.Definitions() {
-			if c.Name != "" && c.Name != d.Name {
-				continue
-			}
-			parked, err := p.Parked(env.ctx, d.Name, c.Tenant)
-			if err != nil {
-				return err
-			}
-			all = append(all, parked...)
+		if c.Former == 0 {
+			return p.Drop(env.ctx, c.Name, c.Build)
 		}
-		return table(env.stdout, c.JSON, "NAME\tTENANT\tCUSTOMER\tPOSITION\tTYPE\tSINCE\tREASON", all, func(k projector.Parked) string {
-			return fmt.Sprintf("%s\t%s\t%s\t%d\t%s\t%s\t%s", k.Projection, k.Tenant, k.Customer, k.Position, k.Type, day(k.Since), k.Reason)
-		})
+		err := p.DropFormer(env.ctx, c.Name, c.Former)
+		switch {
+		case errors.Is(err, projector.ErrNoBuild):
+			return usageError{fmt.Sprintf("there is no former version %d of %s; 'customercenter projections former' lists them", c.Former, c.Name)}
+		case errors.Is(err, projector.ErrFed):
+			return usageError{fmt.Sprintf("a process feeds version %d of %s, or did so within two minutes", c.Former, c.Name)}
+		}
+		return err
 	})
 }
 
-type projectionsRetry struct {
-	target   `prefix:""`
-	Name     string    `arg:"" help:"The read model."`
-	Tenant   string    `arg:"" help:"The tenant."`
-	Customer uuid.UUID `arg:"" help:"The customer, see 'projections parked'."`
+type projectionsFormer struct {
+	target `prefix:""`
+	JSON   bool `help:"One JSON object a line."`
 }
 
-// Run folds the customer anew.
-func (c *projectionsRetry) Run(env *environment) error {
+// Run lists the former versions.
+func (c *projectionsFormer) Run(env *environment) error {
 	return c.withProjector(env, func(p *projector.Projector) error {
-		mended, err := p.Retry(env.ctx, c.Name, c.Tenant, c.Customer)
+		all, err := p.Former(env.ctx)
 		if err != nil {
 			return err
 		}
-		if mended == 0 {
-			return errors.New("the customer is not parked there")
-		}
-		fmt.Fprintln(env.stdout, "The customer is folded anew and fed again.")
-		return nil
+		return table(env.stdout, c.JSON, "NAME\tVERSION\tFED LAST\tFEEDERS\tMIB", all, func(f projector.Former) string {
+			return fmt.Sprintf("%s\t%d\t%s\t%d\t%.0f", f.Projection, f.Version, day(f.FedAt), f.Feeders, float64(f.Bytes)/(1<<20))
+		})
 	})
 }

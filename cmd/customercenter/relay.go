@@ -12,6 +12,7 @@ import (
 type relayCommand struct {
 	Status relayStatus `cmd:"" default:"withargs" help:"How far each tenant's log has been carried to the event stream."`
 	Refill relayRefill `cmd:"" help:"Publish a tenant's events again from a position on, for example after the stream was deleted."`
+	Renew  relayRenew  `cmd:"" help:"Say that the log was restored by other means than 'customercenter restore', so that the stream is ahead of it: all of it is published again under a new epoch."`
 }
 
 type relayStatus struct {
@@ -45,6 +46,21 @@ func (c *relayRefill) Run(env *environment) error {
 			return err
 		}
 		fmt.Fprintf(env.stdout, "A running relay now publishes %s's events again from position %d. Watch it: customercenter relay status\n", c.Tenant, c.From)
+		return nil
+	})
+}
+
+type relayRenew struct {
+	target `prefix:""`
+}
+
+// Run gives the log a new epoch; a running relay carries it out.
+func (c *relayRenew) Run(env *environment) error {
+	return c.withStore(env, func(ctx context.Context, s *eventstore.Store) error {
+		if err := relay.Renew(ctx, s); err != nil {
+			return err
+		}
+		fmt.Fprintln(env.stdout, "The log has a new epoch. A running relay now publishes all of it again. Watch it: customercenter relay status")
 		return nil
 	})
 }

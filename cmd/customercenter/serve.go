@@ -11,8 +11,11 @@ import (
 type serveCommand struct {
 	target `prefix:""`
 	Role   []string `help:"Parts to run: api, relay, projector, policies. Default: all." default:"api,relay,projector,policies"`
-	Listen string   `help:"Where the API listens." default:"127.0.0.1:8080"`
+	Listen string   `help:"Where the API and the pages listen." default:"127.0.0.1:8080"`
 	limitFlags
+	pageFlags
+	scheduleFlags
+	pastFlags
 }
 
 // Run serves until it is interrupted.
@@ -33,6 +36,15 @@ func (c *serveCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
+	if err := c.pastFlags.check(); err != nil {
+		return err
+	}
+	if err := c.pageFlags.check(); err != nil {
+		return err
+	}
+	if err := c.scheduleFlags.check(); err != nil {
+		return err
+	}
 	var listener net.Listener
 	if slices.Contains(c.Role, roleAPI) {
 		if listener, err = listen(c.Listen); err != nil {
@@ -45,12 +57,12 @@ func (c *serveCommand) Run(env *environment) error {
 		return err
 	}
 	defer nc.Close()
-	n, err := openNode(env.ctx, c.DatabaseURL, nc, master, env.log)
+	n, err := openNode(env.ctx, c.DatabaseURL, nc, master, env.log, c.scheduleFlags)
 	if err != nil {
 		return err
 	}
 	defer n.close()
-	n.limits = limits
+	n.limits, n.pages, n.past = limits, c.pageFlags, c.pastFlags
 	if err := n.build(env); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// block is a piece of docs/tour.md: commands for a shell, and what they must print.
+// block is a piece of a document: commands for a shell, and what they must print.
 type block struct {
 	line     int
 	commands string
@@ -57,19 +57,25 @@ func matches(want, got string) bool {
 	return regexp.MustCompile(`^` + pattern + `$`).MatchString(strings.TrimSpace(got))
 }
 
-// The tour is walked as a reader walks it: its commands, one after the other, in one shell in an empty directory.
-func TestTour(t *testing.T) {
+// The tour is walked as a reader walks it.
+func TestTour(t *testing.T) { walk(t, "tour.md", 20) }
+
+// So are the other documents in commands.
+func TestDocuments(t *testing.T) { walk(t, "analysis.md", 5) }
+
+// walk runs the commands of a document, at least so many pieces, one after the other, in one shell in an empty directory.
+func walk(t *testing.T, name string, least int) {
 	for _, tool := range []string{"bash", "curl", "jq"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			t.Fatalf("the tour needs %s; `make setup` installs it", tool)
+			t.Fatalf("the document needs %s; `make setup` installs it", tool)
 		}
 	}
-	document, err := os.ReadFile(filepath.Join("..", "..", "docs", "tour.md"))
+	document, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	pieces := blocks(string(document))
-	if len(pieces) < 20 {
+	if len(pieces) < least {
 		t.Fatalf("only %d pieces found", len(pieces))
 	}
 	dir := t.TempDir()
@@ -114,14 +120,14 @@ func TestTour(t *testing.T) {
 	printed := strings.Split(out.String(), mark)
 	for i, p := range pieces {
 		if i >= len(printed)-1 {
-			t.Fatalf("docs/tour.md:%d: %v\n%s\nprinted: %s\n%s", p.line, failure, p.commands, printed[len(printed)-1], tail(failed.String()))
+			t.Fatalf("docs/%s:%d: %v\n%s\nprinted: %s\n%s", name, p.line, failure, p.commands, printed[len(printed)-1], tail(failed.String()))
 		}
 		got := printed[i]
 		if i > 0 {
 			_, got, _ = strings.Cut(got, "\n") // the number behind the mark
 		}
 		if p.want != "" && !matches(p.want, got) {
-			t.Errorf("docs/tour.md:%d:\n%s\nprinted\n%s\ninstead of\n%s", p.line, p.commands, got, p.want)
+			t.Errorf("docs/%s:%d:\n%s\nprinted\n%s\ninstead of\n%s", name, p.line, p.commands, got, p.want)
 		}
 	}
 	if failure != nil {

@@ -20,18 +20,30 @@ import (
 // upCommand runs everything in one process.
 type upCommand struct {
 	target     `prefix:""`
-	Listen     string  `help:"Where the API listens." default:"127.0.0.1:8080"`
+	Listen     string  `help:"Where the API and the pages listen." default:"127.0.0.1:8080"`
 	NatsListen string  `help:"Where the NATS in this process listens, for channels and analysts. Ignored with NATS_URL." default:"127.0.0.1:4222"`
 	Demo       bool    `help:"Create the tenant 'demo' with associations and tokens, and send it realistic traffic."`
 	DemoEvents int     `help:"How many channel events the first start sends." default:"5000"`
 	DemoRate   float64 `help:"Events per second that go on arriving afterwards; 0 for none." default:"2"`
 	limitFlags
+	pageFlags
+	scheduleFlags
+	pastFlags
 }
 
 // Run brings everything up, and down again when it is interrupted.
 func (c *upCommand) Run(env *environment) (err error) {
 	limits, err := c.limits()
 	if err != nil {
+		return err
+	}
+	if err := c.pastFlags.check(); err != nil {
+		return err
+	}
+	if err := c.pageFlags.check(); err != nil {
+		return err
+	}
+	if err := c.scheduleFlags.check(); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(c.Data, 0o711); err != nil { // others may pass through to what they own: as root, Postgres runs as another user
@@ -59,12 +71,12 @@ func (c *upCommand) Run(env *environment) (err error) {
 	if err := s.start(env.ctx, c); err != nil {
 		return err
 	}
-	n, err := openNode(env.ctx, s.databaseURL, s.nc, master, env.log)
+	n, err := openNode(env.ctx, s.databaseURL, s.nc, master, env.log, c.scheduleFlags)
 	if err != nil {
 		return err
 	}
 	defer n.close()
-	n.limits = limits
+	n.limits, n.pages, n.past = limits, c.pageFlags, c.pastFlags
 	info := &runInfo{PID: os.Getpid(), URL: "http://" + listener.Addr().String(), NATSURL: s.natsURL, DatabaseURL: s.databaseURL}
 	if err := n.build(env); err != nil {
 		return err
@@ -93,7 +105,9 @@ func (c *upCommand) Run(env *environment) (err error) {
 		if d == nil {
 			close(demoDone)
 			fmt.Fprintf(env.stdout, "The customer center is up: %s (description at %s/docs). Ctrl-C stops it.\n", info.URL, info.URL)
-			fmt.Fprintf(env.stdout, "Next: customercenter tenant create acme --data %s\n", c.Data)
+			if err := n.invite(ctx, env, info.URL, c); err != nil {
+				cancel(fmt.Errorf("sign-in link: %w", err))
+			}
 			return
 		}
 		go func() {

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -236,6 +237,8 @@ func TestUpDemoLosesNothingWhenKilledAtAnyMoment(t *testing.T) {
 	}
 	p := up(t, data, args...)
 	lines := p.waitFor("Ctrl-C stops everything")
+	last := p.waitFor("/sign-in/")
+	signsIn(t, strings.TrimSpace(last[len(last)-1]), "演示 Demo", "demo-admin")
 	text := strings.Join(lines, "\n")
 	if strings.Contains(text, "in the list") { // else an earlier start had got through and was killed afterwards
 		sent, shown := demoTable(t, lines)
@@ -255,6 +258,14 @@ func TestUpDemoLosesNothingWhenKilledAtAnyMoment(t *testing.T) {
 	}
 	if page.Count.Value == 0 {
 		t.Error("no customers in the list")
+	}
+	var tags, groups struct {
+		Items []struct{ Name string }
+	}
+	ask(t, "GET", run.URL+"/v1/tags", run.Tokens["admin"], "", &tags)
+	ask(t, "GET", run.URL+"/v1/groups", run.Tokens["admin"], "", &groups)
+	if len(tags.Items) != 3 || len(groups.Items) != 2 {
+		t.Errorf("the demo has the tags %v and the groups %v", tags.Items, groups.Items)
 	}
 
 	// A second one on the same data is refused in words; the first goes on.
@@ -282,6 +293,28 @@ func TestUpDemoLosesNothingWhenKilledAtAnyMoment(t *testing.T) {
 	}
 }
 
+// signsIn follows a sign-in link as a browser does, and sees whose pages it leads to.
+func signsIn(t *testing.T, link string, names ...string) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Jar: jar}
+	defer client.CloseIdleConnections()
+	answer, err := client.PostForm(link, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	page, err := io.ReadAll(answer.Body)
+	for _, name := range names {
+		if err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(page), name) {
+			t.Errorf("the link leads to %d, without %s (%v): %s", answer.StatusCode, name, err, page)
+		}
+	}
+}
+
 // What an operator does for a new company, by the tools alone; then what the simulator says it sent must be what the API shows.
 func TestAnOperatorSetsUpATenantAndTheSimulatorsReportIsWhatTheAPIShows(t *testing.T) {
 	data := t.TempDir()
@@ -300,6 +333,7 @@ func TestAnOperatorSetsUpATenantAndTheSimulatorsReportIsWhatTheAPIShows(t *testi
 		return strings.Join(lines, "\n")
 	}
 	tool("tenant", "create", "acme", "--name", "Acme")
+	signsIn(t, tool("sign-in-link", "--tenant", "acme", "--actor", "boss"), "Acme", "boss")
 	token := tool("token", "create", "--tenant", "acme", "--role", "admin", "--actor", "boss")
 	run := info(t, data)
 	simulate := []string{"simulate", "--tenant", "acme", "--events", "2500", "--customers", "300", "--malformed", "0.02", "--seed", "5", "--json"}
@@ -348,6 +382,19 @@ func TestAnOperatorSetsUpATenantAndTheSimulatorsReportIsWhatTheAPIShows(t *testi
 			t.Fatalf("%d of %d malformed events are dead letters", dead, sent.Malformed)
 		}
 		dead = strings.Count(tool("dead", "list", "--json", "--limit", "1000"), "\n") + 1
+	}
+	// The operator's page asks the API for the same, and for how far relay and policies are.
+	operator := tool("token", "create", "--role", "operator", "--actor", "ops")
+	var letters, lags struct {
+		Items []struct{ Tenant, Code, Part string }
+	}
+	ask(t, "GET", run.URL+"/v1/dead-letters?limit=200", operator, "", &letters)
+	if len(letters.Items) != min(sent.Malformed, 200) || letters.Items[0].Tenant != "acme" || letters.Items[0].Code == "" {
+		t.Errorf("%d malformed events, and the API lists %+v", sent.Malformed, letters.Items)
+	}
+	ask(t, "GET", run.URL+"/v1/lag", operator, "", &lags)
+	if parts := fmt.Sprint(lags.Items); !strings.Contains(parts, "acme  relay") || !strings.Contains(parts, "acme  run-jobs") {
+		t.Errorf("what follows the log: %s", parts)
 	}
 	want := map[string]int{"customers": sent.Customers, "sessions": sent.Sessions, "waiting": sent.Waiting, "processing": sent.Processing,
 		"closed": sent.Closed, "aborted": sent.Aborted, "messages": sent.Messages, "ratings": sent.Ratings}

@@ -35,11 +35,12 @@ func (w *walk) bulkStep(ctx context.Context) (rest time.Duration, ended bool, er
 	if err != nil {
 		return 0, false, err
 	}
-	ids = ids[:min(len(ids), w.together, work.Selected.Customers-work.Done)]
-	_, err = commands.ApplyBulk{Bulk: w.ID, From: work.Done, Customers: ids}.Run(ctx, w.center, w.By)
+	ids = ids[:min(len(ids), w.manners.most(w.together), work.Selected.Customers-work.Done)]
+	done, err := commands.ApplyBulk{Bulk: w.ID, From: work.Done, Customers: ids}.Run(ctx, w.center, w.By)
 	if err != nil {
 		return 0, false, fmt.Errorf("jobs: bulk: %w", err)
 	}
+	w.manners.appended(done)
 	return 0, false, nil
 }
 
@@ -139,8 +140,10 @@ func (w *walk) undoStep(ctx context.Context, work *bulk.State) error {
 	if err != nil {
 		return err
 	}
-	if _, err := (commands.UndoBulkChanges{Bulk: w.ID, Applied: applied}).Run(ctx, w.center, w.By); err != nil {
+	done, err := commands.UndoBulkChanges{Bulk: w.ID, Applied: applied}.Run(ctx, w.center, w.By)
+	if err != nil {
 		return fmt.Errorf("jobs: undo: %w", err)
 	}
+	w.manners.appended(done)
 	return nil
 }

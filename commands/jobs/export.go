@@ -95,6 +95,11 @@ func (w *walk) export(ctx context.Context, asked *exports.Requested) (rest time.
 	if err := dropParts(ctx, own, w.Tenant, w.ID, 0); err != nil { // of an earlier try
 		return 0, false, err
 	}
+	// The parts wait for no disk: the commit that tells of the file does, and with it all that was written before. Should the database lose some of
+	// them until then, there are fewer bytes than were made, and the file is begun anew, see above.
+	if _, err := own.Exec(ctx, `set synchronous_commit = off`); err != nil {
+		return 0, false, fmt.Errorf("jobs: export: %w", err)
+	}
 	made, err := w.write(ctx, own, asked)
 	switch {
 	case errors.Is(err, errUnwanted):
@@ -203,7 +208,12 @@ func (w *walk) write(ctx context.Context, own *hold, asked *exports.Requested) (
 		return nil
 	})
 	if err == nil {
-		err = errors.Join(out.Close(), to.finish())
+		err = out.Close()
+	}
+	if err == nil {
+		err = to.finish()
+	} else {
+		err = errors.Join(err, to.settled())
 	}
 	var refused *sheet.Error
 	switch {

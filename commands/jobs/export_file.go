@@ -18,15 +18,17 @@ import (
 // partBytes is how much of a file is in a part.
 const partBytes = 1 << 20
 
-// file keeps what is written to it in parts, up to so many bytes; what is beyond is only counted.
+// file keeps what is written to it in parts, up to so many bytes; what is beyond is only counted. While one part is kept the next is filled.
 type file struct {
 	most int64
 	keep func(part int, content []byte) error
 
 	bytes int64 // written in all
 	part  []byte
+	spare []byte // that has been kept, and may be filled again
 	parts int
-	full  time.Time // since when it is too large; zero if it is not
+	kept  chan error // says how it went with the part before; nil if there is none
+	full  time.Time  // since when it is too large; zero if it is not
 }
 
 // Write takes all, or fails.
@@ -45,7 +47,7 @@ func (f *file) Write(p []byte) (int, error) {
 		n := min(len(rest), partBytes-len(f.part))
 		f.part, rest = append(f.part, rest[:n]...), rest[n:]
 		if len(f.part) == partBytes {
-			if err := f.finish(); err != nil {
+			if err := f.next(); err != nil {
 				return 0, err
 			}
 		}
@@ -53,10 +55,36 @@ func (f *file) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// next begins to keep a part, when the one before it is kept, and goes on to the next.
+func (f *file) next() error {
+	if err := f.settled(); err != nil {
+		return err
+	}
+	part, content, kept := f.parts, f.part, make(chan error, 1)
+	go func() { kept <- f.keep(part, content) }()
+	f.kept = kept
+	f.part, f.spare = f.spare[:0], content
+	if f.part == nil {
+		f.part = make([]byte, 0, partBytes)
+	}
+	f.parts++
+	return nil
+}
+
+// settled waits until nothing is being kept, and says how that went.
+func (f *file) settled() error {
+	if f.kept == nil {
+		return nil
+	}
+	err := <-f.kept
+	f.kept = nil
+	return err
+}
+
 // finish keeps the last part.
 func (f *file) finish() error {
-	if len(f.part) == 0 {
-		return nil
+	if err := f.settled(); err != nil || len(f.part) == 0 {
+		return err
 	}
 	if err := f.keep(f.parts, f.part); err != nil {
 		return err

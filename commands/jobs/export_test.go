@@ -64,7 +64,7 @@ func testOneInstant(t *testing.T, w *exportWorld) {
 		before := w.made(ask)
 		task := w.request(ask)
 		w.sync()
-		goOn := w.stopAt(task, 1)
+		goOn := w.stopAt(task, 0)
 		done := stepping(t.Context(), w.runner, task)
 		w.stopped()
 		w.until("it is not told how far it has come", func() bool {
@@ -119,7 +119,7 @@ func testInterrupted(t *testing.T, w *exportWorld) {
 	t.Run("by the end of the process", func(t *testing.T) {
 		w := w.in(t)
 		task := w.request(ask)
-		goOn := w.stopAt(task, 1)
+		goOn := w.stopAt(task, 0)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := stepping(ctx, w.runner, task)
 		w.stopped()
@@ -141,7 +141,7 @@ func testInterrupted(t *testing.T, w *exportWorld) {
 	t.Run("by nobody, but two work on it", func(t *testing.T) {
 		w := w.in(t)
 		task := w.request(ask)
-		goOn := w.stopAt(task, 1)
+		goOn := w.stopAt(task, 0)
 		done := stepping(t.Context(), w.runner, task)
 		w.stopped()
 		if rest, ended, err := w.another().Step(t.Context(), task); rest <= 0 || ended || err != nil {
@@ -157,7 +157,7 @@ func testInterrupted(t *testing.T, w *exportWorld) {
 	t.Run("by the loss of its hold", func(t *testing.T) {
 		w := w.in(t)
 		task := w.request(ask)
-		goOn := w.stopAt(task, 1)
+		goOn := w.stopAt(task, 0)
 		done := stepping(t.Context(), w.runner, task)
 		w.stopped()
 		if _, err := w.store.Pool().Exec(t.Context(), `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'customercenter job'`); err != nil {
@@ -453,7 +453,12 @@ func TestFileOfParts(t *testing.T) {
 	}
 	broken := errors.New("broken")
 	f := &file{most: 7 * partBytes, keep: func(int, []byte) error { return broken }}
-	if _, err := f.Write(make([]byte, partBytes)); !errors.Is(err, broken) {
+	_, err := f.Write(make([]byte, partBytes+1))
+	if err = errors.Join(err, f.finish()); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	f = &file{most: 7 * partBytes, keep: func(int, []byte) error { return broken }}
+	if _, err := f.Write(make([]byte, 2*partBytes)); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 }

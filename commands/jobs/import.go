@@ -31,11 +31,12 @@ func (w *walk) importStep(ctx context.Context) (rest time.Duration, ended bool, 
 	if err != nil {
 		return 0, false, err
 	}
-	rows = rows[:min(w.together, len(rows))]
-	_, err = commands.ImportRows{Import: w.ID, From: work.Done, Rows: rows, Seen: w.seen}.Run(ctx, w.center, w.By)
+	rows = rows[:min(w.manners.most(w.together), len(rows))]
+	done, err := commands.ImportRows{Import: w.ID, From: work.Done, Rows: rows, Seen: w.seen}.Run(ctx, w.center, w.By)
 	if err != nil {
 		return 0, false, fmt.Errorf("jobs: import: %w", err)
 	}
+	w.manners.appended(done)
 	return 0, false, nil
 }
 
@@ -91,9 +92,11 @@ func (w *walk) revertStep(ctx context.Context, work *imports.State) error {
 	if err != nil {
 		return err
 	}
-	if _, err := (commands.RevertImportRows{Import: w.ID, Rows: rows}).Run(ctx, w.center, w.By); err != nil {
+	done, err := commands.RevertImportRows{Import: w.ID, Rows: rows}.Run(ctx, w.center, w.By)
+	if err != nil {
 		return fmt.Errorf("jobs: revert: %w", err)
 	}
+	w.manners.appended(done)
 	return nil
 }
 

@@ -46,8 +46,9 @@ type Runner struct {
 	log        *slog.Logger
 	now        func() time.Time
 
-	mu    sync.Mutex
-	walks map[uuid.UUID]*walk
+	mu        sync.Mutex
+	walks     map[uuid.UUID]*walk
+	mannersOf map[string]*manners // by tenant
 }
 
 // memory is how much of the sets of customers is kept to find who is meant, in bytes.
@@ -66,7 +67,7 @@ func NewRunner(c Config) *Runner {
 	customers := projections.NewCustomers(c.Store, c.Builds, catalogues).WithGroups(groups).WithMemory(memory)
 	return &Runner{
 		store: c.Store, center: c.Center, catalogues: catalogues, builds: c.Builds, groups: groups, customers: customers,
-		parts: parts{c.Store.Pool()}, log: c.Log, now: c.Now, walks: map[uuid.UUID]*walk{},
+		parts: parts{c.Store.Pool()}, log: c.Log, now: c.Now, walks: map[uuid.UUID]*walk{}, mannersOf: map[string]*manners{},
 	}
 }
 
@@ -84,6 +85,7 @@ type Task struct {
 type walk struct {
 	*Runner
 	Task
+	manners  *manners
 	failed   int   // times in a row
 	together int   // how many rows or customers go into one append: up to atOnce, fewer after a failure
 	version  int64 // of the job's stream, up to which it was looked through for what is to be taken back
@@ -134,6 +136,7 @@ func (r *Runner) Step(ctx context.Context, task Task) (rest time.Duration, ended
 	case err == nil:
 		w.failed = 0
 		w.together = min(2*w.together, atOnce)
+		rest = max(rest, w.manners.rest())
 	default:
 		w.together = max(1, w.together/2)
 		if w.failed++; w.failed >= tries && !passing(err) {
@@ -164,7 +167,10 @@ func (r *Runner) walk(task Task) *walk {
 				delete(r.walks, id)
 			}
 		}
-		w = &walk{Runner: r, Task: task, together: atOnce, seen: map[uuid.UUID]int{}}
+		if r.mannersOf[task.Tenant] == nil {
+			r.mannersOf[task.Tenant] = new(manners)
+		}
+		w = &walk{Runner: r, Task: task, manners: r.mannersOf[task.Tenant], together: atOnce, seen: map[uuid.UUID]int{}}
 		r.walks[task.ID] = w
 	}
 	w.used = now

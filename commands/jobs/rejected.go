@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -106,5 +107,55 @@ func (k *rowsKept) find(ctx context.Context, number int) (imports.Row, error) {
 			return imports.Row{}, err
 		}
 		k.rows, k.next = rows, first+len(rows)
+	}
+}
+
+// RefusedCells returns what is in the cells for which rows of an import were refused, by the numbers of the rows, as it was uploaded. Rows that were
+// refused for no cell alone have none. refused must be in the order of the file. Refused: FILE_GONE.
+func (r *Runner) RefusedCells(ctx context.Context, tenant string, id uuid.UUID, refused []imports.Refused) (map[int]string, error) {
+	work, _, err := r.catalogues.Import(ctx, tenant, id)
+	if err != nil {
+		return nil, fmt.Errorf("jobs: refused cells: %w", err)
+	}
+	cells := map[int]string{}
+	rows := rowsKept{r: r, tenant: tenant, id: id, total: work.File.Rows}
+	for _, one := range refused {
+		at := slices.Index(work.File.Columns, one.Column)
+		if one.Column == "" || at < 0 {
+			continue
+		}
+		err := rows.seek(ctx, one.Row)
+		var row imports.Row
+		if err == nil {
+			row, err = rows.find(ctx, one.Row)
+		}
+		switch {
+		case errors.Is(err, errGone):
+			return nil, domain.Refuse(domain.CodeFileGone)
+		case err != nil:
+			return nil, err
+		case at < len(row.Cells):
+			cells[one.Row] = row.Cells[at]
+		}
+	}
+	return cells, nil
+}
+
+// seek goes near the row with a number, without reading all that are before it: as the headings are row 1, its index is number-2 if no row above
+// holds nothing, and less otherwise; between two rows that are kept there are at most as many rows as their numbers differ by.
+func (k *rowsKept) seek(ctx context.Context, number int) error {
+	if n := len(k.rows); n > 0 && k.rows[0].Number <= number && number <= k.rows[n-1].Number {
+		return nil
+	}
+	for index := min(number-2, k.total-1); ; {
+		rows, first, err := k.r.parts.rows(ctx, k.tenant, k.id, max(index, 0))
+		if err != nil {
+			return err
+		}
+		k.rows, k.next = rows, first+len(rows)
+		if first == 0 || len(rows) == 0 || rows[0].Number <= number {
+			return nil
+		}
+		index = min(first-(rows[0].Number-number), first-1)
 	}
 }

@@ -91,14 +91,12 @@ func (r *Runner) keepRows(ctx context.Context, tenant string, id uuid.UUID, u Up
 	}
 	rows, size := make([]imports.Row, 0, job.Chunk), 0
 	keep := func() error {
-		var content bytes.Buffer
-		encoder := json.NewEncoder(&content)
-		encoder.SetEscapeHTML(false) // which would make six bytes of one
-		if err := encoder.Encode(rows); err != nil {
-			return errors.New("jobs: rows cannot be written as JSON")
+		content, err := encodeRows(rows)
+		if err != nil {
+			return err
 		}
 		rows, size = rows[:0], 0
-		return r.parts.put(ctx, tenant, id, (file.Rows-1)/job.Chunk, content.Bytes())
+		return r.parts.put(ctx, tenant, id, (file.Rows-1)/job.Chunk, content)
 	}
 	for {
 		row, err := in.Next()
@@ -132,6 +130,17 @@ func (r *Runner) keepRows(ctx context.Context, tenant string, id uuid.UUID, u Up
 		err = keep()
 	}
 	return file, err
+}
+
+// encodeRows are the rows as they are kept.
+func encodeRows(rows []imports.Row) ([]byte, error) {
+	var content bytes.Buffer
+	encoder := json.NewEncoder(&content)
+	encoder.SetEscapeHTML(false) // which would make six bytes of one
+	if err := encoder.Encode(rows); err != nil {
+		return nil, errors.New("jobs: rows cannot be written as JSON")
+	}
+	return content.Bytes(), nil
 }
 
 func texts(row sheet.Row) []string {

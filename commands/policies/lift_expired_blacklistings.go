@@ -37,7 +37,7 @@ type lifter struct {
 func liftExpiredBlacklistings(c Config) *policy {
 	l := &lifter{pool: c.Store.Pool(), center: c.Center, log: c.Log}
 	return &policy{
-		name: liftName, types: []string{customer.Blacklisted{}.EventType(), customer.Unblacklisted{}.EventType()},
+		name: liftName, types: []string{customer.Blacklisted{}.EventType(), customer.Unblacklisted{}.EventType(), customer.Erased{}.EventType()},
 		note: l.note, due: l.lift,
 	}
 }

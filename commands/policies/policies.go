@@ -22,6 +22,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"customercenter/commands"
+	"customercenter/commands/jobs"
 	"customercenter/eventstore"
 	"customercenter/eventstore/bell"
 	"customercenter/eventstore/lease"
@@ -36,6 +37,8 @@ type Config struct {
 	Builds projections.Builds
 	// NATS should reconnect for ever.
 	NATS *nats.Conn
+	// Letters are the dead letters, out of which whoever is erased is taken; nil: there are none.
+	Letters Letters
 	// Bells tell of what is appended; nil: it is found by the sweep.
 	Bells *bell.Listener
 	// Sweep is how often to look for what bells did not tell of and for what has become due; default 1 s.
@@ -85,8 +88,10 @@ func New(c Config) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []*policy{liftExpiredBlacklistings(c), send.policy(), newAddresser(c).policy(), send.autoPolicy(), noteAutoMessageReplies(c)}
-	r := newRunner(c, append(all, runJobs(c)...)...)
+	runner := jobs.NewRunner(jobs.Config{Store: c.Store, Center: c.Center, Builds: c.Builds, Log: c.Log})
+	erase := &eraser{pool: c.Store.Pool(), store: c.Store, center: c.Center, jobs: runner, js: send.js, letters: c.Letters, log: c.Log}
+	all := []*policy{erase.policy(), liftExpiredBlacklistings(c), send.policy(), newAddresser(c).policy(), send.autoPolicy(), noteAutoMessageReplies(c)}
+	r := newRunner(c, append(all, runJobs(c, runner)...)...)
 	r.groups = groups
 	return r, nil
 }
@@ -152,6 +157,8 @@ type policy struct {
 	reactAll func(ctx context.Context, tenant string, page []*eventstore.Decoded) error
 	// due, if set, does what has become due of a tenant, and reports whether there may be more. It is called by the sweep.
 	due func(ctx context.Context, tenant string) (more bool, err error)
+	// atOnce is whether what was heard just now may be due: somebody waits for it.
+	atOnce bool
 }
 
 // statement is SQL with its arguments.

@@ -41,11 +41,10 @@ type jobRunner struct {
 }
 
 // runJobs are the policies that work on jobs.
-func runJobs(c Config) []*policy {
-	runner := jobs.NewRunner(jobs.Config{Store: c.Store, Center: c.Center, Builds: c.Builds, Log: c.Log})
+func runJobs(c Config, runner *jobs.Runner) []*policy {
 	of := func(name string, types ...string) *policy {
 		r := &jobRunner{name: name, pool: c.Store.Pool(), store: c.Store, log: c.Log, jobs: runner}
-		return &policy{name: name, types: types, note: r.note, due: r.work}
+		return &policy{name: name, types: types, note: r.note, due: r.work, atOnce: true}
 	}
 	return []*policy{
 		of(runJobsName,
@@ -136,11 +135,11 @@ func (r *jobRunner) piece(ctx context.Context, tenant string, d dueJob) (rest ti
 		switch {
 		case ended:
 			return max(rest, endedRest), err
-		case err != nil || rest > turnTime || time.Since(began) > turnTime:
+		case err != nil || rest > turnTime:
 			return rest, err
 		}
-		wait(ctx, rest) // for a read model, mostly; the next sweep would be later
-		if ctx.Err() != nil {
+		wait(ctx, rest) // for a read model, or for people; the next sweep would be later
+		if ctx.Err() != nil || time.Since(began) > turnTime {
 			return 0, nil
 		}
 	}

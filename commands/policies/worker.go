@@ -13,8 +13,10 @@ import (
 
 const (
 	pageEvents = 500 // read at once
-	// breath is how long a worker that has come to the end of the log rests, so that under steady traffic it reads many events at once.
+	// breath is how long a worker that has come to the end of the log rests, so that under steady traffic it reads many events at once. It is longer
+	// where there was nothing of its concern.
 	breath     = 10 * time.Millisecond
+	longBreath = 50 * time.Millisecond
 	firstPause = 50 * time.Millisecond // after a failure; each further one doubles it
 	lastPause  = 10 * time.Second
 	// complainEvery keeps a long outage from filling the disk with complaints.
@@ -36,6 +38,7 @@ type worker struct {
 	known      bool
 	saved      int64 // the position, as it is in the database
 	read       int64 // up to here nothing is left to be done; from saved on, nothing was to be done
+	heard      bool  // there was something in what it read last
 	failed     int   // times in a row
 	complained time.Time
 }
@@ -74,16 +77,23 @@ func (w *worker) run(ctx context.Context) {
 		switch {
 		case err == nil && !more:
 			w.failed = 0
-			wait(ctx, breath)
+			wait(ctx, w.breath())
 		case err == nil:
 			w.failed = 0
-			w.wanted(swept)
+			w.wanted(swept || w.heard && w.policy.atOnce)
 		default:
 			w.known = false // whether it was saved is not known
 			w.wanted(swept)
 			wait(ctx, w.report(ctx, err))
 		}
 	}
+}
+
+func (w *worker) breath() time.Duration {
+	if w.heard {
+		return breath
+	}
+	return longBreath
 }
 
 // turn is a step, when it is the worker's turn among the policy's tenants.
@@ -111,13 +121,14 @@ func (w *worker) step(ctx context.Context, swept bool) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	w.heard = len(heard) > 0
 	if err := w.handle(ctx, heard, last, swept); err != nil {
 		return false, err
 	}
 	if last == from+pageEvents {
 		return true, nil
 	}
-	if swept && w.policy.due != nil {
+	if (swept || w.heard && w.policy.atOnce) && w.policy.due != nil {
 		return w.policy.due(ctx, w.tenant)
 	}
 	return false, nil

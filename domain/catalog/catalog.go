@@ -11,6 +11,7 @@ import (
 	"customercenter/domain/field"
 	"customercenter/domain/group"
 	"customercenter/domain/imports"
+	"customercenter/domain/projection"
 	"customercenter/domain/session"
 	"customercenter/domain/settings"
 	"customercenter/domain/suppressed"
@@ -30,6 +31,7 @@ func Events() []domain.Event {
 		view.Saved{}, view.Shared{}, view.Unshared{}, view.Deleted{},
 		customer.Created{}, customer.ProfileChanged{}, customer.Tagged{}, customer.Untagged{},
 		customer.SessionOpened{}, customer.SessionClosed{}, customer.Blacklisted{}, customer.Unblacklisted{}, customer.Withdrawn{},
+		customer.Erased{},
 		session.Started{}, session.Accepted{}, session.Transferred{}, session.MessageRecorded{},
 		session.WebAttributesRecorded{}, session.Rated{}, session.Closed{}, session.Aborted{},
 		suppressed.MessageRecorded{},
@@ -41,5 +43,6 @@ func Events() []domain.Event {
 		bulk.Started{}, bulk.Selected{}, bulk.Applied{}, bulk.Completed{}, bulk.Failed{}, bulk.Canceled{}, bulk.UndoStarted{}, bulk.Undone{},
 		bulk.Reverted{},
 		automessage.Sent{}, automessage.Withheld{}, automessage.Delivered{}, automessage.Read{}, automessage.Replied{},
+		projection.EventsSkipped{},
 	}
 }

@@ -24,7 +24,9 @@ type State struct {
 	Exists bool
 	// Generation counts the lives of this identity, from 1; 0 if it never was a customer. Who is a customer no more keeps that of the last one.
 	Generation int
-	Via        string
+	// Erased says that the last life has ended by an erasure: nothing is left to be erased.
+	Erased bool
+	Via    string
 	// Import is the import that created the customer; zero if none did.
 	Import uuid.UUID
 	// Touched says that something has happened on the customer's stream since the creation.
@@ -82,7 +84,9 @@ func (s *State) Apply(e domain.Event, at time.Time) {
 		}
 		s.Profile.Custom = maps.Clone(e.Profile.Custom)
 	case Withdrawn:
-		*s = State{Generation: s.Generation}
+		*s = State{Generation: s.Generation, Association: s.Association, Channel: s.Channel} // by these and the external id the person can still be named
+	case Erased:
+		*s = State{Generation: s.Generation, Erased: true}
 	case ProfileChanged:
 		for key, change := range e.Fields {
 			s.Profile.set(key, change.New)

@@ -79,6 +79,12 @@ type Withdrawn struct {
 	Import uuid.UUID `json:"import"`
 }
 
+// Erased ends being a customer, and all that is known of the person: the keys of all lives up to this generation are destroyed in the append that
+// writes it. Created may follow, in the next generation.
+type Erased struct {
+	Generation int `json:"generation"`
+}
+
 func (Created) EventType() string        { return "customer.created" }
 func (ProfileChanged) EventType() string { return "customer.profile_changed" }
 func (Tagged) EventType() string         { return "customer.tagged" }
@@ -88,6 +94,10 @@ func (SessionClosed) EventType() string  { return "customer.session_closed" }
 func (Blacklisted) EventType() string    { return "customer.blacklisted" }
 func (Unblacklisted) EventType() string  { return "customer.unblacklisted" }
 func (Withdrawn) EventType() string      { return "customer.withdrawn" }
+func (Erased) EventType() string         { return "customer.erased" }
+
+// DestroysKeys tells the event store which keys go with the event.
+func (e Erased) DestroysKeys() (generation int) { return e.Generation }
 
 func (Created) customerEvent()        {}
 func (ProfileChanged) customerEvent() {}
@@ -98,6 +108,7 @@ func (SessionClosed) customerEvent()  {}
 func (Blacklisted) customerEvent()    {}
 func (Unblacklisted) customerEvent()  {}
 func (Withdrawn) customerEvent()      {}
+func (Erased) customerEvent()         {}
 
 // Profile is what is known about the person besides the identity. Empty strings are "not set".
 type Profile struct {

@@ -148,6 +148,7 @@ func TestAnyOrder(t *testing.T) {
 				}
 				m.withdraw(t, by)
 			},
+			"erase": func(t *rapid.T) { m.erase(t) },
 			"": func(t *rapid.T) {
 				m.check(t)
 			},
@@ -224,13 +225,37 @@ func (m *machine) withdraw(t *rapid.T, by uuid.UUID) {
 	})
 }
 
+// erase ends the unfinished session and erases. Only of nobody, and of whoever was erased last, there is nothing to erase.
+func (m *machine) erase(t *rapid.T) {
+	left := len(m.log) > 0
+	if left {
+		_, erased := m.log[len(m.log)-1].event.(customer.Erased)
+		left = !erased
+	}
+	m.ask(t, func(s *customer.State) ([]customer.Event, error) {
+		got, err := s.Erase()
+		var refusal *domain.Refusal
+		if left != (err == nil) || err != nil && (!errors.As(err, &refusal) || refusal.Code != domain.CodeNotFound) {
+			t.Fatalf("erasing gave %v, %v", got, err)
+		}
+		if err == nil && s.Exists {
+			closed, err := s.CloseSession(s.Unfinished.ID, false, time.Time{})
+			return append(closed, got...), err
+		}
+		return got, err
+	})
+}
+
 // exists reads the log: whether there is a customer after it.
 func (m *machine) exists() bool {
 	if len(m.log) == 0 {
 		return false
 	}
-	_, ended := m.log[len(m.log)-1].event.(customer.Withdrawn)
-	return !ended
+	switch m.log[len(m.log)-1].event.(type) {
+	case customer.Withdrawn, customer.Erased:
+		return false
+	}
+	return true
 }
 
 // listing reads the first n events of the log: the entry on the blacklist that stands after them, expired or not.
@@ -243,7 +268,7 @@ func (m *machine) listing(n int) *customer.Listing {
 			if e.ExpiresAt != nil {
 				listing.ExpiresAt = *e.ExpiresAt
 			}
-		case customer.Unblacklisted:
+		case customer.Unblacklisted, customer.Erased:
 			listing = nil
 		}
 	}
@@ -279,6 +304,8 @@ func (m *machine) sessions() (unfinished uuid.UUID, ended map[uuid.UUID]time.Tim
 		case customer.SessionClosed:
 			unfinished = uuid.Nil
 			ended[e.Session] = r.at
+		case customer.Erased:
+			clear(ended) // they are not told of any more
 		}
 	}
 	return unfinished, ended
@@ -291,7 +318,8 @@ func (m *machine) check(t *rapid.T) {
 	carried := map[uuid.UUID]bool{}
 	lives, living := 0, false
 	for i, r := range m.log {
-		if _, begins := r.event.(customer.Created); begins == living {
+		_, begins := r.event.(customer.Created)
+		if _, erased := r.event.(customer.Erased); begins == living && !(erased && lives > 0) {
 			t.Fatalf("event %d is %T, with a customer: %v", i, r.event, living)
 		}
 		switch e := r.event.(type) {
@@ -323,7 +351,7 @@ func (m *machine) check(t *rapid.T) {
 				t.Fatal("closed a session that was not unfinished")
 			}
 			unfinished = uuid.Nil
-		case customer.Withdrawn:
+		case customer.Withdrawn, customer.Erased:
 			living = false
 			clear(carried)
 		}

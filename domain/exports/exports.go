@@ -62,8 +62,10 @@ type Canceled struct{}
 // Downloaded says that somebody got the file: the event's actor.
 type Downloaded struct{}
 
-// Expired says that the file was deleted because its time was over.
-type Expired struct{}
+// Expired says that the file was deleted because its time was over, or before that for the reason in Code.
+type Expired struct {
+	Code string `json:"code,omitempty"`
+}
 
 func (Requested) EventType() string  { return "export.requested" }
 func (Completed) EventType() string  { return "export.completed" }
@@ -86,7 +88,7 @@ type State struct {
 	File                 Completed  // once it is completed
 	Expired              bool       // the file was deleted
 	Downloads            int
-	Code                 string // of a failure
+	Code                 string // of a failure, or why the file was deleted before its time
 	Args                 map[string]any
 	RequestedAt, EndedAt time.Time
 }
@@ -108,7 +110,7 @@ func (s *State) Apply(e domain.Event, at time.Time) {
 	case Downloaded:
 		s.Downloads++
 	case Expired:
-		s.Expired = true
+		s.Expired, s.Code = true, e.Code
 	}
 }
 
@@ -198,6 +200,17 @@ func (s *State) Fail(f Failed) []Event {
 		return nil
 	}
 	return []Event{f}
+}
+
+// Discard ends the work on the file, or deletes it before its time, for a reason. Nothing if there is none, or none any more.
+func (s *State) Discard(code string) []Event {
+	switch {
+	case s.Status == job.Running:
+		return []Event{Failed{Code: code}}
+	case s.Status == job.Completed && !s.Expired:
+		return []Event{Expired{Code: code}}
+	}
+	return nil
 }
 
 // Cancel ends the work on the file. One that was canceled before is left as it is. Refused: NOT_FOUND; JOB_STATUS once it has ended.

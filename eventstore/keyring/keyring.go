@@ -2,6 +2,8 @@
 //
 // A customer's key is inserted in the append that creates the customer. Deleting its row makes everything sealed with it
 // unreadable, in the log, on the bus and in every copy of them. Losing the master key does so for everybody: back it up.
+//
+// Processes keep keys in memory. One that was destroyed is used for a second more at most: see destroyed.go.
 package keyring
 
 import (
@@ -21,8 +23,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// cached is how many customer keys a process keeps unwrapped, some 150 bytes each.
-const cached = 300_000
+// cached is how many customer keys a process keeps unwrapped, some 250 bytes each.
+const cached = 60_000
 
 // Key seals and opens the personal data of one customer and generation.
 type Key struct {
@@ -112,7 +114,9 @@ type Keyring struct {
 	pool   *pgxpool.Pool
 	master *Master
 	mu     sync.Mutex              // held while a customer's list is changed
-	keys   *lru.Cache[name, []Key] // all generations of a customer, ascending
+	keys   *lru.Cache[name, []Key] // all generations of a customer, ascending; none that is known to be destroyed
+
+	destroyed *destroyed
 }
 
 type name struct {
@@ -126,7 +130,7 @@ func New(pool *pgxpool.Pool, master *Master) *Keyring {
 	if err != nil {
 		panic(err) // only a size below 1
 	}
-	return &Keyring{pool: pool, master: master, keys: keys}
+	return &Keyring{pool: pool, master: master, keys: keys, destroyed: newDestroyed()}
 }
 
 // Create makes a new key. It becomes valid when its wrapped form is inserted; call Keep then.
@@ -146,7 +150,7 @@ func (r *Keyring) Keep(tenant string, customer uuid.UUID, k Key) {
 	if k.generation > 1 && len(old) == 0 {
 		return // earlier generations may exist: let the next use load them all
 	}
-	r.keys.Add(n, merge(old, []Key{k}))
+	r.keys.Add(n, r.destroyed.without(n, merge(old, []Key{k})))
 }
 
 // merge unites two lists of a customer's keys, ascending by generation.
@@ -163,9 +167,11 @@ func merge(a, b []Key) []Key {
 
 // Current returns the key of the customer's latest generation, or ErrNoKey.
 func (r *Keyring) Current(ctx context.Context, tenant string, customer uuid.UUID) (Key, error) {
-	n := name{tenant, customer}
-	keys, ok := r.keys.Get(n)
-	if !ok {
+	if err := r.look(ctx); err != nil {
+		return Key{}, err
+	}
+	keys, ok := r.keys.Get(name{tenant, customer})
+	if !ok || len(keys) == 0 {
 		loaded, err := r.load(ctx, tenant, []uuid.UUID{customer})
 		if err != nil {
 			return Key{}, err
@@ -193,6 +199,9 @@ func (k Keys) Of(customer uuid.UUID, generation int) (Key, bool) {
 
 // Of returns the keys of these customers, asking the database once for those not cached. Customers without a key are absent.
 func (r *Keyring) Of(ctx context.Context, tenant string, customers []uuid.UUID) (Keys, error) {
+	if err := r.look(ctx); err != nil {
+		return nil, err
+	}
 	found := make(Keys, len(customers))
 	var missing []uuid.UUID
 	for _, c := range customers {
@@ -201,7 +210,7 @@ func (r *Keyring) Of(ctx context.Context, tenant string, customers []uuid.UUID) 
 		}
 		keys, ok := r.keys.Get(name{tenant, c})
 		found[c] = keys
-		if !ok {
+		if !ok || len(keys) == 0 {
 			missing = append(missing, c)
 		}
 	}
@@ -262,8 +271,10 @@ func (r *Keyring) load(ctx context.Context, tenant string, customers []uuid.UUID
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for c, keys := range loaded { // a customer without a key is not remembered: it may be created the next moment
-		old, _ := r.keys.Peek(name{tenant, c}) // one of these may have been kept since the rows were read
-		r.keys.Add(name{tenant, c}, merge(keys, newer(old, keys)))
+		n := name{tenant, c}
+		loaded[c] = r.destroyed.without(n, keys) // they may have been since the rows were read
+		old, _ := r.keys.Peek(n)                 // and one of these may have been kept
+		r.keys.Add(n, r.destroyed.without(n, merge(keys, newer(old, keys))))
 	}
 	return loaded, nil
 }

@@ -24,7 +24,7 @@ import (
 
 // Defaults of a group.
 const (
-	DefaultEvery  = 50 * time.Millisecond
+	DefaultEvery  = 100 * time.Millisecond
 	DefaultFreeze = 3 * time.Second
 )
 

@@ -146,6 +146,15 @@ func Status(ctx context.Context, store *eventstore.Store) ([]TenantStatus, error
 	return all, nil
 }
 
+// Renew gives the log a new epoch, under which the relay publishes all of it again, beginning within a sweep. It is for a log that was restored from a
+// backup: others have heard events of which it knows nothing (StoppedAhead), and its next positions mean something else than before.
+func Renew(ctx context.Context, store *eventstore.Store) error {
+	if _, err := store.Pool().Exec(ctx, `update log_epoch set epoch = gen_random_uuid()`); err != nil {
+		return fmt.Errorf("relay: renew: %w", err)
+	}
+	return nil
+}
+
 // ErrRefillFrom says that a refill was asked to begin before the first event or behind the end of the log.
 var ErrRefillFrom = errors.New("relay: a refill begins at a position of the log")
 

@@ -152,7 +152,7 @@ func (s *session) settle(ctx context.Context, all []row) error {
 		switch {
 		case at.stopped != "":
 			slog.ErrorContext(ctx, "relay: the stream is ahead of the log, so nothing of this tenant is published; if the database was "+
-				"restored from a backup, give the log a new epoch: update log_epoch set epoch = gen_random_uuid()",
+				"restored from a backup, `customercenter relay renew` gives it a new epoch",
 				"tenant", r.slug, "stream", s.cfg.Stream, "head", r.head)
 			if r.stopped != at.stopped {
 				if err := saveStopped(ctx, s.cfg.Store.Pool(), s.epoch, r.slug, at.stopped); err != nil {

@@ -6,6 +6,7 @@ import (
 	"go/types"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // findRoutes finds the operations that package api registers, and the commands that their handlers mention, or what they ask of package
@@ -106,6 +107,7 @@ func (p *program) findInputs(f *facts) error {
 		return folder == "api/ingest"
 	}
 	found := 0
+	var failed error
 	for _, file := range p.files["api/ingest"] {
 		ast.Inspect(file, func(n ast.Node) bool {
 			spec, ok := n.(*ast.ValueSpec)
@@ -123,6 +125,9 @@ func (p *program) findInputs(f *facts) error {
 				}
 				input := p.text(kv.Key)
 				found++
+				if failed == nil {
+					failed = p.findInput(f, input, kv.Value)
+				}
 				p.reach(kv.Value, inIngest, func(_ *types.Func, n ast.Node) {
 					x, ok := n.(ast.Expr)
 					if !ok {
@@ -136,9 +141,13 @@ func (p *program) findInputs(f *facts) error {
 			return false
 		})
 	}
+	if failed != nil {
+		return failed
+	}
 	if found == 0 {
 		return fmt.Errorf("api/ingest has no map payloads of the types of channel events")
 	}
+	slices.SortFunc(f.inputs, func(a, b *message) int { return strings.Compare(a.name, b.name) })
 	for _, c := range f.commands {
 		sort.Strings(c.inputs)
 	}

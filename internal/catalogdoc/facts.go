@@ -5,7 +5,8 @@ import (
 	"go/ast"
 	"go/constant"
 	"go/types"
-	"reflect"
+	"os"
+	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -13,11 +14,23 @@ import (
 
 // event is a type of event.
 type event struct {
-	name     string // as stored
-	goType   *types.TypeName
-	file     string
-	personal []string // JSON names of the sealed fields
-	listed   bool     // in domain/catalog
+	name    string // as stored
+	version int    // of what is stored
+	goType  *types.TypeName
+	file    string
+	doc     string  // what the source says of the type
+	data    *schema // of the payload, opened
+	listed  bool    // in domain/catalog
+}
+
+// personal names the fields that the codec seals.
+func (e *event) personal() (names []string) {
+	for _, p := range e.data.Properties {
+		if p.schema.Personal {
+			names = append(names, p.name)
+		}
+	}
+	return names
 }
 
 // command is a type of command.
@@ -37,13 +50,25 @@ type model struct {
 	hears   []string // types of events
 }
 
-// facts is what the catalog tells.
+// policy is a "whenever this happened, do that".
+type policy struct {
+	name  string
+	file  string
+	hears []string // types of events
+}
+
+// facts is what the documents tell.
 type facts struct {
 	events   []*event
 	commands []*command
 	models   []*model
+	policies []*policy
 	// channelRoutes take channel events over HTTP.
 	channelRoutes []string
+	// inputs are the types of channel events, outputs what is published beside the log: message.send, entered, left.
+	inputs, outputs []*message
+
+	glossary glossary
 }
 
 // never lists what a command does not append though the source seems to allow it: the decision it asks can, but not as the command
@@ -65,11 +90,16 @@ func find(root string) (*facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &facts{}
-	for _, find := range []func(*facts) error{p.findEvents, p.findCommands, p.findRoutes, p.findInputs, p.findModels} {
+	f := &facts{glossary: glossary{used: map[string]bool{}}}
+	for _, find := range []func(*facts) error{
+		p.findEvents, p.findCommands, p.findRoutes, p.findInputs, p.findOutputs, p.findModels, p.findPolicies,
+	} {
 		if err := find(f); err != nil {
 			return nil, fmt.Errorf("catalogdoc: %w", err)
 		}
+	}
+	if err := f.glossary.unused(); err != nil {
+		return nil, fmt.Errorf("catalogdoc: %w", err)
 	}
 	return f, nil
 }
@@ -96,7 +126,18 @@ func (p *program) findEvents(f *facts) error {
 		if name == "" {
 			return fmt.Errorf("%s: the stored name of %s is not one constant", p.file(fn.Pos()), named.Obj().Name())
 		}
-		f.events = append(f.events, &event{name: name, goType: named.Obj(), file: p.file(named.Obj().Pos()), personal: personal(named)})
+		e := &event{name: name, goType: named.Obj(), file: p.file(named.Obj().Pos()), doc: p.doc(named.Obj())}
+		var err error
+		if e.version, err = p.storedVersion(name); err != nil {
+			return err
+		}
+		if e.data, err = f.schemaOf(p, named, name); err != nil {
+			return err
+		}
+		if e.doc == "" {
+			return fmt.Errorf("%s: %s has no comment that says what it is", e.file, name)
+		}
+		f.events = append(f.events, e)
 	}
 	if len(f.events) == 0 {
 		return fmt.Errorf("no events found in domain")
@@ -115,21 +156,38 @@ func (p *program) findEvents(f *facts) error {
 	return nil
 }
 
-// personal names the fields that the codec seals.
-func personal(of *types.Named) []string {
-	var names []string
-	fields, ok := of.Underlying().(*types.Struct)
-	if !ok {
-		return nil
+// storedVersion is the newest version of a type that has a golden file. The tests of package eventstore see to it that this is the one that
+// is stored.
+func (p *program) storedVersion(eventType string) (int, error) {
+	for version := 0; ; version++ {
+		file := filepath.Join(p.root, "eventstore", "testdata", "events", fmt.Sprintf("%s.v%d.json", eventType, version+1))
+		if _, err := os.Stat(file); err == nil {
+			continue
+		}
+		if version == 0 {
+			return 0, fmt.Errorf("%s has no golden file: go test ./eventstore -run Golden -update writes it", eventType)
+		}
+		return version, nil
 	}
-	for i := range fields.NumFields() {
-		tag := reflect.StructTag(fields.Tag(i))
-		if tag.Get("personal") == "true" {
-			name, _, _ := strings.Cut(tag.Get("json"), ",")
-			names = append(names, name)
+}
+
+// doc is the comment of a type's declaration, in one line.
+func (p *program) doc(of *types.TypeName) string {
+	folder, _ := p.within(of.Pkg())
+	for _, file := range p.files[folder] {
+		for _, d := range file.Decls {
+			declared, ok := d.(*ast.GenDecl)
+			if !ok || declared.Doc == nil {
+				continue
+			}
+			for _, spec := range declared.Specs {
+				if t, ok := spec.(*ast.TypeSpec); ok && p.info.Defs[t.Name] == of {
+					return strings.Join(strings.Fields(declared.Doc.Text()), " ")
+				}
+			}
 		}
 	}
-	return names
+	return ""
 }
 
 // findCommands finds the structs of package commands that can be run, and what the decisions they ask may return.

@@ -2,11 +2,8 @@ package catalogdoc
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strings"
-
-	"customercenter/internal/locale"
 )
 
 const head = `# Catalog
@@ -14,16 +11,18 @@ const head = `# Catalog
 Generated from the source by ` + "`go test ./internal/catalogdoc -update`" + `; do not edit. A test fails when it is not current.
 
 Every command with its file, what it may append, by which doors it is reached, and which read models hear what it appends. Under "may
-append" is everything that the decisions it asks can return; a command that has nothing to change appends nothing.
+append" is everything that the decisions it asks can return; a command that has nothing to change appends nothing. What the events hold and mean is in
+[events.md](events.md).
 
 `
 
-func (f *facts) write() []byte {
+// catalog is docs/catalog.md.
+func (f *facts) catalog() []byte {
 	var b strings.Builder
 	b.WriteString(head)
 	f.writeCommands(&b)
-	f.writeEvents(&b)
 	f.writeModels(&b)
+	f.writePolicies(&b)
 	return []byte(b.String())
 }
 
@@ -39,22 +38,6 @@ func (f *facts) writeCommands(b *strings.Builder) {
 	}
 }
 
-func (f *facts) writeEvents(b *strings.Builder) {
-	b.WriteString("\n## Events\n\nSealed fields are personal: they are stored encrypted with the customer's own key. \"In words\" is how " +
-		"histories tell the event, in English and Chinese, with its values where {} stand.\n\n")
-	b.WriteString("| event | in words | declared in | sealed | appended by | heard by |\n|---|---|---|---|---|---|\n")
-	for _, e := range f.events {
-		var by []string
-		for _, c := range f.commands {
-			if slices.Contains(c.events, e.name) {
-				by = append(by, link(c.name(), c.file))
-			}
-		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s | %s |\n", e.name, meaning(e.name), link(path.Base(path.Dir(e.file))+"."+e.goType.Name(), e.file), code(e.personal, ", "),
-			orNone(strings.Join(by, ", ")), f.hearers([]string{e.name}))
-	}
-}
-
 func (f *facts) writeModels(b *strings.Builder) {
 	b.WriteString("\n## Read models\n\nThose without a version have no tables: they are read from their stream at every question.\n\n")
 	b.WriteString("| read model | version | hears |\n|---|---|---|\n")
@@ -67,11 +50,12 @@ func (f *facts) writeModels(b *strings.Builder) {
 	}
 }
 
-// meaning is the event in both languages. A test of package locale sees to it that it has words.
-func meaning(event string) string {
-	english, _ := locale.Meaning(locale.English, event)
-	chinese, _ := locale.Meaning(locale.Chinese, event)
-	return english + " " + chinese
+func (f *facts) writePolicies(b *strings.Builder) {
+	b.WriteString("\n## Policies\n\nWhenever this happened, they do something: see [architecture.md](architecture.md#what-follows-by-itself).\n\n")
+	b.WriteString("| policy | hears |\n|---|---|\n")
+	for _, p := range f.policies {
+		fmt.Fprintf(b, "| %s | %s |\n", link(p.name, p.file), code(p.hears, ", "))
+	}
 }
 
 // hearers are the read models that hear one of these events.

@@ -1,11 +1,12 @@
 // Package catalogdoc writes docs/catalog.md: which command is in which file, what it may append, by which doors it is reached,
-// and which read models hear what it appends.
+// and which read models and policies hear what it appends; and docs/events.md and docs/asyncapi.json: what every event holds and means, for
+// people and for programs.
 //
 // All of it is read from the source, with types, so it cannot be out of date without the package's test failing:
 //
 //	go test ./internal/catalogdoc -update
 //
-// writes the file anew. See find for what is promised.
+// writes the files anew. Two things are said here: meanings of fields (meanings.go) and, in tests, an example of each type (examples_test.go). See find for what is promised.
 package catalogdoc
 
 import (

@@ -60,6 +60,9 @@ var events = map[string]text{
 	"auto_message.read":      {"The auto message {auto_message} was read.", "自动消息“{auto_message}”已读。"},
 	"auto_message.replied":   {"The customer replied to the auto message {auto_message}.", "客户回复了自动消息“{auto_message}”。"},
 
+	"projection.events_skipped": {"What happened at {positions} in the log is left out of {projection} (version {version}), as it could not be taken in: {reason}",
+		"日志位置 {positions} 的事件无法应用，不再计入“{projection}”（版本 {version}）：{reason}"},
+
 	"import.uploaded": {"The file {file_name} was uploaded for an import; rows: {rows}.", "上传了导入文件“{file_name}”，共 {rows} 行。"},
 	"import.started":  {"The import was started; only a trial: {dry_run}.", "开始导入；仅校验：{dry_run}。"},
 	"import.rows_recorded": {"Rows were dealt with, {to} so far; of these ones created: {created}, refused: {rejected}.",
@@ -76,7 +79,7 @@ var events = map[string]text{
 	"export.failed":     {"The export failed: {code}.", "导出失败：{code}。"},
 	"export.canceled":   {"The export was canceled.", "取消了导出。"},
 	"export.downloaded": {"The file of the export was downloaded.", "下载了导出文件。"},
-	"export.expired":    {"The file of the export was deleted, as its time was over.", "导出文件已到期删除。"},
+	"export.expired":    {"The file of the export was deleted: {code}.", "导出文件已删除：{code}。"},
 
 	"bulk.started":      {"A bulk action was started: {action}; tag: {tag}; reason: {reason}.", "发起了批量操作：{action}；标签：{tag}；原因：{reason}。"},
 	"bulk.selected":     {"Customers were selected for the bulk action: {customers}.", "选定了批量操作的客户：{customers} 个。"},
@@ -98,6 +101,7 @@ var events = map[string]text{
 		"会话结束；客户最后一条消息：{last_customer_message_at}。"},
 	"customer.blacklisted":   {"Put on the blacklist; reason: {reason}; until: {expires_at}.", "加入黑名单；原因：{reason}；到期时间：{expires_at}。"},
 	"customer.unblacklisted": {"Taken off the blacklist: {cause}.", "移出黑名单：{cause}。"},
+	"customer.erased":        {"The customer was erased, with all that was known of the person.", "客户已被删除，连同有关此人的全部个人数据。"},
 	"customer.withdrawn":     {"The customer was withdrawn: the import {import} was reverted.", "客户已被撤回：导入 {import} 已撤销。"},
 
 	"session.started": {"A session began; channel {channel}, begun by: {initiator}, callback: {callback}.",
@@ -144,7 +148,14 @@ var words = map[string]text{
 	"state.waiting":    {"waiting", "待接起"},
 	"state.processing": {"processing", "处理中"},
 	"state.closed":     {"closed", "已结束"},
-	"state.aborted":    {"aborted", "已中止"},
+	"state.aborted":    {"not accepted", "未接起"},
+
+	"read_model.customers":     {"the customer list", "客户列表"},
+	"read_model.sessions":      {"the session history", "历史会话"},
+	"read_model.history":       {"the change history", "变更记录"},
+	"read_model.auto_messages": {"the auto messages", "自动消息"},
+	"read_model.groups":        {"the groups", "客户分组"},
+	"read_model.jobs":          {"the jobs", "任务"},
 
 	"removal.manual":  {"by hand", "手动移出"},
 	"removal.expired": {"the time ran out", "到期自动移出"},
@@ -213,6 +224,7 @@ var words = map[string]text{
 	"erased":     {"erased", "已删除"},
 	"never":      {"never", "从未"},
 	"no_end":     {"no end", "永久"},
+	"time_over":  {"its time was over", "已到期"},
 	"unknown":    {"nobody", "无"},
 	"separator":  {"; ", "；"},
 	"comma":      {", ", "、"},

@@ -84,6 +84,7 @@ func TestEveryValueHasWords(t *testing.T) {
 		"action":     {string(bulk.Tag), string(bulk.Untag), string(bulk.Blacklist), string(bulk.Unblacklist)},
 		"job_status": {string(job.Queued), string(job.Running), string(job.Completed), string(job.Failed), string(job.Canceled), string(job.Reverted)},
 		"state":      {string(session.StatusWaiting), string(session.StatusProcessing), string(session.StatusClosed), string(session.StatusAborted)},
+		"read_model": {"customers", "sessions", "history", "auto_messages", "groups", "jobs"},
 		"field_type": field.Types(),
 		"day":        {"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"},
 	}

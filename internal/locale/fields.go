@@ -108,6 +108,10 @@ var fields = map[string]text{
 	"shown":   {"shown", "显示"},
 	"enabled": {"enabled", "启用"},
 
+	"projection": {"read model", "读模型"},
+	"version":    {"version", "版本"},
+	"positions":  {"positions of the log", "日志位置"},
+
 	// What means something else there.
 	"field.removed":     {"removed", "已删除"},
 	"tag.name":          {"name of the tag", "标签名称"},

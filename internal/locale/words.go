@@ -19,6 +19,10 @@ var codes = map[string]entry{
 		text{"This is being done already.", "该操作已在进行中。"}},
 	"BUSY": {text{"Too busy", "正忙"},
 		text{"Others are changing the same thing. Please try again.", "其他人正在修改同一内容，请稍后重试。"}},
+	"WHATIF_GONE": {text{"Not kept any more", "结果已不再保留"},
+		text{"What was found is kept for an hour by the process that looked, and is gone when that process ends. Ask again.", "分析结果由执行它的进程保留一小时，进程结束后即消失。请重新发起。"}},
+	"WHATIF_TOO_LARGE": {text{"Too many would have come and gone", "进出记录过多"},
+		text{"What was found is larger than {max} MiB. Narrow the rule, or begin later.", "结果超过 {max} MiB。请收窄规则，或从更晚的时间开始。"}},
 	"PRECONDITION_FAILED": {text{"Changed meanwhile", "内容已被修改"},
 		text{"Somebody else changed this since you read it. Read it again and decide anew.", "在您读取之后，内容已被他人修改。请重新读取后再操作。"}},
 	"IDEMPOTENCY_KEY_REUSED": {text{"Idempotency key used for another request", "幂等键已用于其他请求"},
@@ -36,6 +40,14 @@ var codes = map[string]entry{
 		text{"A part of the system cannot be reached. Please try again soon.", "系统的一部分暂时无法访问，请稍后重试。"}},
 	"INTERNAL": {text{"Something went wrong here", "服务器内部错误"},
 		text{"The request could not be carried out. The log has the reason under this request id.", "请求未能完成。日志中以此请求编号记录了原因。"}},
+
+	// The past
+	"AS_OF_TOO_LARGE": {text{"There is no room to build this moment", "没有空间还原该时刻"},
+		text{"What was so at that moment takes more room than is set aside for the past. Ask an operator to set aside more.", "还原该时刻的数据所需空间超过了预留上限，请联系运维人员增加空间。"}},
+	"AS_OF_STOPPED": {text{"This moment cannot be built", "无法还原该时刻"},
+		text{"An event before that moment cannot be applied. Ask an operator: the read models stand still there, too.", "该时刻之前有无法处理的事件，请联系运维人员；当前数据也会停在该处。"}},
+	"AS_OF_FAILED": {text{"Building this moment has failed", "还原该时刻失败"},
+		text{"What was so at that moment could not be built. Try again in a minute; the log of the process says why.", "该时刻的数据还原失败。请一分钟后重试；原因记录在进程日志中。"}},
 
 	// Customers
 	"CUSTOMER_EXISTS": {text{"The customer exists", "客户已存在"},
@@ -103,6 +115,9 @@ var codes = map[string]entry{
 	"FILE_GONE": {text{"Not kept any more", "数据已不再保留"},
 		text{"What was uploaded or selected is kept for 30 days, and is gone by now. What was done stays. For the rest, begin anew.",
 			"上传的文件和选定的名单只保留 30 天，现已删除。已完成的部分不受影响，其余部分请重新发起。"}},
+	"CUSTOMER_ERASED": {text{"Somebody was erased", "有客户已被删除"},
+		text{"A customer was erased who is in the file, or may be. So the file was deleted. Export again: whoever was erased is not in the new one.",
+			"有客户的个人数据已按要求删除，而该客户可能在此文件中，因此文件已一并删除。请重新导出，新文件不含已删除的客户。"}},
 	"EXPORT_TOO_LARGE": {text{"The file would be too large", "导出文件过大"},
 		text{"The file would be larger than {max:MiB} MiB[, by more than {over:MiB} MiB]. Narrow the filter or choose fewer columns, and export again.",
 			"文件将超过 {max:MiB} MiB 的上限[，超出 {over:MiB} MiB 以上]。请缩小筛选范围或减少列后重新导出。"}},
@@ -177,6 +192,25 @@ var codes = map[string]entry{
 	"CHANNEL_WINDOW_CLOSED": {text{"The channel takes no more messages", "渠道已不允许发送消息"},
 		text{"The channel takes messages only within {hours} hours of the customer's last message.", "该渠道仅允许在客户最后一条消息后的 {hours} 小时内发送消息。"}},
 
+	// Read models
+	"BUILD_UNKNOWN": {text{"No such build", "没有这个构建"},
+		text{"There is no such build beside the one that is served. It may have been removed or put to use meanwhile.", "没有这个未启用的构建，它可能已被删除或启用。"}},
+	"BUILD_BEHIND": {text{"Not caught up", "尚未追上"},
+		text{"The build is too far behind the log. Wait until it has caught up.", "这个构建落后于日志，请等它追上后再试。"}},
+	"NOT_PARKED": {text{"Not parked", "未被搁置"},
+		text{"The customer is not parked. Perhaps somebody was faster.", "该客户没有被搁置，可能已有人处理。"}},
+	"STILL_PARKED": {text{"Still parked", "仍被搁置"},
+		text{"{type} at {position} still cannot be applied: {reason}", "位置 {position} 的 {type} 仍无法应用：{reason}"}},
+
+	"ALL_APPLIED": {text{"Nothing to skip", "无需跳过"},
+		text{"All events of the customer can be applied by now. Try again instead of skipping.", "该客户的事件现在都能应用，请直接重试，无需跳过。"}},
+
+	// Dead letters
+	"DEAD_LETTER_GONE": {text{"Gone", "已不存在"},
+		text{"There is no such dead letter. It was sent again, removed, or is over 30 days old.", "没有这条退回的事件：它已被重新发送、删除，或已超过 30 天。"}},
+	"DEAD_LETTER_CUT": {text{"Not kept whole", "内容不完整"},
+		text{"Only the beginning of the event was kept, so it cannot be sent again.", "这条事件过大，只保留了开头，不能重新发送。"}},
+
 	// Tenants and tokens
 	"TENANT_EXISTS": {text{"The tenant exists", "租户已存在"},
 		text{"A tenant with this slug exists already.", "已有使用此标识的租户。"}},
@@ -204,6 +238,7 @@ var rules = map[string]text{
 	"at_least":    {"At least {min} is needed.", "不得小于 {min}。"},
 	"at_most":     {"At most {max} is allowed.", "不得大于 {max}。"},
 	"future":      {"The time must lie in the future.", "时间必须晚于当前时间。"},
+	"confirm":     {"This is not what has to be typed to confirm it.", "与需要输入的确认内容不一致。"},
 	"read_only":   {"This never changes.", "不可修改。"},
 	"unknown":     {"This is not known here.", "此处不支持该项。"},
 	"json":        {"This is not JSON.", "不是有效的 JSON。"},
@@ -218,10 +253,15 @@ var rules = map[string]text{
 	"uuid":        {"An id such as 0192f0c1-7c1e-7000-8000-000000000000 is expected.", "应为 ID，例如 0192f0c1-7c1e-7000-8000-000000000000。"},
 	"invalid":     {"The value is not valid.", "值无效。"},
 	"cursor":      {"The cursor does not belong to this list.", "游标不属于此列表。"},
+	"moment":      {"A time such as 2026-11-03T09:30:00Z is expected, or a position of the log.", "应为时间，例如 2026-11-03T09:30:00Z，或日志位置。"},
+	"not_come":    {"This moment has not come yet.", "该时刻尚未到来。"},
 	"order":       {"The first must not lie after the second.", "前者不能晚于后者。"},
 	"ascending":   {"The first must not be greater than the second.", "前者不能大于后者。"},
 	"too_deep":    {"At most {max} levels are allowed.", "最多 {max} 层。"},
 	"duplicate":   {"This is there twice.", "重复出现。"},
 	"digits":      {"At most {max} digits are allowed.", "最多 {max} 位数字。"},
+	"past":        {"The time must be in the past.", "时间必须在过去。"},
 	"not_yet":     {"This is not supported yet.", "暂不支持。"},
+	"not_live":    {"What is followed live has no end; leave it out.", "实时跟随没有终点，请勿填写。"},
+	"event_type":  {"There is no such type of event. Near to it are {near}.", "没有这种事件类型。相近的有：{near}。"},
 }

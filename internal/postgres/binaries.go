@@ -150,3 +150,28 @@ func Installed(ctx context.Context) (version, dir string, err error) {
 	b, err := choose(ctx, "", 0)
 	return b.version, b.dir, err
 }
+
+// Program returns where one of PostgreSQL's programs is, such as pg_dump: of the installation of a server's major version if it is there, else of the
+// newest. ErrNoBinaries if there is none.
+func Program(ctx context.Context, name string, major int) (string, error) {
+	all := installed(ctx)
+	slices.SortStableFunc(all, func(a, b binaries) int {
+		switch {
+		case a.major == major && b.major != major:
+			return -1
+		case b.major == major && a.major != major:
+			return 1
+		}
+		return 0
+	})
+	for _, b := range all {
+		path := filepath.Join(b.dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	return "", fmt.Errorf("%w: there is no %s; %s", ErrNoBinaries, name, remedy)
+}

@@ -166,7 +166,12 @@ func initialise(ctx context.Context, programs binaries, who identity, durable bo
 		return fmt.Errorf("postgres: %w", err)
 	}
 	for _, path := range unfinished {
-		if err := os.RemoveAll(path); err != nil {
+		// A server that initdb had started may live a moment longer than it, and write.
+		err := os.RemoveAll(path)
+		for end := time.Now().Add(killWait); err != nil && time.Now().Before(end) && ctx.Err() == nil; err = os.RemoveAll(path) {
+			time.Sleep(50 * time.Millisecond)
+		}
+		if err != nil {
 			return fmt.Errorf("postgres: %w", err)
 		}
 	}

@@ -38,6 +38,9 @@ type World struct {
 	// Clock, if set, is what time it is in the history: events are recorded then, whatever time it is. It must not run backwards.
 	Clock func() time.Time
 
+	// Erasing has some of the steps erase somebody.
+	Erasing bool
+
 	Customers []*Person
 	Tags      []uuid.UUID
 	Sessions  []uuid.UUID
@@ -105,6 +108,8 @@ func (w *World) Step() {
 		w.NewCustomer(names[w.rand.IntN(len(names))])
 	case n < 6:
 		w.revert()
+	case n < 8 && w.Erasing:
+		w.Erase(w.anybody())
 	default:
 		w.goOn(w.anybody(), n)
 	}
@@ -217,6 +222,29 @@ func (w *World) Withdraw(p *Person) {
 	w.must(err)
 	w.person(p, events)
 	w.settle()
+}
+
+// Erase erases a person, customer or not any more; nothing happens to one who was. An unfinished session ends before.
+func (w *World) Erase(p *Person) {
+	w.t.Helper()
+	if p.State.Erased {
+		return
+	}
+	w.Flush() // what is queued is sealed when it goes out
+	if id := p.State.Unfinished.ID; id != uuid.Nil {
+		s := w.sessions[id]
+		aborted := s.Status == session.StatusWaiting
+		if aborted {
+			w.session(id, s, session.Aborted{By: domain.PartySystem})
+		} else {
+			w.session(id, s, session.Closed{By: domain.PartySystem})
+		}
+		w.closed(p, id, s, aborted)
+	}
+	events, err := p.State.Erase()
+	w.must(err)
+	w.person(p, events)
+	w.Flush()
 }
 
 // ComeBack makes somebody a customer again who is none any more, by a message.

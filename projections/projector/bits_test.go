@@ -32,7 +32,7 @@ func newSets(t testing.TB) *sets {
 	d := ledgerOf(one)
 	d.Tables = `create table members (tenant text not null, facet bigint not null, bucket int not null, bits bit(16384) not null, primary key (tenant, facet, bucket));
 		create table members_written (tenant text not null, number bigint not null, token uuid not null default gen_random_uuid(), changes int not null, sets bigint[], buckets int[], primary key (tenant, number));`
-	b, err := ledgers(t, store, one).create(t.Context(), &d)
+	b, err := ledgers(t, store, one).create(t.Context(), &d, StatusBuilding)
 	if err != nil {
 		t.Fatal(err)
 	}

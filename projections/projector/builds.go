@@ -16,6 +16,9 @@ const (
 	StatusBeside   = "beside"   // fed as the log grows, but not served
 	StatusLive     = "live"     // fed and served
 	StatusFailed   = "failed"   // building it was given up
+	// StatusVerifying is of a build that is only made to be compared with the live one, see Verify.
+	StatusVerifying = "verifying"
+	StatusAsOf      = "as_of" // of one tenant up to a moment, see BuildAsOf; it is in no list of builds
 )
 
 // Build is one set of tables of a projection, in a schema of its own.
@@ -40,10 +43,10 @@ var (
 	ErrNoBuild = errors.New("projector: there is no such build, or not in that state")
 )
 
-const buildColumns = `id, name, version, schema, status, created_at`
+const buildColumns = `id, name, version, schema, case when verifying then 'verifying' else status end, created_at`
 
 func (p *Projector) queryBuilds(ctx context.Context, where string, args ...any) ([]Build, error) {
-	rows, err := p.pool.Query(ctx, `select `+buildColumns+` from projection_builds where `+where+` order by id`, args...)
+	rows, err := p.pool.Query(ctx, `select `+buildColumns+` from projection_builds where status <> 'as_of' and (`+where+`) order by id`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("projector: builds: %w", err)
 	}
@@ -133,8 +136,8 @@ func (p *Projector) fedBuilds(ctx context.Context, def *Definition) ([]Build, er
 	return builds, nil
 }
 
-// create makes a build with its tables. The first of a version has the plain schema name.
-func (p *Projector) create(ctx context.Context, def *Definition) (Build, error) {
+// create makes a build with its tables, to be built or to be verifying. The first of a version has the plain schema name.
+func (p *Projector) create(ctx context.Context, def *Definition, status string) (Build, error) {
 	var b Build
 	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		var id int64
@@ -147,8 +150,8 @@ func (p *Projector) create(ctx context.Context, def *Definition) (Build, error) 
 		if taken {
 			schema = fmt.Sprintf("%s_b%d", schema, id)
 		}
-		rows, err := tx.Query(ctx, `insert into projection_builds (id, name, version, schema, status, fingerprint) overriding system value
-			values ($1, $2, $3, $4, 'building', $5) returning `+buildColumns, id, def.Name, def.Version, schema, def.fingerprint())
+		rows, err := tx.Query(ctx, `insert into projection_builds (id, name, version, schema, status, verifying, fingerprint) overriding system value
+			values ($1, $2, $3, $4, 'building', $5, $6) returning `+buildColumns, id, def.Name, def.Version, schema, status == StatusVerifying, def.fingerprint())
 		if err != nil {
 			return err
 		}
@@ -180,13 +183,19 @@ func runIn(ctx context.Context, tx pgx.Tx, schema, sql string) error {
 	return err
 }
 
+// index makes the indexes of a build that has its rows.
+func index(ctx context.Context, tx pgx.Tx, def *Definition, b Build) error {
+	if def.Indexes == "" {
+		return nil
+	}
+	return runIn(ctx, tx, b.Schema, def.Indexes)
+}
+
 // finish makes the indexes of a build that has its rows, and lets it be fed; the first build of its version goes live.
 func (p *Projector) finish(ctx context.Context, def *Definition, b Build) (Build, error) {
 	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
-		if def.Indexes != "" {
-			if err := runIn(ctx, tx, b.Schema, def.Indexes); err != nil {
-				return err
-			}
+		if err := index(ctx, tx, def, b); err != nil {
+			return err
 		}
 		tag, err := tx.Exec(ctx, `insert into projection_live (name, version, build) values ($1, $2, $3) on conflict do nothing`, def.Name, def.Version, b.ID)
 		if err != nil {
@@ -205,27 +214,32 @@ func (p *Projector) finish(ctx context.Context, def *Definition, b Build) (Build
 	if err != nil {
 		return b, fmt.Errorf("projector: finish build %d of %s: %w", b.ID, def.Name, err)
 	}
-	tables, err := p.tables(ctx, b)
-	if err != nil {
-		return b, err
-	}
-	for _, table := range tables { // a new table has no statistics until autovacuum comes by
-		if _, err := p.pool.Exec(ctx, `analyze `+pgx.Identifier{b.Schema, table}.Sanitize()); err != nil {
-			return b, fmt.Errorf("projector: analyze build %d of %s: %w", b.ID, def.Name, err)
-		}
-	}
-	return b, nil
+	return b, p.analyze(ctx, b.Schema)
 }
 
-// tables lists the tables of a build by name.
-func (p *Projector) tables(ctx context.Context, b Build) ([]string, error) {
-	rows, err := p.pool.Query(ctx, `select tablename::text from pg_tables where schemaname = $1 order by tablename`, b.Schema)
+// analyze has the planner look at new tables, which have no statistics until autovacuum comes by.
+func (p *Projector) analyze(ctx context.Context, schema string) error {
+	tables, err := p.tables(ctx, schema)
 	if err != nil {
-		return nil, fmt.Errorf("projector: tables of %s: %w", b.Schema, err)
+		return err
+	}
+	for _, table := range tables {
+		if _, err := p.pool.Exec(ctx, `analyze `+pgx.Identifier{schema, table}.Sanitize()); err != nil {
+			return fmt.Errorf("projector: analyze %s: %w", schema, err)
+		}
+	}
+	return nil
+}
+
+// tables lists the tables of a schema by name.
+func (p *Projector) tables(ctx context.Context, schema string) ([]string, error) {
+	rows, err := p.pool.Query(ctx, `select tablename::text from pg_tables where schemaname = $1 order by tablename`, schema)
+	if err != nil {
+		return nil, fmt.Errorf("projector: tables of %s: %w", schema, err)
 	}
 	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return nil, fmt.Errorf("projector: tables of %s: %w", b.Schema, err)
+		return nil, fmt.Errorf("projector: tables of %s: %w", schema, err)
 	}
 	return tables, nil
 }

@@ -15,7 +15,7 @@ func TestBuildLeftInTheMiddleIsGoneOnWith(t *testing.T) {
 	world.Run(3000)
 	p := ledgers(t, store, one)
 	def := &p.config.Definitions[0]
-	left, err := p.create(t.Context(), def)
+	left, err := p.create(t.Context(), def, StatusBuilding)
 	if err != nil {
 		t.Fatal(err)
 	}

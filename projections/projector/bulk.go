@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -38,56 +39,67 @@ func (p *Projector) ensure(ctx context.Context, def *Definition, progress func(d
 		if ok, err := p.isLive(ctx, def); ok || err != nil {
 			return err
 		}
-		builds, err := p.queryBuilds(ctx, `name = $1 and version = $2 and status = 'building' and fingerprint = $3`, def.Name, def.Version, def.fingerprint())
+		builds, err := p.queryBuilds(ctx, `name = $1 and version = $2 and status = 'building' and not verifying and fingerprint = $3`, def.Name, def.Version, def.fingerprint())
 		if err != nil {
 			return err
 		}
 		var b Build
 		if len(builds) > 0 {
 			b = builds[0] // left by a process that ended in the middle
-		} else if b, err = p.create(ctx, def); err != nil {
+		} else if b, err = p.create(ctx, def, StatusBuilding); err != nil {
 			return err
 		}
 		if err := p.fill(ctx, def, b, progress); err != nil {
 			return err
 		}
-		_, err = p.finish(ctx, def, b)
+		if _, err = p.finish(ctx, def, b); err == nil {
+			_, err = p.isLive(ctx, def)
+		}
 		return err
 	})
 }
 
-// isLive reports whether the version has a live build, and refuses one with other tables.
+// isLive reports whether the version has a live build, notes that it is fed, and refuses one with other tables.
 func (p *Projector) isLive(ctx context.Context, def *Definition) (bool, error) {
-	rows, err := p.pool.Query(ctx, `select b.fingerprint = $3 from projection_live l join projection_builds b on b.id = l.build
-		where l.name = $1 and l.version = $2`, def.Name, def.Version, def.fingerprint())
-	if err != nil {
+	var same bool
+	err := p.pool.QueryRow(ctx, `update projection_live l set fed_at = now() from projection_builds b
+		where b.id = l.build and l.name = $1 and l.version = $2 returning b.fingerprint = $3`, def.Name, def.Version, def.fingerprint()).Scan(&same)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return false, nil
+	case err != nil:
 		return false, fmt.Errorf("projector: builds: %w", err)
-	}
-	defer rows.Close()
-	same, found := false, false
-	for rows.Next() {
-		if err := rows.Scan(&same); err != nil {
-			return false, fmt.Errorf("projector: builds: %w", err)
-		}
-		found = true
-	}
-	if err := rows.Err(); err != nil {
-		return false, fmt.Errorf("projector: builds: %w", err)
-	}
-	if found && !same {
+	case !same:
 		return false, fmt.Errorf("%w: %s version %d", ErrDefinition, def.Name, def.Version)
 	}
-	return found, nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.found[def.Name] = true
+	return true, nil
 }
 
 // exclusive runs work while no other process builds or switches this version.
 func (p *Projector) exclusive(ctx context.Context, def *Definition, work func() error) error {
+	return p.locked(ctx, buildLock(def.Name, def.Version), `select pg_advisory_lock($1) is not null`, nil, work)
+}
+
+func buildLock(name string, version int) string {
+	return fmt.Sprintf("projector/build/%s/%d", name, version)
+}
+
+// locked runs work while this process has a lock over all processes. lock takes it, or answers false when somebody else has it:
+// then busy is returned. A process that dies has no lock any more.
+func (p *Projector) locked(ctx context.Context, name, lock string, busy error, work func() error) error {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "projector/build/%s/%d", def.Name, def.Version)
+	h.Write([]byte(name))
 	key := int64(h.Sum64())
-	err := p.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
-		if _, err := c.Exec(ctx, `select pg_advisory_lock($1)`, key); err != nil {
+	return p.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
+		var mine bool
+		if err := c.QueryRow(ctx, lock, key).Scan(&mine); err != nil {
 			return fmt.Errorf("projector: lock: %w", err)
+		}
+		if !mine {
+			return busy
 		}
 		err := work()
 		if _, unlock := c.Exec(context.WithoutCancel(ctx), `select pg_advisory_unlock($1)`, key); unlock != nil {
@@ -95,7 +107,6 @@ func (p *Projector) exclusive(ctx context.Context, def *Definition, work func() 
 		}
 		return err
 	})
-	return err
 }
 
 // fill folds the logs of all tenants into a build until it has caught up.
@@ -143,6 +154,7 @@ func (p *Projector) fillAll(ctx context.Context, def *Definition, b Build, tenan
 				f := p.newFeeder(def, b, tenant)
 				f.keep = keepBulk
 				f.committed = func(tenant string, position int64) { report.set(tenant, position, heads[tenant]) }
+				f.folded = f.committed
 				err := f.catchUp(ctx, heads[tenant])
 				if err == nil {
 					err = f.tendAll(ctx)
@@ -230,11 +242,22 @@ func (f *feeder) sweepUp(ctx context.Context, until int64, reached *int64) error
 	defer wait.Wait()
 	defer cancel()
 	for s := range stretches {
+		if s.anew {
+			if err := f.flush(ctx, ""); err != nil {
+				return err
+			}
+			if err := f.pass(ctx, &s.events[0]); err != nil {
+				return err
+			}
+			*reached = s.to
+			continue
+		}
 		stop, err := f.foldIn(ctx, s)
 		*reached = s.to
 		if err != nil {
 			return err
 		}
+		f.folded(f.tenant, s.to)
 		if f.dirty() > bulkDirty || stop != "" || s.to == until {
 			if err := f.flush(ctx, stop); err != nil {
 				return err

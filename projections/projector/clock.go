@@ -280,8 +280,8 @@ func (f *feeder) tendAll(ctx context.Context) error {
 	return nil
 }
 
-// tendTo does all work there is up to an instant that another build at the same position has reached. ErrBehind when it is much.
-func (f *feeder) tendTo(ctx context.Context, clock time.Time) error {
+// tendTo does all work there is up to an instant. ErrBehind when it is more than so many pieces.
+func (f *feeder) tendTo(ctx context.Context, clock time.Time, most int) error {
 	fold, timed := f.fold.(Timed)
 	if !timed {
 		return nil
@@ -289,7 +289,7 @@ func (f *feeder) tendTo(ctx context.Context, clock time.Time) error {
 	if err := f.load(ctx, f.db()); err != nil {
 		return err
 	}
-	for range 20 {
+	for range most {
 		found, _, err := f.piece(ctx, fold, clock)
 		if err != nil {
 			return err

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -22,7 +22,7 @@ type Difference struct {
 	Keys []string `json:"keys"`
 }
 
-// Compare brings a build and the live one to the same position and clock, tenant by tenant, and compares all rows. None means that they are
+// Compare brings a build and the live one to the same position and clock, table by table, and compares all rows, and who is parked. None means that they are
 // equal. Feeding goes on; only the last steps to the same position hold it up. ErrUnknownProjection, ErrNotBuilt, ErrNoBuild, ErrBehind.
 func (p *Projector) Compare(ctx context.Context, name string, build int64) ([]Difference, error) {
 	def, err := p.definition(name)
@@ -50,7 +50,7 @@ func (p *Projector) Compare(ctx context.Context, name string, build int64) ([]Di
 		if err != nil {
 			return nil, fmt.Errorf("projector: compare %s: %w", name, err)
 		}
-		differences = append(differences, found...)
+		differences = append(differences, found.differences...)
 	}
 	return differences, nil
 }
@@ -58,32 +58,150 @@ func (p *Projector) Compare(ctx context.Context, name string, build int64) ([]Di
 // errMoved says that one of the builds was fed between bringing them to one position and looking.
 var errMoved = errors.New("projector: a build was fed meanwhile")
 
-func (p *Projector) compareTenant(ctx context.Context, def *Definition, live, other Build, tenant string) (found []Difference, err error) {
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		var aligned [2]standing
-		if aligned, err = p.align(ctx, def, live, other, tenant); err == nil {
-			// One snapshot over both builds: it shows by itself whether they are still where they were brought.
-			err = pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-				found, err = p.differences(ctx, tx, def, live, other, tenant, aligned)
+// comparison is what was found of one tenant.
+type comparison struct {
+	position    int64 // at which the last table was compared
+	rows        int64 // of the live build, in all tables
+	differences []Difference
+}
+
+// compareTenant compares one table after the other, each at one position and clock: no snapshot is held for longer than a table takes.
+func (p *Projector) compareTenant(ctx context.Context, def *Definition, live, other Build, tenant string) (c comparison, err error) {
+	tables, err := p.comparedTables(ctx, def, other)
+	if err != nil {
+		return c, err
+	}
+	blank := map[uuid.UUID]bool{} // who was folded anew in both
+	for _, table := range tables {
+		err := p.together(ctx, def, live, other, tenant, blank, func(tx pgx.Tx, position int64) error {
+			d, err := table.compare(ctx, tx, live, other, tenant)
+			if err != nil {
 				return err
+			}
+			c.position, c.rows = position, c.rows+d.Rows[0]
+			if d.Keys != nil {
+				if err := erasedBehind(ctx, tx, tenant, position, blank); err != nil {
+					return err
+				}
+				d.Position = position
+				c.differences = append(c.differences, d)
+			}
+			return nil
+		})
+		if err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// erasedError says that customers were erased behind the position at which builds are compared. Their keys are destroyed already: what a build has folded
+// before that differs from what one has folded since, until both come to the erasure.
+type erasedError struct{ customers []uuid.UUID }
+
+func (e *erasedError) Error() string {
+	return fmt.Sprintf("projector: %d customers were erased since", len(e.customers))
+}
+
+// erasedBehind returns an erasedError if there are such customers who are not blank yet.
+func erasedBehind(ctx context.Context, tx pgx.Tx, tenant string, position int64, blank map[uuid.UUID]bool) error {
+	rows, err := tx.Query(ctx, `select distinct customer from erasures where tenant = $1 and position > $2`, tenant, position)
+	if err != nil {
+		return err
+	}
+	customers, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	customers = slices.DeleteFunc(customers, func(id uuid.UUID) bool { return blank[id] })
+	if err == nil && len(customers) > 0 {
+		err = &erasedError{customers}
+	}
+	return err
+}
+
+// refoldErased folds customers anew in both builds who are erased further on: so neither knows more of them than the other.
+func (p *Projector) refoldErased(ctx context.Context, def *Definition, live, other Build, tenant string, customers []uuid.UUID) error {
+	for _, b := range []Build{live, other} {
+		for _, id := range customers {
+			var still *StillParkedError
+			if err := p.newFeeder(def, b, tenant).refold(ctx, id); err != nil && !errors.As(err, &still) { // who is parked is so in both
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// together looks at both builds in one snapshot in which they are at the same position and clock.
+func (p *Projector) together(ctx context.Context, def *Definition, live, other Build, tenant string, blank map[uuid.UUID]bool, look func(tx pgx.Tx, position int64) error) error {
+	if err := p.follow(ctx, def, live, other, tenant, newReport(nil)); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		aligned, err := p.align(ctx, def, live, other, tenant)
+		if err == nil {
+			err = pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+				// The snapshot shows by itself whether they are still where they were brought.
+				at, err := standings(ctx, tx, live, other, tenant, "")
+				if err == nil && at != aligned {
+					err = errMoved
+				}
+				if err != nil {
+					return err
+				}
+				return look(tx, at[0].position)
 			})
 		}
+		var erased *erasedError
+		if errors.As(err, &erased) && !time.Now().After(deadline) {
+			if err := p.refoldErased(ctx, def, live, other, tenant, erased.customers); err != nil {
+				return err
+			}
+			for _, id := range erased.customers {
+				blank[id] = true
+			}
+			continue
+		}
 		if err == nil || !errors.Is(err, errMoved) && !errors.Is(err, ErrBehind) || time.Now().After(deadline) {
-			return found, err
+			return err
+		}
+		if errors.Is(err, ErrBehind) {
+			if err := p.follow(ctx, def, live, other, tenant, newReport(nil)); err != nil {
+				return err
+			}
 		}
 		pause := time.NewTimer(10 * time.Millisecond)
 		select {
 		case <-ctx.Done():
 			pause.Stop()
-			return nil, context.Cause(ctx)
+			return context.Cause(ctx)
 		case <-pause.C:
 		}
 	}
 }
 
+// follow brings a build that nobody feeds near to where the live one is. It must not get ahead: the two could not be brought together then.
+func (p *Projector) follow(ctx context.Context, def *Definition, live, other Build, tenant string, report *report) error {
+	if other.Status != StatusVerifying {
+		return nil
+	}
+	position, err := p.checkpoint(ctx, live, tenant)
+	if err != nil {
+		return err
+	}
+	f := p.newFeeder(def, other, tenant)
+	f.keep = keepBulk
+	f.committed = func(tenant string, done int64) { report.set(tenant, done, position) }
+	f.folded = f.committed
+	if err := f.catchUp(ctx, position); err != nil {
+		return err
+	}
+	return f.tendAll(ctx)
+}
+
 // nearly is how far apart two builds may be to be brought to one position while feeding is held up.
 const nearly = 2000
+
+// alignMost is how many pieces of work are done while feeding is held up.
+const alignMost = 20
 
 // standing is where a build's checkpoint of a tenant is.
 type standing struct {
@@ -113,7 +231,7 @@ func (p *Projector) align(ctx context.Context, def *Definition, live, other Buil
 			if err := f.open(ctx); err != nil {
 				return err
 			}
-			if f.position < position {
+			for f.position < position {
 				s, err := f.read(ctx, f.position, int(position-f.position))
 				if err == nil {
 					err = f.try(ctx, s)
@@ -122,7 +240,7 @@ func (p *Projector) align(ctx context.Context, def *Definition, live, other Buil
 					return err
 				}
 			}
-			if err := f.tendTo(ctx, clock); err != nil {
+			if err := f.tendTo(ctx, clock, alignMost); err != nil {
 				return err
 			}
 		}
@@ -151,87 +269,4 @@ func standings(ctx context.Context, tx pgx.Tx, live, other Build, tenant, lock s
 		return nil
 	})
 	return at, err
-}
-
-func (p *Projector) differences(ctx context.Context, tx pgx.Tx, def *Definition, live, other Build, tenant string, aligned [2]standing) ([]Difference, error) {
-	at, err := standings(ctx, tx, live, other, tenant, "")
-	if err != nil {
-		return nil, err
-	}
-	if at != aligned {
-		return nil, errMoved
-	}
-	tables, err := p.tables(ctx, live)
-	if err != nil {
-		return nil, err
-	}
-	var found []Difference
-	for _, table := range tables {
-		if slices.Contains(def.Aside, table) {
-			continue
-		}
-		d := Difference{Tenant: tenant, Position: at[0].position, Table: table}
-		row, err := comparedRow(ctx, tx, def, live, table)
-		if err != nil {
-			return nil, err
-		}
-		var sums [2]string
-		for i, b := range []Build{live, other} {
-			if err := tx.QueryRow(ctx, fmt.Sprintf(`select count(*), coalesce(sum(hashtextextended(%s::text, 0)), 0)::text from %s t where t.tenant = $1`,
-				row, pgx.Identifier{b.Schema, table}.Sanitize()), tenant).Scan(&d.Rows[i], &sums[i]); err != nil {
-				return nil, err
-			}
-		}
-		if d.Rows[0] == d.Rows[1] && sums[0] == sums[1] {
-			continue
-		}
-		if d.Keys, err = differingKeys(ctx, tx, live, other, table, row, tenant); err != nil {
-			return nil, err
-		}
-		found = append(found, d)
-	}
-	return found, nil
-}
-
-// comparedRow is the SQL of what is compared of a row t: all columns but those that the definition sets aside.
-func comparedRow(ctx context.Context, tx pgx.Tx, def *Definition, b Build, table string) (string, error) {
-	rows, err := tx.Query(ctx, `select attname::text from pg_attribute where attrelid = $1::regclass and attnum > 0 and not attisdropped
-		and $2 || '.' || attname <> all ($3) order by attnum`, pgx.Identifier{b.Schema, table}.Sanitize(), table, def.aside())
-	if err != nil {
-		return "", err
-	}
-	columns, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return "", err
-	}
-	for i, c := range columns {
-		columns[i] = "t." + pgx.Identifier{c}.Sanitize()
-	}
-	return "row(" + strings.Join(columns, ", ") + ")", nil
-}
-
-// differingKeys names some rows that are not the same in both builds.
-func differingKeys(ctx context.Context, tx pgx.Tx, live, other Build, table, row, tenant string) ([]string, error) {
-	rows, err := tx.Query(ctx, `select a.attname::text from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any(i.indkey)
-		where i.indrelid = $1::regclass and i.indisprimary and a.attname <> 'tenant' order by a.attnum`, pgx.Identifier{live.Schema, table}.Sanitize())
-	if err != nil {
-		return nil, err
-	}
-	columns, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, err
-	}
-	for i, c := range columns {
-		columns[i] = "t." + pgx.Identifier{c}.Sanitize()
-	}
-	one := func(b Build) string {
-		return fmt.Sprintf(`select concat_ws(',', %s) as k, hashtextextended(%s::text, 0) as h from %s t where t.tenant = $1`,
-			strings.Join(columns, ", "), row, pgx.Identifier{b.Schema, table}.Sanitize())
-	}
-	rows, err = tx.Query(ctx, fmt.Sprintf(`select k from (%s) l full join (%s) o using (k) where l.h is distinct from o.h order by k limit 10`,
-		one(live), one(other)), tenant)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +24,8 @@ type feeder struct {
 	build  Build
 	tenant string
 	heard  map[string]bool // event type → whether it is blind
-	types  []string        // that are heard
+	types  []string        // that are heard, and those at which a customer is folded anew
+	reads  bool            // the fold reads personal fields
 	bulk   bool
 	tx     pgx.Tx // if set, everything happens in this transaction
 	keep   int    // rows kept in memory per table
@@ -45,6 +47,7 @@ type feeder struct {
 
 	tending   tending
 	committed func(tenant string, position int64)
+	folded    func(tenant string, position int64) // of what is folded in large steps, and may not be written yet
 }
 
 // parking is a customer to be parked.
@@ -61,19 +64,25 @@ type stretch struct {
 	events []eventstore.Decoded
 	failed []error // why an event cannot be decoded
 	full   bool    // there may be more
+	anew   bool    // its one event has a customer folded anew, see anew.go
 }
 
 func (p *Projector) newFeeder(def *Definition, build Build, tenant string) *feeder {
 	f := &feeder{
-		store: p.store, def: def, build: build, tenant: tenant, heard: make(map[string]bool, len(def.Types)), keep: keepLive, most: p.config.Piece,
-		committed: func(string, int64) {},
+		store: p.store, def: def, build: build, tenant: tenant, heard: def.heard(), types: def.Types, keep: keepLive, most: p.config.Piece,
+		committed: func(string, int64) {}, folded: func(string, int64) {},
 	}
 	for _, t := range def.Types {
-		f.heard[t] = false
+		f.reads = f.reads || !f.heard[t] && len(p.store.Codec().PersonalFields(t)) > 0
 	}
-	f.types = def.Types
-	for _, t := range def.Blind {
-		f.heard[t] = true
+	again := []string{skippedType}
+	if f.reads {
+		again = append(again, erasedType)
+	}
+	for _, t := range again {
+		if !slices.Contains(f.types, t) {
+			f.types = append(slices.Clone(f.types), t)
+		}
 	}
 	f.forget()
 	return f
@@ -132,7 +141,26 @@ func (f *feeder) read(ctx context.Context, after int64, limit int) (stretch, err
 	}
 	s := stretch{to: last, full: last == after+int64(limit)}
 	s.events, s.failed, err = f.decode(ctx, heard)
-	return s, err
+	return f.cut(s), err
+}
+
+// Open decodes events as the definition hears them, which is without the personal fields of those of Blind. failed[i] says why events[i] cannot be
+// decoded.
+func (d *Definition) Open(ctx context.Context, store *eventstore.Store, events []eventstore.Event) (decoded []eventstore.Decoded, failed []error, err error) {
+	f := feeder{store: store, heard: d.heard()}
+	return f.decode(ctx, events)
+}
+
+// heard are the types of events that are heard, and whether they are blind.
+func (d *Definition) heard() map[string]bool {
+	heard := make(map[string]bool, len(d.Types))
+	for _, t := range d.Types {
+		heard[t] = false
+	}
+	for _, t := range d.Blind {
+		heard[t] = true
+	}
+	return heard
 }
 
 // decode opens events on all processors.
@@ -210,6 +238,9 @@ func (f *feeder) apply(ctx context.Context, s stretch) error {
 }
 
 func (f *feeder) try(ctx context.Context, s stretch) error {
+	if s.anew {
+		return f.pass(ctx, &s.events[0])
+	}
 	stop, err := f.foldIn(ctx, s)
 	if err == nil {
 		err = f.flush(ctx, stop)
@@ -332,10 +363,11 @@ func (f *feeder) flush(ctx context.Context, stop string) error {
 	return nil
 }
 
+const parkSQL = `insert into parked_customers (build, tenant, customer, position, type, reason) values ($1, $2, $3, $4, $5, $6)`
+
 func (f *feeder) queueParking(batch *pgx.Batch) {
 	for _, p := range f.parking {
-		batch.Queue(`insert into parked_customers (build, tenant, customer, position, type, reason) values ($1, $2, $3, $4, $5, $6)`,
-			f.build.ID, f.tenant, p.customer, p.position, p.kind, p.reason)
+		batch.Queue(parkSQL, f.build.ID, f.tenant, p.customer, p.position, p.kind, p.reason)
 	}
 }
 

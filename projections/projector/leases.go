@@ -11,12 +11,12 @@ import (
 // projection have leases of their own: they feed their own tables.
 func (p *Projector) spread(ctx context.Context, def *Definition) error {
 	return lease.Group{
-		Pool: p.pool, Name: leaseName(def), Partitions: partitions,
+		Pool: p.pool, Name: leaseName(def.Name, def.Version), Partitions: partitions,
 		Run: func(ctx context.Context, partition int) error { return p.work(ctx, def, partition) },
 	}.Loop(ctx)
 }
 
-func leaseName(def *Definition) string { return fmt.Sprintf("projector/%s/%d", def.Name, def.Version) }
+func leaseName(name string, version int) string { return fmt.Sprintf("projector/%s/%d", name, version) }
 
 // listen passes on the rings of other processes.
 func (p *Projector) listen(ctx context.Context) {

@@ -45,6 +45,11 @@ type Config struct {
 	// position, and all that comes later is recorded later. The clock of rows that depend on time goes no further. Default: the
 	// database's clock, under the append lock, but no more than a minute ahead of this process's.
 	Watermark func(ctx context.Context, tenant string) (head int64, at time.Time, err error)
+	// VerifyEvery is how often Run has each projection verified, see Verify; 0: never. Of all processes one does so.
+	VerifyEvery time.Duration
+	// KeepFormer is after what time Run has a version of a projection dropped that no process feeds any more, if it is older than the one that is
+	// served; 0: never. Of all processes one does so.
+	KeepFormer time.Duration
 	// Log takes what went wrong; default slog.Default.
 	Log *slog.Logger
 }
@@ -59,12 +64,14 @@ type Projector struct {
 
 	mu    sync.Mutex
 	live  map[string]liveBuild         // by projection
+	found map[string]bool              // projections of which a live build has been seen
 	heads [partitions]map[string]int64 // last known position of each tenant's log
 	wakes map[chan struct{}]int        // by whom a partition's rings are awaited
 
 	fed    fedBuilds
 	served reached
 	turns  chan struct{} // has room for as many great stretches as are folded at a time
+	brief  chan struct{} // has room for as many customers as are folded in passing at a time, see CustomerAsOf
 }
 
 // New returns a projector on a migrated database.
@@ -93,8 +100,9 @@ func New(c Config) (*Projector, error) {
 	}
 	return &Projector{
 		config: c, store: c.Store, pool: c.Store.Pool(), log: c.Log,
-		live: map[string]liveBuild{}, wakes: map[chan struct{}]int{},
+		live: map[string]liveBuild{}, found: map[string]bool{}, wakes: map[chan struct{}]int{},
 		turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		brief: make(chan struct{}, max(1, c.Store.Pool().Config().MaxConns/4)),
 	}, nil
 }
 
@@ -142,16 +150,25 @@ func (p *Projector) Run(ctx context.Context) error {
 	defer cancel(nil)
 	var wait sync.WaitGroup
 	wait.Go(func() { p.sweep(ctx) })
+	wait.Go(func() { p.noteFeeding(ctx) })
 	if p.config.Bells != nil {
 		wait.Go(func() { p.listen(ctx) })
 	}
-	for i := range p.config.Definitions {
-		def := &p.config.Definitions[i]
+	run := func(part func(ctx context.Context) error) {
 		wait.Go(func() {
-			if err := p.spread(ctx, def); err != nil && ctx.Err() == nil {
+			if err := part(ctx); err != nil && ctx.Err() == nil {
 				cancel(err)
 			}
 		})
+	}
+	for i := range p.config.Definitions {
+		run(func(ctx context.Context) error { return p.spread(ctx, &p.config.Definitions[i]) })
+	}
+	if p.config.VerifyEvery > 0 {
+		run(p.verifyNowAndThen)
+	}
+	if p.config.KeepFormer > 0 {
+		run(p.dropFormers)
 	}
 	wait.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {

@@ -147,6 +147,7 @@ func TestFedAsItHappensIsTheSameAsRebuilt(t *testing.T) {
 				return nil
 			}), projections.SessionsDefinition()}
 			world := projectionstest.NewWorld(t, store, tenant, seed, 1+int(seed)*20)
+			world.Erasing = true
 			world.Run(int(seed) * 300) // some of it before the first build
 			first := built(t, store, 1, definitions...)
 

@@ -36,9 +36,7 @@ func (f *feeder) recipients(ctx context.Context, id uuid.UUID, own []eventstore.
 	var streams []string
 	for _, d := range decoded {
 		if defined, ok := d.Payload.(automessage.Defined); ok {
-			for life := 1; life <= lives; life++ {
-				streams = append(streams, automessage.RecipientStream(automessage.RecipientID(defined.AutoMessage, id, life)))
-			}
+			streams = append(streams, recipientStreams(defined.AutoMessage, id, lives)...)
 		}
 	}
 	return streams, nil

@@ -33,8 +33,7 @@ func (p *Projector) Retry(ctx context.Context, name, tenant string, id uuid.UUID
 	if err != nil {
 		return 0, err
 	}
-	builds, err := p.queryBuilds(ctx, `name = $1 and version = $2 and id in (select build from parked_customers where tenant = $3 and customer = $4)`,
-		def.Name, def.Version, tenant, id)
+	builds, err := p.parkedIn(ctx, def, tenant, id)
 	if err != nil {
 		return 0, err
 	}
@@ -50,49 +49,30 @@ func (p *Projector) Retry(ctx context.Context, name, tenant string, id uuid.UUID
 // refold folds one customer anew and takes it off the parked ones. The revision of the checkpoint moves, so whoever feeds the tenant
 // finds out that rows changed under it.
 func (f *feeder) refold(ctx context.Context, id uuid.UUID) error {
+	return f.revise(ctx, func(tx pgx.Tx) error {
+		var still *StillParkedError
+		if err := f.anew(ctx, tx, id, f.position, func(p parking) bool {
+			still = &StillParkedError{Position: p.position, Type: p.kind, Reason: p.reason}
+			return false
+		}); err != nil {
+			return err
+		}
+		if still != nil {
+			return still
+		}
+		_, err := tx.Exec(ctx, `delete from parked_customers where build = $1 and tenant = $2 and customer = $3`, f.build.ID, f.tenant, id)
+		return err
+	})
+}
+
+// revise changes rows although no event is folded, in one transaction, under the fence.
+func (f *feeder) revise(ctx context.Context, change func(tx pgx.Tx) error) error {
 	err := pgx.BeginFunc(ctx, f.store.Pool(), func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, `update projection_checkpoints set revision = revision + 1 where build = $1 and tenant = $2 returning position, clock`,
 			f.build.ID, f.tenant).Scan(&f.position, &f.clock); err != nil {
 			return err
 		}
-		events, failed, err := f.history(ctx, id)
-		if err != nil {
-			return err
-		}
-		f.fold.Recall(id, events)
-		if err := f.load(ctx, tx); err != nil {
-			return err
-		}
-		if err := f.fold.Forget(id, events); err != nil {
-			return fmt.Errorf("its rows: %w", err)
-		}
-		for i := range events {
-			f.fold.Touch(&events[i])
-		}
-		if err := f.load(ctx, tx); err != nil {
-			return err
-		}
-		for i := range events {
-			e := &events[i]
-			err := failed[i]
-			if err == nil {
-				err = f.applyOne(e)
-			}
-			if err != nil {
-				return &StillParkedError{Position: e.Position, Type: e.Type, Reason: err.Error()}
-			}
-		}
-		if fold, ok := f.fold.(Timed); ok {
-			if err := fold.Settle(id, f.clock.UTC()); err != nil {
-				return fmt.Errorf("its rows: %w", err)
-			}
-		}
-		batch := &pgx.Batch{}
-		batch.Queue(`delete from parked_customers where build = $1 and tenant = $2 and customer = $3`, f.build.ID, f.tenant, id)
-		for _, t := range f.tables {
-			t.write(batch)
-		}
-		return tx.SendBatch(ctx, batch).Close()
+		return change(tx)
 	})
 	var still *StillParkedError
 	if err == nil || errors.As(err, &still) {
@@ -101,36 +81,147 @@ func (f *feeder) refold(ctx context.Context, id uuid.UUID) error {
 	return fmt.Errorf("projector: fold a customer of %s anew: %w", f.def.Name, scrub(err))
 }
 
-// history are the events that are heard, up to the checkpoint, of the customer's own streams and of those of its sessions and of the auto
-// messages it got, in the order of the log.
-func (f *feeder) history(ctx context.Context, id uuid.UUID) ([]eventstore.Decoded, []error, error) {
-	own, err := f.store.ReadStreams(ctx, f.tenant, []string{customer.Stream(id), "suppressed-" + id.String()}, []int64{0, 0})
+// anew deletes a customer's rows and applies all its events up to a position again, but those that are skipped. One that cannot be applied is told to
+// fails, which says whether to go on behind it; if not, the rest is passed over, as of a customer who is parked there. Rows are written, who is parked is
+// not. It is called once, on a fold of its own.
+//
+// Rows that the database refuses as a whole are written after each event instead: so it is found out with which of them it begins.
+func (f *feeder) anew(ctx context.Context, tx pgx.Tx, id uuid.UUID, upTo int64, fails func(parking) (goOn bool)) error {
+	h, err := f.history(ctx, id, upTo)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	decoded, failed, err := f.store.OpenEach(ctx, own)
+	attempt := func(stepwise bool) error {
+		f.forget()
+		return pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return f.reapply(ctx, tx, id, h, stepwise, fails) })
+	}
+	err = attempt(false)
+	if refused(err) != "" {
+		err = attempt(true)
+	}
+	return err
+}
+
+// reapply is one attempt of anew.
+func (f *feeder) reapply(ctx context.Context, tx pgx.Tx, id uuid.UUID, h history, stepwise bool, fails func(parking) (goOn bool)) error {
+	f.fold.Recall(id, h.events)
+	if err := f.load(ctx, tx); err != nil {
+		return err
+	}
+	if err := f.fold.Forget(id, h.events); err != nil {
+		return fmt.Errorf("its rows: %w", err)
+	}
+	for i := range h.events {
+		f.fold.Touch(&h.events[i])
+	}
+	if err := f.load(ctx, tx); err != nil {
+		return err
+	}
+	var broken error // of the database, and nobody's fault
+	step := func(change func() error) error {
+		return f.wholly(func() error {
+			err := change()
+			if err != nil || !stepwise {
+				return err
+			}
+			err = f.writeRows(ctx, tx)
+			if code := refused(err); code != "" {
+				return fmt.Errorf("the database refuses the rows: %s", code)
+			}
+			broken = err
+			return err
+		})
+	}
+	passing := false
+	for i := range h.events {
+		e := &h.events[i]
+		if _, skipped := h.skipped[e.Position]; skipped || passing {
+			f.fold.Skip(&e.Event)
+			continue
+		}
+		err := h.failed[i]
+		if err == nil {
+			err = step(func() error { return f.fold.Apply(e) })
+		}
+		if broken != nil || errors.Is(err, ErrStop) {
+			return errors.Join(broken, err)
+		}
+		if err != nil {
+			f.fold.Skip(&e.Event)
+			passing = !fails(parking{id, e.Position, e.Type, err.Error()})
+		}
+	}
+	if fold, ok := f.fold.(Timed); ok {
+		if err := step(func() error { return fold.Settle(id, f.clock.UTC()) }); err != nil && broken == nil && !passing {
+			fails(parking{id, f.position, parkedByClock, err.Error()})
+		}
+	}
+	return errors.Join(broken, f.writeRows(ctx, tx))
+}
+
+// writeRows writes what was changed and is not written yet, in a transaction of its own within another.
+func (f *feeder) writeRows(ctx context.Context, tx pgx.Tx) error {
+	batch := &pgx.Batch{}
+	for _, t := range f.tables {
+		t.write(batch)
+	}
+	err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() })
+	if err == nil {
+		for _, t := range f.tables {
+			t.written()
+		}
+	}
+	return err
+}
+
+// history is what a customer is folded anew from, in the order of the log.
+type history struct {
+	events  []eventstore.Decoded
+	failed  []error            // why an event cannot be decoded
+	skipped map[int64]struct{} // positions of events that are to be passed over
+}
+
+// history reads the events that are heard, up to a position, of the customer's own streams and of those of its sessions and of the auto
+// messages it got.
+func (f *feeder) history(ctx context.Context, id uuid.UUID, upTo int64) (h history, err error) {
+	own, err := f.store.ReadStreams(ctx, f.tenant, ownStreams(id), make([]int64, len(ownStreams(id))))
 	if err != nil {
-		return nil, nil, fmt.Errorf("projector: open: %w", err)
+		return h, err
 	}
+	own = slices.DeleteFunc(own, func(e eventstore.Event) bool { return e.Customer != id || e.Position > upTo })
+	decoded, failed, err := f.decode(ctx, own)
+	if err != nil {
+		return h, err
+	}
+	h.skipped = map[int64]struct{}{}
 	var streams []string
 	for i := range decoded {
-		if opened, ok := decoded[i].Payload.(customer.SessionOpened); ok && failed[i] == nil {
+		if failed[i] != nil {
+			continue
+		}
+		if opened, ok := decoded[i].Payload.(customer.SessionOpened); ok {
 			streams = append(streams, session.Stream(opened.Session))
+		}
+		if skips, ours := f.skips(&decoded[i]); ours {
+			for _, at := range skips.Positions {
+				h.skipped[at] = struct{}{}
+			}
 		}
 	}
 	got, err := f.recipients(ctx, id, decoded)
 	if err != nil {
-		return nil, nil, err
+		return h, err
 	}
 	streams = append(streams, got...)
 	talk, err := f.store.ReadStreams(ctx, f.tenant, streams, make([]int64, len(streams)))
 	if err != nil {
-		return nil, nil, err
+		return h, err
 	}
 	heard := slices.DeleteFunc(append(own, talk...), func(e eventstore.Event) bool {
 		_, ok := f.heard[e.Type]
-		return !ok || e.Position > f.position
+		return !ok || e.Position > upTo
 	})
 	slices.SortFunc(heard, func(a, b eventstore.Event) int { return cmp.Compare(a.Position, b.Position) })
-	return f.decode(ctx, heard)
+	h.events, h.failed, err = f.decode(ctx, heard)
+	return h, err
 }

@@ -14,7 +14,7 @@ import (
 func table(t *testing.T) (rows *Rows[string, ledgerRow], load func(keys ...string), write func(), read func() map[string]int64) {
 	t.Helper()
 	store := projectionstest.Store(t, tenant)
-	b, err := ledgers(t, store, one).create(t.Context(), new(ledgerOf(one)))
+	b, err := ledgers(t, store, one).create(t.Context(), new(ledgerOf(one)), StatusBuilding)
 	if err != nil {
 		t.Fatal(err)
 	}

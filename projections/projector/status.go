@@ -14,7 +14,7 @@ type Status struct {
 	Projection string  `json:"projection"`
 	Version    int     `json:"version"`
 	Build      int64   `json:"build"`
-	State      string  `json:"state"` // building, beside, live
+	State      string  `json:"state"` // building, beside, live, verifying
 	Tenant     string  `json:"tenant"`
 	Position   int64   `json:"position"`
 	Head       int64   `json:"head"`
@@ -23,6 +23,9 @@ type Status struct {
 	Parked     int     `json:"parked"`      // customers
 	// Stopped says at which event the tenant's projection stands still, and why; empty if it does not.
 	Stopped string `json:"stopped,omitempty"`
+	// VerifiedAt is when the rows were last compared with the log; nil if they never were. Differing is how many tables were not what it says then.
+	VerifiedAt *time.Time `json:"verified_at,omitempty"`
+	Differing  int        `json:"differing_tables"`
 }
 
 // Status tells about all builds of this binary's projections, by projection, build and tenant.
@@ -32,13 +35,15 @@ func (p *Projector) Status(ctx context.Context) ([]Status, error) {
 		names, versions = append(names, d.Name), append(versions, int32(d.Version))
 	}
 	rows, err := p.pool.Query(ctx, `
-		select b.name, b.version, b.id, b.status, t.slug, coalesce(c.position, 0), h.position, greatest(h.position - coalesce(c.position, 0), 0),
+		select b.name, b.version, b.id, case when b.verifying then 'verifying' else b.status end, t.slug, coalesce(c.position, 0), h.position, greatest(h.position - coalesce(c.position, 0), 0),
 		       coalesce(greatest(extract(epoch from clock_timestamp() - n.recorded_at), 0), 0)::float8,
-		       (select count(*)::int from parked_customers k where k.build = b.id and k.tenant = t.slug), coalesce(c.stopped, '')
+		       (select count(*)::int from parked_customers k where k.build = b.id and k.tenant = t.slug), coalesce(c.stopped, ''),
+		       v.verified_at, coalesce(json_array_length(v.differences), 0)
 		from unnest($1::text[], $2::int[]) d(name, version)
-		join projection_builds b on b.name = d.name and b.version = d.version and b.status <> 'failed'
+		join projection_builds b on b.name = d.name and b.version = d.version and b.status not in ('failed', 'as_of')
 		cross join tenants t
 		left join projection_checkpoints c on c.build = b.id and c.tenant = t.slug
+		left join projection_verifications v on v.build = b.id and v.tenant = t.slug
 		cross join lateral (select coalesce((select e.position from events e where e.tenant = t.slug order by e.position desc limit 1), 0) as position) h
 		left join events n on n.tenant = t.slug and n.position = coalesce(c.position, 0) + 1
 		order by b.name, b.id, t.slug`, names, versions)
@@ -73,7 +78,7 @@ func (p *Projector) Parked(ctx context.Context, name, tenant string) ([]Parked, 
 	}
 	rows, err := p.pool.Query(ctx, `select b.name, b.id, k.tenant, k.customer, k.position, k.type, k.reason, k.since
 		from parked_customers k join projection_builds b on b.id = k.build
-		where b.name = $1 and b.version = $2 and (k.tenant = $3 or $3 = '')
+		where b.name = $1 and b.version = $2 and not b.verifying and b.status <> 'as_of' and (k.tenant = $3 or $3 = '')
 		order by k.since desc, k.tenant, k.customer limit 1000`, def.Name, def.Version, tenant)
 	if err != nil {
 		return nil, fmt.Errorf("projector: parked: %w", err)

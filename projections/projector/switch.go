@@ -28,7 +28,7 @@ func (p *Projector) Rebuild(ctx context.Context, name string, progress func(done
 	}
 	var built Build
 	err = p.exclusive(ctx, def, func() error {
-		others, err := p.queryBuilds(ctx, `name = $1 and version = $2 and status <> 'live'`, def.Name, def.Version)
+		others, err := p.queryBuilds(ctx, `name = $1 and version = $2 and status <> 'live' and not verifying`, def.Name, def.Version)
 		if err != nil {
 			return err
 		}
@@ -37,7 +37,7 @@ func (p *Projector) Rebuild(ctx context.Context, name string, progress func(done
 				return err
 			}
 		}
-		b, err := p.create(ctx, def)
+		b, err := p.create(ctx, def, StatusBuilding)
 		if err == nil {
 			err = p.fill(ctx, def, b, progress)
 		}
@@ -60,7 +60,7 @@ func (p *Projector) Drop(ctx context.Context, name string, build int64) error {
 		return err
 	}
 	return p.exclusive(ctx, def, func() error {
-		builds, err := p.queryBuilds(ctx, `id = $3 and name = $1 and version = $2 and status <> 'live'`, def.Name, def.Version, build)
+		builds, err := p.queryBuilds(ctx, `id = $3 and name = $1 and version = $2 and status <> 'live' and not verifying`, def.Name, def.Version, build)
 		if err != nil {
 			return err
 		}

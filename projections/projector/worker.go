@@ -30,11 +30,12 @@ type worker struct {
 // feeding is a feeder and when it is its turn again.
 type feeding struct {
 	*feeder
-	seen   int64 // where the log ended when it was last read to its end; -1 if it was not
-	failed int   // times in a row
-	next   time.Time
-	used   time.Time
-	ahead  *ahead
+	seen    int64 // where the log ended when it was last read to its end; -1 if it was not
+	failed  int   // times in a row
+	next    time.Time
+	used    time.Time
+	ahead   *ahead
+	longest int // that the next stretch may be, in events
 }
 
 // ahead is the reading of the next stretch while the last one is folded.
@@ -161,7 +162,7 @@ func (w *worker) feeding(b Build, tenant string) *feeding {
 	at := place{b.ID, tenant}
 	f := w.feeders[at]
 	if f == nil {
-		f = &feeding{feeder: w.p.newFeeder(w.def, b, tenant), seen: -1, used: time.Now()}
+		f = &feeding{feeder: w.p.newFeeder(w.def, b, tenant), seen: -1, used: time.Now(), longest: w.p.config.Batch}
 		f.committed = func(tenant string, position int64) { w.p.served.move(place{b.ID, tenant}, position) }
 		w.feeders[at] = f
 	}
@@ -179,24 +180,38 @@ func (w *worker) step(ctx context.Context, f *feeding) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	f.longest = w.p.config.Batch
 	if s.full {
+		f.longest = min(max(2*int(s.to-f.position), w.p.config.Batch), farBehind*w.p.config.Batch)
 		w.readAhead(ctx, f, s.to)
 	}
+	began := time.Now()
 	if err := w.applyInTurn(ctx, f, s); err != nil {
 		return false, err
 	}
 	if !s.full {
 		f.seen = f.position
+		if len(s.events) >= great {
+			f.next = time.Now().Add(min(time.Since(began), linger))
+		}
 	}
-	if len(s.events) > 0 {
+	if len(s.events) > 0 && !s.anew { // behind that it looks by itself
 		f.stirred()
 	}
 	return s.full, nil
 }
 
-// great is how many events make a stretch of which few are folded at a time in a process: while an import is followed, who writes or asks is not to
-// stand in line with all read models.
-const great = 100
+const (
+	// great is how many events make a stretch of which few are folded at a time in a process: while an import is followed, who writes or asks is
+	// not to stand in line with all read models.
+	great = 100
+	// After a great stretch, a tenant whose log was folded to its end rests as long as that took, up to linger: more is coming, most likely, and what
+	// it costs to fold something at all is paid once for all that has come by then. Steady traffic does not lead there: a longer rest, or one after
+	// smaller stretches, would make the next one great, and so on.
+	linger = 100 * time.Millisecond
+	// farBehind is how many times Batch a stretch may grow to while the log is longer than that, for the same reason.
+	farBehind = 2
+)
 
 // applyInTurn folds a stretch; a great one when it is its turn.
 func (w *worker) applyInTurn(ctx context.Context, f *feeding, s stretch) error {
@@ -220,15 +235,16 @@ func (w *worker) next(ctx context.Context, f *feeding) (stretch, error) {
 			return a.s, nil
 		}
 	}
-	return f.read(ctx, f.position, w.p.config.Batch)
+	return f.read(ctx, f.position, f.longest)
 }
 
 func (w *worker) readAhead(ctx context.Context, f *feeding, after int64) {
 	a := &ahead{after: after, done: make(chan struct{})}
 	f.ahead = a
+	longest := f.longest
 	go func() {
 		defer close(a.done)
-		a.s, a.err = f.read(ctx, after, w.p.config.Batch)
+		a.s, a.err = f.read(ctx, after, longest)
 	}()
 }
 

@@ -170,6 +170,7 @@ type Options struct {
 	Kept      bool   // see List
 	Alone     bool   // see List
 	Ungrouped bool   // see List
+	Program   string // see Events
 }
 
 var benches = []struct {
@@ -196,6 +197,15 @@ var benches = []struct {
 	}},
 	{"jobs", func(ctx context.Context, url string, s Servers, o Options, r *Report) error {
 		return Jobs{URL: url, NATS: s.NATS, Each: o.Each, Customers: o.Customers, Kinds: o.Kinds}.Run(ctx, r)
+	}},
+	{"events", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
+		return Events{URL: url, Rounds: o.Rounds, Each: o.Each, Events: o.Events, Program: o.Program}.Run(ctx, r)
+	}},
+	{"whatif", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
+		return WhatIf{URL: url, Rounds: o.Rounds, Events: o.Events}.Run(ctx, r)
+	}},
+	{"asof", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
+		return AsOf{URL: url, Rounds: o.Rounds, Each: o.Each, Events: o.Events}.Run(ctx, r)
 	}},
 	{"transcript", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return Transcript{URL: url, Rounds: o.Rounds, Each: o.Each, Sessions: o.Customers}.Run(ctx, r)

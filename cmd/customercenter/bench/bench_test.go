@@ -22,11 +22,14 @@ func TestBenchesMeasure(t *testing.T) {
 		"project":  {"customers live", "customers rebuild", "sessions live", "sessions rebuild"},
 		"pipeline": {"append to visible", "channel event to visible", "queue to visible"},
 		"list": {"created this week", "everybody", "a page from the middle", "tag, common", "1 character, rare", "3 characters", "Latin, nobody's", "id: 4 characters",
-			"group: regulars", "group: quiet", "group and tag", "20 sessions or more", "rare tag or 2 characters", "by nickname", "4 clients: created this week", "all kinds mixed", "counts beside: tag, common", "size, everything",
+			"group: regulars", "group: quiet", "group and tag", "20 sessions or more", "rare tag or 2 characters", "by nickname", "4 clients: created this week", "all kinds mixed", "counts beside: tag, common", "page: this week", "page: 1 character", "size, everything",
 			"writes: customers created", "writes: tags put on at random", "writes: a tag put on in bulk", "writes: sessions"},
 		"groups": {"preview: a new group, by sets", "preview: another rule, by time", "define by sets, complete", "define by time, complete", "list pages while a rule by sets is filled",
 			"until visible in groups", "revise, complete", "midnight, worked off", "commands at midnight until visible in customers", "rebuild", "live, 0 groups: alone", "live, 50 groups: with customers"},
 		"jobs":       {"import csv, from its start", "commands during an import of csv", "import xlsx", "bulk tagging", "commands during a bulk action", "export csv", "export xlsx", "commands during an export of xlsx"},
+		"events":     {"JSON lines", "Parquet", "commands during JSON lines", "commands during Parquet"},
+		"whatif":     {"by last session", "by messages"},
+		"asof":       {"schema", "customer, from the streams"},
 		"transcript": {"many sessions, the end", "from one of them on", "an agent's", "a long session, the end", "its beginning"},
 	}
 	for _, name := range Names() {
@@ -66,5 +69,20 @@ func TestBenchesMeasure(t *testing.T) {
 				t.Errorf("there is no line for %q", missing)
 			}
 		})
+	}
+}
+
+// The list is measured without its baselines where there never were any.
+func TestListMeasuresWithoutBaselines(t *testing.T) {
+	servers := Servers{Databases: func(context.Context, string) (string, error) { return pgtest.DSN(t, eventstoretest.Template()), nil }, NATS: natstest.Start(t)}
+	var out bytes.Buffer
+	options := Options{Rounds: 1, Each: 20 * time.Millisecond, Customers: 500, Alone: true, Ungrouped: true}
+	if err := Run(t.Context(), "list", servers, options, &Report{Out: &out, JSON: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, wanted := range []string{"created this week", "all kinds mixed", "counts beside: tag, common", "size, everything", "writes: sessions"} {
+		if !strings.Contains(out.String(), wanted) {
+			t.Errorf("there is no line for %q:\n%s", wanted, &out)
+		}
 	}
 }

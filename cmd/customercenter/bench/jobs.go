@@ -5,23 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
-
-	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
 	"customercenter/commands"
 	"customercenter/commands/jobs"
 	"customercenter/commands/policies"
 	"customercenter/domain/job"
-	"customercenter/domain/session"
 	"customercenter/domain/settings"
 	"customercenter/internal/natsserver"
 	"customercenter/internal/sheet"
 	"customercenter/internal/traffic"
 	"customercenter/projections"
 	"customercenter/projections/projector"
+	"github.com/google/uuid"
 )
 
 // Jobs measures imports, exports and bulk actions of many customers while all parts of the product run in this process, and what people who
@@ -37,18 +33,15 @@ type Jobs struct {
 type jobsBench struct {
 	Jobs
 	*pipelineBench
-	report  *Report
-	people  *traffic.People
-	runner  *jobs.Runner
-	engine  *projector.Projector
-	tag     uuid.UUID
-	written int64
-	idle    []time.Duration // how long commands take in quiet
-	made    int             // customers imported
+	report *Report
+	people *traffic.People
+	others *bystanders // who write meanwhile
+	runner *jobs.Runner
+	engine *projector.Projector
+	tag    uuid.UUID
+	idle   []time.Duration // how long commands take in quiet
+	made   int             // customers imported
 }
-
-// commandsBeside is how many commands a second people give meanwhile.
-const commandsBeside = 50
 
 // Run prints some lines per part.
 func (j Jobs) Run(ctx context.Context, report *Report) (err error) {
@@ -67,7 +60,7 @@ func (j Jobs) Run(ctx context.Context, report *Report) (err error) {
 	b.engine = engine
 	b.runner = jobs.NewRunner(jobs.Config{Store: b.plant.store, Center: b.plant.center, Builds: engine})
 	report.Heading("jobs: %d customers, with relay, read models and policies in one process; baselines by COPY", j.Customers)
-	if b.idle, err = b.beside(measured, func(ctx context.Context) error { return rest(ctx, 2*b.Each) }); err != nil {
+	if b.idle, err = b.others.beside(measured, func(ctx context.Context) error { return rest(ctx, 2*b.Each) }); err != nil {
 		return err
 	}
 	for _, part := range []struct {
@@ -95,6 +88,7 @@ func (b *jobsBench) open(ctx context.Context) (err error) {
 	if b.people, err = traffic.NewPeople(yearOptions()); err != nil {
 		return fmt.Errorf("bench: people: %w", err)
 	}
+	b.others = &bystanders{plant: b.plant, association: b.plant.traffic.Associations[0].ID}
 	by := b.plant.by()
 	if _, err := (commands.GrantEntitlement{Entitlement: settings.EntitlementImport}).Run(ctx, b.plant.center, by); err != nil {
 		return fmt.Errorf("bench: entitlement: %w", err)
@@ -140,38 +134,6 @@ func (b *jobsBench) ended(ctx context.Context, asked commands.Done) error {
 		return err
 	}
 	return b.visible(ctx, b.engine)
-}
-
-// beside lets people write and be tagged while something is done, and returns how long each command took.
-func (b *jobsBench) beside(ctx context.Context, do func(context.Context) error) (took []time.Duration, err error) {
-	group, ctx := errgroup.WithContext(ctx)
-	going, over := context.WithCancel(ctx)
-	defer over()
-	var mu sync.Mutex
-	group.Go(func() error {
-		defer over()
-		return do(ctx)
-	})
-	group.Go(func() error {
-		pace := newPace(commandsBeside)
-		app := b.plant.traffic.Associations[0].ID
-		for going.Err() == nil {
-			due := pace.wait(going)
-			n := b.written
-			b.written++
-			group.Go(func() error {
-				_, err := commands.ReceiveMessage{Association: app, ExternalID: fmt.Sprintf("writer-%d", n%100),
-					Message: commands.Message{ID: fmt.Sprint("beside-", n), Kind: session.KindText, Text: "你好，还有货吗？"}}.Run(ctx, b.plant.center, b.plant.by())
-				mu.Lock()
-				defer mu.Unlock()
-				took = append(took, time.Since(due))
-				return err
-			})
-		}
-		return nil
-	})
-	err = group.Wait()
-	return took, err
 }
 
 func rest(ctx context.Context, d time.Duration) error {

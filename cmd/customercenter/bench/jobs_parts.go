@@ -87,7 +87,7 @@ func (b *jobsBench) importing(format sheet.Format, people bool) func(context.Con
 		var took []time.Duration
 		if people {
 			name += " while people write"
-			took, err = b.beside(ctx, importing)
+			took, err = b.others.beside(ctx, importing)
 		} else {
 			err = importing(ctx)
 		}
@@ -136,7 +136,7 @@ func (b *jobsBench) tagging(ctx context.Context) error {
 	}
 	plainly := time.Since(began)
 	var whole, undone time.Duration
-	took, err := b.beside(ctx, func(ctx context.Context) error {
+	took, err := b.others.beside(ctx, func(ctx context.Context) error {
 		began := time.Now()
 		started, err := commands.StartBulk{Action: bulk.Tag, Tag: done.Tag, Filter: json.RawMessage(`{"field":"imported","op":"is","value":true}`)}.Run(ctx, b.plant.center, b.plant.by())
 		if err != nil {
@@ -172,7 +172,7 @@ func (b *jobsBench) exporting(format sheet.Format) func(context.Context) error {
 		}
 		var whole time.Duration
 		var id uuid.UUID
-		took, err := b.beside(ctx, func(ctx context.Context) error {
+		took, err := b.others.beside(ctx, func(ctx context.Context) error {
 			began := time.Now()
 			done, err := commands.RequestExport{Format: string(format), Columns: exported}.Run(ctx, b.plant.center, b.plant.by())
 			if err != nil {

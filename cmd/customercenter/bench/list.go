@@ -22,7 +22,7 @@ type List struct {
 	Rounds    int // of baselines and product in turn
 	Each      time.Duration
 	Customers int
-	Kinds     string // if not empty, only questions whose kind contains it, and of the rest only counts beside, sizes or writes, likewise
+	Kinds     string // if not empty, only questions whose kind contains it, and of the rest only counts beside, pages, sizes or writes, likewise
 	Kept      bool   // the database is for further runs, too: nothing is written to it
 	Alone     bool   // without the baselines, which take longer to copy and to ask than all else at five million customers
 	Ungrouped bool   // the read model of groups is not built, which takes as long as that of the list, and nothing is asked by groups
@@ -83,7 +83,7 @@ func (l List) Run(ctx context.Context, report *Report) (err error) {
 	for _, rest := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{"counts beside", b.facets}, {"sizes", b.sizes}, {"writes", b.writes}} {
+	}{{"counts beside", b.facets}, {"pages", b.pages}, {"sizes", b.sizes}, {"writes", b.writes}} {
 		if !strings.Contains(rest.name, b.Kinds) {
 			continue
 		}
@@ -107,7 +107,7 @@ func (b *listBench) prepare(ctx context.Context) error {
 	b.calendar = filter.Calendar{Zone: zone, WeekStart: time.Monday}
 	local := b.at.In(zone)
 	b.week = time.Date(local.Year(), local.Month(), local.Day()-(int(local.Weekday())+6)%7, 0, 0, 0, 0, zone)
-	b.needles, err = findNeedles(ctx, b.plant.pool, b.Customers)
+	b.needles, err = findNeedles(ctx, b.plant.pool, b.schema, b.Customers)
 	return err
 }
 

@@ -31,10 +31,10 @@ const perNeedle = 40
 
 type somebody struct{ Name, Nickname, ExternalID, Phone string }
 
-// findNeedles takes them from a sample of the customers.
-func findNeedles(ctx context.Context, pool *pgxpool.Pool, customers int) (*needles, error) {
+// findNeedles takes them from a sample of the customers, in the read model's schema.
+func findNeedles(ctx context.Context, pool *pgxpool.Pool, schema string, customers int) (*needles, error) {
 	const sample = 20_000
-	rows, err := pool.Query(ctx, `select name, nickname, external_id, phone from `+plainTable+` where ordinal % $1 = 0 order by ordinal`, max(customers/sample, 1))
+	rows, err := pool.Query(ctx, `select name, nickname, external_id, phone from `+schema+`.customer where ordinal % $1 = 0 order by ordinal`, max(customers/sample, 1))
 	if err != nil {
 		return nil, fmt.Errorf("bench: needles: %w", err)
 	}
@@ -50,7 +50,7 @@ func findNeedles(ctx context.Context, pool *pgxpool.Pool, customers int) (*needl
 			return nil, fmt.Errorf("bench: nobody among %d customers has anything for %q", customers, name)
 		}
 	}
-	tags, err := pool.Query(ctx, `select tag from (select unnest(tags) as tag from `+plainTable+`) t group by tag order by count(*) desc, tag`)
+	tags, err := pool.Query(ctx, `select tag from (select unnest(tags) as tag from `+schema+`.customer) t group by tag order by count(*) desc, tag`)
 	if err != nil {
 		return nil, fmt.Errorf("bench: needles: %w", err)
 	}

@@ -52,7 +52,7 @@ func (b *listBench) writes(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", l.name, err)
 		}
 	}
-	if _, err := b.plant.pool.Exec(ctx, `drop schema plain cascade`); err != nil {
+	if _, err := b.plant.pool.Exec(ctx, `drop schema if exists plain cascade`); err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
 	return nil
@@ -60,9 +60,11 @@ func (b *listBench) writes(ctx context.Context) error {
 
 func (b *listBench) write(ctx context.Context, l load) error {
 	began := time.Now()
-	for batch := range slices.Chunk(l.ids, plainBatch) {
-		if _, err := b.plant.pool.Exec(ctx, fmt.Sprintf(l.plainly, b.plain.best()), batch); err != nil {
-			return fmt.Errorf("bench: plain write: %w", err)
+	if !b.Alone {
+		for batch := range slices.Chunk(l.ids, plainBatch) {
+			if _, err := b.plant.pool.Exec(ctx, fmt.Sprintf(l.plainly, b.plain.best()), batch); err != nil {
+				return fmt.Errorf("bench: plain write: %w", err)
+			}
 		}
 	}
 	base := float64(len(l.ids)) / time.Since(began).Seconds()
@@ -91,8 +93,11 @@ func (b *listBench) write(ctx context.Context, l load) error {
 	if err := errors.Join(err, stop()); err != nil {
 		return err
 	}
-	b.report.Print(Line{Case: "list writes: " + l.name, Unit: "rows/s", Value: float64(l.rows) / took.Seconds(),
-		Note: fmt.Sprintf("%.0f events/s", float64(head-from)/took.Seconds())}.Against(base))
+	line := Line{Case: "list writes: " + l.name, Unit: "rows/s", Value: float64(l.rows) / took.Seconds(), Note: fmt.Sprintf("%.0f events/s", float64(head-from)/took.Seconds())}
+	if !b.Alone {
+		line = line.Against(base)
+	}
+	b.report.Print(line)
 	return nil
 }
 
@@ -125,7 +130,7 @@ func (b *listBench) creating(ctx context.Context, y *year, n int) (load, error) 
 
 // some are n customers from everywhere, in no order.
 func (b *listBench) some(ctx context.Context, n int) ([]uuid.UUID, error) {
-	return b.whose(ctx, `select id from `+plainTable+` order by md5(ordinal::text) limit $1`, n)
+	return b.whose(ctx, `select id from `+b.schema+`.customer order by md5(ordinal::text) limit $1`, n)
 }
 
 func (b *listBench) whose(ctx context.Context, sql string, args ...any) ([]uuid.UUID, error) {
@@ -144,7 +149,7 @@ func (b *listBench) whose(ctx context.Context, sql string, args ...any) ([]uuid.
 func (b *listBench) visitors(ctx context.Context, ids []uuid.UUID) ([]*visitor, error) {
 	rows, err := b.plant.pool.Query(ctx, `select c.id, c.association, c.channel,
 			(select version from events e where e.tenant = $1 and e.stream = 'customer-' || c.id order by version desc limit 1)
-		from unnest($2::uuid[]) with ordinality i(id, place) join `+plainTable+` c on c.id = i.id order by i.place`, b.plant.tenant, ids)
+		from unnest($2::uuid[]) with ordinality i(id, place) join `+b.schema+`.customer c on c.id = i.id order by i.place`, b.plant.tenant, ids)
 	if err != nil {
 		return nil, fmt.Errorf("bench: customers: %w", err)
 	}
@@ -214,7 +219,7 @@ func (b *listBench) taggingAny(ctx context.Context, y *year, n int) (load, error
 
 // taggingMany puts one tag onto all whom a filter found: the newest.
 func (b *listBench) taggingMany(ctx context.Context, y *year, n int) (load, error) {
-	ids, err := b.whose(ctx, `select id from `+plainTable+` order by ordinal desc limit $1`, n)
+	ids, err := b.whose(ctx, `select id from `+b.schema+`.customer order by ordinal desc limit $1`, n)
 	if err != nil {
 		return load{}, err
 	}
@@ -227,7 +232,8 @@ func (b *listBench) sessions(ctx context.Context, y *year, n int) (load, error) 
 	if err != nil {
 		return load{}, err
 	}
-	free, err := b.whose(ctx, `select id from `+plainTable+` where id = any($1) and not session_open and blacklisted_at is null`, some)
+	free, err := b.whose(ctx, `select a.id from `+b.schema+`.customer_activity a where a.id = any($1) and a.open_session is null
+		and not exists (select from `+b.schema+`.customer_listing l where l.tenant = a.tenant and l.customer = a.id)`, some)
 	if err != nil {
 		return load{}, err
 	}

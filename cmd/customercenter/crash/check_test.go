@@ -94,7 +94,7 @@ var damages = []damage{
 		want: map[Kind]string{TableDiffers: "table session of projection sessions has 2 rows, rebuilt it has 2; not the same are "}},
 	{name: "parked", do: sql(`insert into parked_customers (build, tenant, customer, position, type, reason)
 		select b.id, $1, e.customer, 4, e.type, 'no reason' from projection_builds b join events e on e.tenant = $1 and e.position = 4 where b.name = 'customers'`),
-		want: map[Kind]string{Parked: "in projection customers at customer.created: no reason"}},
+		want: map[Kind]string{Parked: "in projection customers at customer.created: no reason", TableDiffers: "table parked_customers of projection customers has 1 rows, rebuilt it has 0"}},
 	{name: "projection-behind", do: sql(`update projection_checkpoints set position = 18 where tenant = $1`),
 		want: map[Kind]string{Behind: "projection customers is here, the log's head is 19"}},
 	{name: "projection-stopped", do: sql(`update projection_checkpoints set stopped = 'for no reason' where tenant = $1`),

@@ -1,0 +1,126 @@
+package pages
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"customercenter/api/access"
+)
+
+func TestWhatBrowsersMayDoWithPages(t *testing.T) {
+	w := start(t)
+	v := w.as(access.Admin, "en")
+	for _, path := range []string{"/tags", "/nothing", "/sign-in"} {
+		page := v.get(path)
+		for name, want := range map[string]string{
+			"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+			"Referrer-Policy":         "same-origin", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
+		} {
+			if got := page.header.Get(name); got != want {
+				t.Errorf("%s: %s: %s", path, name, got)
+			}
+		}
+		page.hides("<style", " style=", "onclick", "javascript:")
+		if strings.Count(page.body, "<script") != 1 {
+			t.Errorf("%s has other scripts than its one", path)
+		}
+	}
+}
+
+// What another site has a visitor's browser send is turned away, whatever it is.
+func TestOtherSitesWriteNothing(t *testing.T) {
+	w := start(t)
+	v := w.as(access.Admin, "en")
+	for name, header := range map[string]http.Header{
+		"another site":          {"Sec-Fetch-Site": {"cross-site"}},
+		"a neighbour":           {"Sec-Fetch-Site": {"same-site"}},
+		"an old browser":        {"Origin": {"https://evil.example"}},
+		"a page without origin": {"Origin": {"null"}},
+	} {
+		v.header = header
+		v.header.Set("Accept-Language", "en")
+		for _, path := range []string{"/tags", "/sign-out", "/preferences", "/sign-in"} {
+			if page := v.post(path, url.Values{"name": {"evil"}}); page.status != http.StatusForbidden || !strings.Contains(page.body, "Nothing was changed") {
+				t.Errorf("%s: %s got %d", name, path, page.status)
+			}
+		}
+	}
+	v.header = http.Header{"Sec-Fetch-Site": {"same-origin"}}
+	v.get("/tags").want(http.StatusOK).hides("evil")
+}
+
+func TestPagesLeadNowhereElse(t *testing.T) {
+	for _, path := range []string{"https://evil.example/", "//evil.example/", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", "evil", "/a\r\nX: y", "", "/\t/evil.example"} {
+		if got := local(path); got != "/" {
+			t.Errorf("%q leads to %q", path, got)
+		}
+	}
+	for _, path := range []string{"/", "/blacklist?q=x&cursor=y", "/tags#new"} {
+		if got := local(path); got != path {
+			t.Errorf("%q leads to %q", path, got)
+		}
+	}
+}
+
+func TestAssets(t *testing.T) {
+	w := start(t)
+	v := w.visitor("en")
+	page := v.get("/sign-in")
+	for _, name := range []string{"style.css", "script.js", "favicon.svg", "icons.svg"} {
+		at := strings.Index(page.body, "/assets/")
+		path := page.body[at:at+len("/assets/123456789012/")] + name
+		got := v.get(path).want(http.StatusOK)
+		if got.header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
+			t.Errorf("%s: %v", name, got.header)
+		}
+		v.get("/assets/000000000000/" + name).want(http.StatusOK)
+	}
+	v.get("/assets/000000000000/htmx.LICENSE.txt").want(http.StatusNotFound)
+	if script := loadAssets().files["script.js"]; len(script.gzip) == 0 || len(script.gzip) > 25_000 {
+		t.Errorf("the script has %d bytes, compressed", len(script.gzip))
+	}
+}
+
+// Nobody but the pages says inside the process who makes a request: no header does.
+func TestNobodyIsGivenByHeaders(t *testing.T) {
+	w := start(t)
+	for _, header := range []http.Header{{"X-Principal": {"admin"}}, {"Cookie": {"cc_sign_in=x"}}, {"Authorization": {"Bearer x"}}} {
+		r, _ := http.NewRequest(http.MethodGet, "http://x/v1/tags", nil)
+		r.Header = header
+		out := &recorder{header: http.Header{}}
+		w.api.ServeHTTP(out, r)
+		if out.status != http.StatusUnauthorized {
+			t.Errorf("%v got %d", header, out.status)
+		}
+	}
+}
+
+func TestLanguageAndTheme(t *testing.T) {
+	w := start(t)
+	v := w.as(access.Admin, "fr, en;q=0.5")
+	v.get("/tags").want(http.StatusOK).says(`<html lang="en">`, "Tags")
+	v.send("/preferences", url.Values{"language": {"zh"}, "back": {"/tags"}}).want(http.StatusOK).says(`<html lang="zh-CN">`, "客户标签")
+	v.send("/preferences", url.Values{"theme": {"dark"}, "back": {"/tags"}}).want(http.StatusOK).says(`<html lang="zh-CN" data-theme="dark">`)
+	v.send("/preferences", url.Values{"theme": {"auto"}, "back": {"https://evil.example"}}).want(http.StatusSeeOther)
+	w.visitor("").get("/sign-in").says(`<html lang="zh-CN">`)
+}
+
+func TestErrorPages(t *testing.T) {
+	w := start(t)
+	v := w.as(access.Admin, "zh")
+	missing := v.get("/nothing").want(http.StatusNotFound).says("没有这个页面", "黑名单")
+	if id := missing.header.Get("X-Request-Id"); id == "" || !strings.Contains(missing.body, id) {
+		t.Error("the number of the request is not shown")
+	}
+	v.get("/tags/x/rename").want(http.StatusNotFound)
+	w.visitor("zh").get("/nothing").want(http.StatusNotFound).says("没有这个页面").hides("青屿生活")
+	v.post("/tags", url.Values{"name": {strings.Repeat("x", maxForm)}}).want(http.StatusRequestEntityTooLarge).says("没有做任何更改")
+}
+
+func TestWhatIsAroundEveryPage(t *testing.T) {
+	w := start(t)
+	w.as(access.Admin, "zh").get("/tags").want(http.StatusOK).goldenFrames("frame")
+	w.visitor("zh").get("/sign-in?why=idle&back=%2Ftags").want(http.StatusOK).goldenFrames("signin")
+}

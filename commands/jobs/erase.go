@@ -1,0 +1,90 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"customercenter/commands"
+	"customercenter/domain"
+	"customercenter/domain/imports"
+	"customercenter/domain/job"
+)
+
+// Erase removes what jobs keep of somebody who was erased, at a position of the log. A row of an uploaded file that names the customer is emptied, and
+// refused if it is still to be imported. Of the file of an export it is not known who is in it, so each goes that was asked for before the erasure
+// and behind the customer's creation, and the log says why. It can be repeated.
+func (r *Runner) Erase(ctx context.Context, by commands.By, who uuid.UUID, created, erased int64) error {
+	rows, err := r.parts.pool.Query(ctx, `select j.job, e.type, e.position from (select distinct job from job_parts where tenant = $1
+			union select split_part(key, ':', 2)::uuid from policy_due where tenant = $1 and key like 'export:%') j(job)
+		join events e on e.tenant = $1 and e.stream = 'job-' || j.job::text and e.version = 1 and e.position < $2`, by.Tenant, erased)
+	if err != nil {
+		return fmt.Errorf("jobs: erase: %w", err)
+	}
+	type kept struct {
+		ID       uuid.UUID
+		Type     string
+		Position int64
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[kept])
+	if err != nil {
+		return fmt.Errorf("jobs: erase: %w", err)
+	}
+	for _, k := range all {
+		switch {
+		case k.Type == "import.uploaded":
+			err = r.eraseRows(ctx, by.Tenant, k.ID, who)
+		case k.Type == "export.requested" && k.Position > created:
+			if _, err = (commands.DiscardExport{Export: k.ID, Code: domain.CodeCustomerErased}).Run(ctx, r.center, by); err == nil {
+				err = r.parts.drop(ctx, by.Tenant, k.ID, 0)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eraseRows empties the rows of an uploaded file that name a customer.
+func (r *Runner) eraseRows(ctx context.Context, tenant string, id, who uuid.UUID) error {
+	work, _, err := r.catalogues.Import(ctx, tenant, id)
+	if err != nil {
+		return fmt.Errorf("jobs: erase: %w", err)
+	}
+	for first := 0; first < work.File.Rows; first += job.Chunk {
+		rows, _, err := r.parts.rows(ctx, tenant, id, first)
+		if errors.Is(err, errGone) {
+			return nil // its time is over
+		}
+		if err != nil {
+			return err
+		}
+		found := false
+		for i := range rows {
+			named, told, err := r.center.RowCustomer(ctx, tenant, &work, rows[i])
+			if err != nil {
+				return fmt.Errorf("jobs: erase: %w", err)
+			}
+			if told && named == who {
+				found, rows[i] = true, imports.Row{Number: rows[i].Number, Cells: []string{}}
+			}
+		}
+		if !found {
+			continue
+		}
+		content, err := encodeRows(rows)
+		if err != nil {
+			return err
+		}
+		// Only if it is there still; and it is no older by that.
+		if _, err := r.parts.pool.Exec(ctx, `update job_parts set content = $4 where tenant = $1 and job = $2 and part = $3`, tenant, id, first/job.Chunk, content); err != nil {
+			return fmt.Errorf("jobs: erase: %w", err)
+		}
+	}
+	r.Forget(id) // rows that are in memory
+	return nil
+}
