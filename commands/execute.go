@@ -20,6 +20,9 @@ import (
 // who has just appended knows the stream's version, and who has lost must read it first.
 const patience = 5 * time.Second
 
+// keylessMost is how many times somebody may be erased while a command is decided. A key that is not there for another reason is not waited for.
+const keylessMost = 5
+
 // ErrBusy says that others kept changing the same streams. Nothing was changed; try again.
 var ErrBusy = errors.New("commands: others keep changing the same thing")
 
@@ -29,13 +32,13 @@ func (c *Center) execute(ctx context.Context, by By, decide func(context.Context
 	line := place{lines: c.lines}
 	defer line.leave()
 	var patient context.Context // from the first conflict on
-	keyless := false
+	keyless := 0
 	for patient == nil || patient.Err() == nil {
 		a := &attempt{center: c, by: by, now: c.now()}
 		done, err := a.run(ctx, decide)
 		var conflict *eventstore.ConflictError
-		if errors.Is(err, keyring.ErrNoKey) && !keyless {
-			keyless = true // somebody was erased after it was decided: the next decision knows
+		if errors.Is(err, keyring.ErrNoKey) && keyless < keylessMost {
+			keyless++ // somebody was erased after it was decided: the next decision knows
 			continue
 		}
 		if !errors.As(err, &conflict) {

@@ -214,6 +214,14 @@ func (a *attempt) concerns(c conversation) {
 	a.done.Session, a.done.Customer = c.id, c.whoseID
 }
 
+// comesAfter says that something is added to a session that may have ended. Whoever ends the customer at the same time writes to no such session, so the
+// customer's stream must not move: else it would be sealed with a key that is gone, and nobody could ever read it.
+func (a *attempt) comesAfter(c conversation) {
+	if c.talk.state.Ended() {
+		a.guard(c.who)
+	}
+}
+
 // nobody is the customer of what concerns none.
 var nobody = uuid.Nil
 

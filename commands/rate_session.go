@@ -33,6 +33,7 @@ func (cmd RateSession) Run(ctx context.Context, c *Center, by By) (Done, error) 
 			}
 		}
 		events, err := found.talk.state.Rate(session.Rated{Score: cmd.Score, Reasons: cmd.Reasons, Comment: cmd.Comment})
+		a.comesAfter(found)
 		add(a, found.talk, found.whoseID, events)
 		a.concerns(found)
 		return err

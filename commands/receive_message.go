@@ -163,6 +163,7 @@ func (cmd ReceiveMessage) record(a *attempt, c conversation) error {
 	if err != nil {
 		return err
 	}
+	a.comesAfter(c)
 	add(a, c.talk, c.whoseID, recorded)
 	if cmd.Web == nil {
 		return nil

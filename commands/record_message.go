@@ -36,6 +36,7 @@ func (cmd RecordMessage) Run(ctx context.Context, c *Center, by By) (Done, error
 		if err != nil {
 			return err
 		}
+		a.comesAfter(found)
 		add(a, found.talk, found.whoseID, events)
 		a.concerns(found)
 		a.done.Late = found.talk.state.Ended()

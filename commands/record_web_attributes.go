@@ -21,6 +21,7 @@ func (cmd RecordWebAttributes) Run(ctx context.Context, c *Center, by By) (Done,
 			return err
 		}
 		events, err := found.talk.state.RecordWebAttributes(cmd.Web, a.at(), a.now)
+		a.comesAfter(found)
 		add(a, found.talk, found.whoseID, events)
 		a.concerns(found)
 		return err
