@@ -126,8 +126,12 @@ func (s *server) diff(ctx context.Context, r *request, in *diffInput) (*huma.Str
 		return nil, err
 	}
 	header := map[string]string{"X-Log-Position": strconv.FormatInt(to.Position, 10)}
-	if served.Stale != "" {
-		header["X-Stale"] = served.Stale
+	judged, err := compared.Judged(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if served.Stale != "" || !judged {
+		header["X-Stale"] = "true"
 	}
 	return lines(ctx, header, page, more, t.next), nil
 }

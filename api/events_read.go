@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -137,7 +138,7 @@ type bound struct {
 // it may ask for the rest. A position and a time are not compared.
 func (b bound) behind(end bound) bool {
 	if b.at.IsZero() && end.at.IsZero() {
-		return b.first > end.last+1
+		return b.first-1 > end.last
 	}
 	return !end.at.IsZero() && b.at.After(end.at)
 }
@@ -221,24 +222,28 @@ func (w *wanted) wants(e *eventstore.Event) bool {
 		(w.customer == uuid.Nil || e.Customer == w.customer)
 }
 
-// reveal opens a page. Should one event be broken, the others are still told as they are.
+// reveal opens a page. Should one event be broken, the others are still told as they are. If the database cannot be asked for keys, nothing is told: whoever
+// reads on would never see what is missing.
 func (r *reader) reveal(ctx context.Context, events []eventstore.Event) ([]Event, error) {
 	page := make([]Event, 0, len(events))
 	opened, err := r.store.Reveal(ctx, events, r.masked)
-	if err == nil {
+	switch {
+	case err == nil:
 		for i := range opened {
 			page = append(page, r.told(&opened[i]))
 		}
 		return page, nil
+	case !errors.Is(err, eventstore.ErrUnreadable):
+		return nil, err
 	}
 	for i := range events {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
 		one, err := r.store.Reveal(ctx, events[i:i+1], r.masked)
-		if err == nil {
+		switch {
+		case err == nil:
 			page = append(page, r.told(&one[0]))
 			continue
+		case !errors.Is(err, eventstore.ErrUnreadable):
+			return nil, err
 		}
 		broken := events[i]
 		broken.Data = json.RawMessage("null")

@@ -243,6 +243,38 @@ func TestBrokenAndErasedEventsAreTold(t *testing.T) {
 	}
 }
 
+// A page whose keys cannot be asked for is not told without its personal fields: whoever reads on would never get them. It is asked for again.
+func TestAPageWithoutItsKeysIsNotTold(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	w.customer("acme/admin", "v1", "小王")
+	fresh := another(t, w, options{idle: true}) // has no keys in memory
+	events, err := fresh.store.ReadLog(t.Context(), "acme", 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rename := func(from, to string) {
+		t.Helper()
+		if _, err := w.store.Pool().Exec(t.Context(), "alter table "+from+" rename to "+to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page := newTailPage(t.Context(), fresh.store, "", 0, events[len(events)-1].Position, events)
+	rename("customer_keys", "keys_away")
+	told, err := (&reader{store: fresh.store}).reveal(t.Context(), events)
+	if err == nil {
+		t.Errorf("told are %d events", len(told))
+	}
+	if texts, err := page.texts(false); err == nil {
+		t.Errorf("told live are %d events", len(texts))
+	}
+	rename("keys_away", "customer_keys")
+	texts, err := page.texts(false)
+	if err != nil || !strings.Contains(string(bytes.Join(texts, nil)), "小王") {
+		t.Errorf("afterwards: %v, %s", err, texts)
+	}
+}
+
 func TestProjectionsAreListedAndRebuilt(t *testing.T) {
 	w := start(t, options{})
 	w.associations("acme/admin")
@@ -271,8 +303,19 @@ func TestProjectionsAreListedAndRebuilt(t *testing.T) {
 		return w.do(call{as: "acme/operator", method: "POST", path: "/v1/projections/" + name + "/rebuild", headers: map[string]string{"Idempotency-Key": key}})
 	}
 	rebuild("nosuch", "k0").refused(http.StatusNotFound, "NOT_FOUND", "")
-	rebuild("customers", "k1").want(http.StatusAccepted)
-	rebuild("customers", "k1").want(http.StatusAccepted) // the same request: not a second rebuild
+	job := rebuild("customers", "k1").want(http.StatusAccepted).get("job").(string)
+	if again := rebuild("customers", "k1").want(http.StatusAccepted).get("job"); again != job { // the same request: not a second rebuild
+		t.Errorf("the same request began %v, and then %v", job, again)
+	}
+	followed := w.do(call{as: "acme/operator", method: "GET", path: "/v1/jobs/" + job + "/events"}).want(http.StatusOK)
+	if told := string(followed.body); !strings.Contains(told, "event: end\n") || !strings.Contains(told, `"served":true`) {
+		t.Errorf("followed: %s", told)
+	}
+	ended := w.do(call{as: "acme/operator", method: "GET", path: "/v1/jobs/" + job}).want(http.StatusOK)
+	if ended.get("rebuild.status") != "completed" || ended.get("rebuild.kind") != "rebuild" || ended.get("rebuild.projection") != "customers" || ended.get("rebuild.progress.done") == 0.0 {
+		t.Errorf("it ended as %s", ended.body)
+	}
+	w.admin("GET", "/v1/jobs/"+job, nil).refused(http.StatusNotFound, "NOT_FOUND", "")
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		now := w.admin("GET", "/v1/projections", nil).want(http.StatusOK)

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
+	"customercenter/api/access"
 	"customercenter/commands"
 	"customercenter/commands/jobs"
 	"customercenter/domain"
@@ -19,10 +20,10 @@ import (
 	"customercenter/projections"
 )
 
-// Job is long work that was asked for: an import, an export, a bulk action or a look at history.
+// Job is long work that was asked for: an import, an export, a bulk action, a look at history or a rebuild.
 type Job struct {
 	ID         uuid.UUID            `json:"id" format:"uuid"`
-	Kind       string               `json:"kind" enum:"import,export,bulk,whatif"`
+	Kind       string               `json:"kind" enum:"import,export,bulk,whatif,rebuild"`
 	Status     string               `json:"status" enum:"queued,running,completed,failed,canceled,reverted" doc:"queued: waits, an uploaded file for its start, all else for a worker. running: is worked on, or taken back."`
 	Progress   projections.Progress `json:"progress" doc:"How far it has come; a total of 0 is not known yet. While it is taken back: how far that has come."`
 	Code       string               `json:"code,omitempty" doc:"Why it failed, for programs."`
@@ -59,16 +60,17 @@ func jobOf(l locale.Language, j *projections.Job) Job {
 	return shown
 }
 
-// AnyJob is one of the three kinds of jobs.
+// AnyJob is one of the kinds of jobs that go on by themselves.
 type AnyJob struct {
-	Import *Import `json:"import,omitempty"`
-	Export *Export `json:"export,omitempty"`
-	Bulk   *Bulk   `json:"bulk,omitempty"`
+	Import  *Import  `json:"import,omitempty"`
+	Export  *Export  `json:"export,omitempty"`
+	Bulk    *Bulk    `json:"bulk,omitempty"`
+	Rebuild *Rebuild `json:"rebuild,omitempty"`
 }
 
 func (s *server) jobOperations() {
 	register(s, operation{id: "get-job", method: http.MethodGet, path: "/v1/jobs/{id}", tag: "Jobs",
-		summary: "Show a job, of whatever kind"}, s.getJob)
+		summary: "Show a job, of whatever kind", notes: "To an operator, rebuilds of read models that the process works on, or has worked on."}, s.getJob)
 	register(s, operation{id: "watch-job", method: http.MethodGet, path: "/v1/jobs/{id}/events", tag: "Jobs",
 		summary: "Follow a job until it ends",
 		notes: "Server-sent events. `progress` whenever something about it has changed, with the job as it is now; `end`, with the job too, when nothing more will happen by itself. " +
@@ -87,6 +89,10 @@ type anyJobOutput struct {
 }
 
 func (s *server) getJob(ctx context.Context, r *request, in *oneJobInput) (*anyJobOutput, error) {
+	if r.who.Role == access.Operator {
+		found, err := s.rebuilds.find(in.ID)
+		return &anyJobOutput{Body: AnyJob{Rebuild: &found}}, err
+	}
 	served, j, err := s.job(ctx, r, in, "")
 	if err != nil {
 		return nil, err
@@ -150,6 +156,13 @@ func (s *server) jobWritten(ctx context.Context, r *request, done commands.Done)
 const watchEvery = 250 * time.Millisecond
 
 func (s *server) watchJob(ctx context.Context, r *request, in *oneJobInput) (*huma.StreamResponse, error) {
+	if r.who.Role == access.Operator {
+		found, err := s.rebuilds.find(in.ID)
+		if err != nil {
+			return nil, err
+		}
+		return s.serverEvents(ctx, func(ctx context.Context, out *eventStream) error { return s.followRebuild(ctx, found, out) }), nil
+	}
 	_, j, err := s.job(ctx, r, in, "")
 	if err != nil {
 		return nil, err

@@ -151,15 +151,25 @@ type tailPage struct {
 
 func newTailPage(ctx context.Context, store *eventstore.Store, epoch string, after, last int64, events []eventstore.Event) *tailPage {
 	tell := func(masked bool) func() ([][]byte, error) {
-		return sync.OnceValues(func() ([][]byte, error) {
+		var mu sync.Mutex
+		var texts [][]byte
+		return func() ([][]byte, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if texts != nil {
+				return texts, nil
+			}
 			told, err := (&reader{store: store, masked: masked}).reveal(ctx, events)
-			texts := make([][]byte, len(told))
+			if err != nil {
+				return nil, err // who listens next tries again
+			}
+			texts = make([][]byte, len(told))
 			for i := range told {
 				b := strconv.AppendInt([]byte("id: "), told[i].Position, 10)
 				texts[i] = append(told[i].appendJSON(append(b, "\ndata: "...)), "\n\n"...)
 			}
-			return texts, err
-		})
+			return texts, nil
+		}
 	}
 	return &tailPage{epoch: epoch, after: after, last: last, events: events, open: tell(false), masked: tell(true)}
 }

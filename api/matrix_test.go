@@ -100,9 +100,9 @@ var matrix = map[string][5]string{
 	"POST /v1/auto-messages/{id}/stop":                     {all, no, no, no, no},
 	"GET /v1/auto-messages/{id}/recipients":                {all, no, no, no, no},
 	"POST /v1/auto-messages/{id}/recipients":               {all, no, no, no, no},
-	"GET /v1/jobs/{id}":                                    {all, no, no, no, no},  // files of customers, in and out, and what is done to many
+	"GET /v1/jobs/{id}":                                    {all, no, no, no, all}, // of operators, rebuilds; files of customers, in and out, and what is done to many
 	"GET /v1/as-of/{id}":                                   {all, no, all, no, no}, // how far what they asked for is; nothing of what is in it
-	"GET /v1/jobs/{id}/events":                             {all, no, no, no, no},
+	"GET /v1/jobs/{id}/events":                             {all, no, no, no, all},
 	"GET /v1/imports":                                      {all, no, no, no, no},
 	"POST /v1/imports":                                     {all, no, no, no, no},
 	"GET /v1/imports/template":                             {all, no, no, no, no},
@@ -190,7 +190,11 @@ func TestEveryRoleAtEveryRoute(t *testing.T) {
 				m.isRefused(mine)
 				m.isRefusedUnread()
 			case all:
-				m.getsThrough(w.planted("acme", "agent-1"))
+				things := w.planted("acme", "agent-1")
+				if role == access.Operator {
+					things["jobs"] = w.sampleRebuild()
+				}
+				m.getsThrough(things)
 			case own, ownAssoc:
 				m.getsThrough(w.planted("acme", "agent-1"))
 				m.getsNothingOfOthers()

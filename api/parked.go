@@ -60,12 +60,15 @@ type retryInput struct {
 	Body RetryInput
 }
 
-func (s *server) retryParked(ctx context.Context, _ *request, in *retryInput) (*struct{}, error) {
-	mended, err := s.Projector.Retry(ctx, in.Name, in.Body.Tenant, in.Body.CustomerID)
-	if err == nil && mended == 0 {
-		err = projector.ErrNotParked
-	}
-	return nil, unbuilt(err)
+func (s *server) retryParked(ctx context.Context, r *request, in *retryInput) (*struct{}, error) {
+	_, _, err := s.Answers.Do(ctx, r.once(in.IdempotencyKey), func(ctx context.Context) (string, error) {
+		mended, err := s.Projector.Retry(ctx, in.Name, in.Body.Tenant, in.Body.CustomerID)
+		if err == nil && mended == 0 {
+			err = projector.ErrNotParked
+		}
+		return "", unbuilt(err)
+	})
+	return nil, err
 }
 
 type skipInput struct {

@@ -6,15 +6,19 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"customercenter/api/access"
 	"customercenter/domain"
+	"customercenter/projections"
 	"customercenter/projections/projector"
 )
 
 // Rebuilding says that a rebuild has begun.
 type Rebuilding struct {
-	Projection string `json:"projection"`
-	Status     string `json:"status" enum:"started"`
+	Projection string    `json:"projection"`
+	Status     string    `json:"status" enum:"started"`
+	Job        uuid.UUID `json:"job" format:"uuid" doc:"GET /v1/jobs/{id} and /v1/jobs/{id}/events tell how far it is and what became of it, as long as the process runs that took the request, and of that process: it is its work."`
 }
 
 func (s *server) projectionOperations() {
@@ -24,7 +28,7 @@ func (s *server) projectionOperations() {
 	register(s, operation{id: "rebuild-projection", method: http.MethodPost, path: "/v1/projections/{name}/rebuild", tag: tag, status: http.StatusAccepted,
 		summary: "Build a read model anew beside the one that is served",
 		notes: "When it has caught up the two are compared, and if they are equal the new one is served. If they are not, it stays beside, and the log of the " +
-			"process says which tables differ. Progress is seen in the list.",
+			"process says which tables differ. The job tells how far it is.",
 		errors: []int{http.StatusConflict}}, s.rebuildProjection)
 }
 
@@ -45,7 +49,7 @@ type rebuildInput struct {
 }
 
 func (s *server) rebuildProjection(ctx context.Context, r *request, in *rebuildInput) (*struct{ Body Rebuilding }, error) {
-	_, _, err := s.Answers.Do(ctx, r.once(in.IdempotencyKey), func(ctx context.Context) (string, error) {
+	started, _, err := s.Answers.Do(ctx, r.once(in.IdempotencyKey), func(ctx context.Context) (string, error) {
 		_, err := s.Projector.Live(ctx, in.Name)
 		if errors.Is(err, projector.ErrUnknownProjection) {
 			return "", domain.Refuse(domain.CodeNotFound)
@@ -53,42 +57,18 @@ func (s *server) rebuildProjection(ctx context.Context, r *request, in *rebuildI
 		if err != nil {
 			return "", err
 		}
-		if _, running := s.rebuilding.LoadOrStore(in.Name, true); running {
-			return "", domain.Refuse(codeRunning)
+		id, err := s.rebuilds.begin(in.Name, projections.Actor{Kind: r.who.Kind, ID: r.who.ID, Name: r.who.ID})
+		if err != nil {
+			return "", err
 		}
-		s.Background(func(ctx context.Context) {
-			defer s.rebuilding.Delete(in.Name)
-			s.rebuild(ctx, in.Name)
+		s.Background(func(background context.Context) {
+			s.rebuild(context.WithValue(background, requestKey{}, r), id, in.Name)
 		})
-		return "started", nil
+		return id.String(), nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &struct{ Body Rebuilding }{Rebuilding{Projection: in.Name, Status: "started"}}, nil
-}
-
-// rebuild builds a read model beside, and has it served if it says the same as the one that is.
-func (s *server) rebuild(ctx context.Context, name string) {
-	built, err := s.Projector.Rebuild(ctx, name, nil)
-	if err != nil {
-		s.log.ErrorContext(ctx, "api: a rebuild failed", "projection", name, "error", err)
-		return
-	}
-	differences, err := s.Projector.Compare(ctx, name, built.ID)
-	switch {
-	case err != nil:
-		s.log.ErrorContext(ctx, "api: a rebuild could not be compared", "projection", name, "build", built.ID, "error", err)
-		return
-	case len(differences) > 0:
-		for _, d := range differences {
-			s.log.ErrorContext(ctx, "api: a rebuild differs from what is served", "projection", name, "build", built.ID, "tenant", d.Tenant, "table", d.Table)
-		}
-		return
-	}
-	if err := s.Projector.Switch(ctx, name, built.ID); err != nil {
-		s.log.ErrorContext(ctx, "api: a rebuild could not be served", "projection", name, "build", built.ID, "error", err)
-		return
-	}
-	s.log.InfoContext(ctx, "api: a rebuild is served", "projection", name, "build", built.ID)
+	id, err := uuid.Parse(started)
+	return &struct{ Body Rebuilding }{Rebuilding{Projection: in.Name, Status: "started", Job: id}}, err
 }

@@ -90,6 +90,20 @@ func (w *world) planted(tenant, agent string) belongings {
 	return own
 }
 
+// sampleRebuild is one that has ended.
+func (w *world) sampleRebuild() string {
+	w.t.Helper()
+	if w.rebuilt == uuid.Nil {
+		var err error
+		if w.rebuilt, err = w.core.rebuilds.begin("of a sample", projections.Actor{Kind: "operator"}); err != nil {
+			w.t.Fatal(err)
+		}
+		ended := time.Now()
+		w.core.rebuilds.change(w.rebuilt, func(r *Rebuild) { r.FinishedAt = &ended })
+	}
+	return w.rebuilt.String()
+}
+
 // sampleErasure erases another customer.
 func (w *world) sampleErasure(tenant, name string) string {
 	w.t.Helper()

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -84,7 +83,7 @@ type server struct {
 
 	analyses analyses
 
-	rebuilding sync.Map // names of projections that this process rebuilds
+	rebuilds rebuilds
 	// past is the moment that is answered as of; nil: now.
 	past *projections.AsOf
 }

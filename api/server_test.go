@@ -53,6 +53,7 @@ type world struct {
 	runner    *jobs.Runner // works on jobs when a test steps it
 	clock     func() time.Time
 	made      int                  // things and names that samples have made
+	rebuilt   uuid.UUID            // a rebuild that has ended, once a sample was made
 	samples   map[string]uuid.UUID // what samples have made of what there may only be so many of, by purpose
 	stop      func()               // ends what feeds the read models, and waits for that; the server goes on
 }

@@ -124,6 +124,15 @@ func (s *Store) ReadStreams(ctx context.Context, tenant string, streams []string
 		order by e.position`, 0, tenant, streams, after)
 }
 
+// ReadStreamsTo returns all events of these streams up to a position, in the order of the log, in one round trip; of these types, or nil for all.
+func (s *Store) ReadStreamsTo(ctx context.Context, tenant string, streams []string, position int64, types []string) ([]Event, error) {
+	return s.read(ctx, "read streams", `select e.tenant, e.position, e.stream, e.version, e.type, e.type_version, e.customer, e.data, e.meta, e.recorded_at
+		from unnest($2::text[]) s(stream)
+		cross join lateral (select `+eventColumns+` from events where tenant = $1 and stream = s.stream and position <= $3 and ($4::text[] is null or type = any($4))
+			order by version offset 0) e
+		order by e.position`, 0, tenant, streams, position, types)
+}
+
 // ReadAcross goes through several streams one after the other, in the order given, and returns up to limit events of these types, in one
 // round trip: of each stream those after the version given, in order; with back those before it, the latest first; none that was recorded after
 // the position to. Of no stream more than limit events of these types are read, so it costs little however long the streams are.
@@ -296,14 +305,15 @@ func (s *Store) keysOf(ctx context.Context, events []Event) (keyring.Keys, error
 }
 
 // Reveal returns an event's payload as JSON with its personal fields opened, unknown fields and older versions as stored.
-// With masked, or when the customer was erased, the personal fields are absent.
+// With masked, or when the customer was erased, the personal fields are absent. ErrUnreadable if one of the events cannot be opened; any other error is of the
+// database or the context, and says nothing of the events.
 func (s *Store) Reveal(ctx context.Context, events []Event, masked bool) ([]Event, error) {
 	s.noteDestroyed(events)
 	var keys keyring.Keys
 	if !masked {
 		var err error
 		if keys, err = s.keysOf(ctx, events); err != nil {
-			return nil, err
+			return nil, ofEvents(err)
 		}
 	}
 	out := make([]Event, len(events))
@@ -314,20 +324,33 @@ func (s *Store) Reveal(ctx context.Context, events []Event, masked bool) ([]Even
 		find := func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) }
 		open, secret, shut, err := s.codec.unseal(e.Type, e, find)
 		if err == nil && shut && !masked { // as in OpenEach
-			if keys, err = s.keys.Reload(ctx, e.Tenant, []uuid.UUID{e.Customer}); err == nil {
-				open, secret, shut, err = s.codec.unseal(e.Type, e, find)
+			if keys, err = s.keys.Reload(ctx, e.Tenant, []uuid.UUID{e.Customer}); err != nil {
+				return nil, ofEvents(unavailable(err))
 			}
-			if err == nil {
-				keys, err = s.keysOf(ctx, events)
+			if open, secret, shut, err = s.codec.unseal(e.Type, e, find); err == nil {
+				if keys, err = s.keysOf(ctx, events); err != nil {
+					return nil, ofEvents(err)
+				}
 			}
 		}
 		if err != nil {
-			return nil, unavailable(err)
+			return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
 		}
 		e.Data, e.Erased = joinObjects(open, secret), shut && !masked
 		out[i] = e
 	}
 	return out, nil
+}
+
+// ErrUnreadable says that an event, or a key it was sealed with, is not what was written, or that the master key is not there.
+var ErrUnreadable = errors.New("eventstore: an event cannot be opened")
+
+// ofEvents marks an error of the keys themselves, not of reading them, as ErrUnreadable.
+func ofEvents(err error) error {
+	if errors.Is(err, keyring.ErrBroken) || errors.Is(err, keyring.ErrMaster) {
+		return fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	return err
 }
 
 // joinObjects puts the members of two JSON objects into one.

@@ -13,6 +13,7 @@ import (
 
 	"customercenter/domain"
 	"customercenter/domain/customer"
+	"customercenter/domain/tag"
 	"customercenter/eventstore"
 	"customercenter/projections/projector"
 )
@@ -76,6 +77,7 @@ type Diff struct {
 
 	schema  string // of the read model of groups
 	every   []uuid.UUID
+	deleted map[uuid.UUID]bool // tags, by the later moment
 	cursor  uuid.UUID   // customers up to this one are behind
 	most    int         // of those that wait, see diffKept
 	looking *looking    // what is under way
@@ -103,10 +105,39 @@ func (g *Groups) Diff(ctx context.Context, tenant string, from, to projector.Mom
 	if err == nil {
 		d.every, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	}
+	if err == nil {
+		err = d.readDeleted(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("projections: diff: %w", err)
 	}
 	return d, nil
+}
+
+// readDeleted reads which tags there are no more at the later moment.
+func (d *Diff) readDeleted(ctx context.Context) error {
+	stored, err := d.groups.store.ReadStreams(ctx, d.tenant, []string{tag.Stream}, []int64{0})
+	if err != nil {
+		return err
+	}
+	decoded, _, err := d.groups.store.OpenEach(ctx, stored) // an event that cannot be read deletes nothing
+	d.deleted = map[uuid.UUID]bool{}
+	for i := range decoded {
+		if payload, is := decoded[i].Payload.(tag.Deleted); is && decoded[i].Position <= d.to.Position {
+			d.deleted[payload.Tag] = true
+		}
+	}
+	return err
+}
+
+// Judged reports whether groups have been judged up to the later moment: nobody is due, and no rule is being filled.
+func (d *Diff) Judged(ctx context.Context) (judged bool, err error) {
+	err = d.groups.pool.QueryRow(ctx, in(d.schema, `select not exists (select from $.group_rule r where r.tenant = $1 and r.served <> r.epoch)
+		and not exists (select from $.group_standing s where s.tenant = $1 and s.due_at <= $2)`), d.tenant, d.to.At).Scan(&judged)
+	if err != nil {
+		return false, fmt.Errorf("projections: diff: %w", err)
+	}
+	return judged, nil
 }
 
 // Next compares the next customers, or looks on for some. A page may be empty though there are more.
@@ -365,6 +396,9 @@ func (d *Diff) groupsOf(ctx context.Context, ids []uuid.UUID, lives map[uuid.UUI
 	var position int64
 	_, err = pgx.ForEachRow(rows, []any{&id, &group, &entered, &at, &position}, func() error {
 		life := lives[id]
+		if life.broken {
+			return nil
+		}
 		if life.is == nil {
 			life.was, life.is = map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 		}
@@ -416,8 +450,8 @@ func (d *Diff) between(id uuid.UUID, l *lifeBetween) (Difference, bool) {
 		diff.Kind = DiffAppeared
 	}
 	diff.Fields = profileChanges(&before.Profile, &after.Profile)
-	diff.Tagged, diff.Untagged = without(after.Tags, before.Tags), without(before.Tags, after.Tags)
-	was, is := before.Blacklisted(d.from.At), after.Blacklisted(d.to.At)
+	diff.Tagged, diff.Untagged = d.tagged(without(after.Tags, before.Tags)), d.tagged(without(before.Tags, after.Tags))
+	was, is := before.Listing != nil, after.Listing != nil // one that expired ends when it is lifted: whoever goes on from here sees it then
 	diff.Listed, diff.Unlisted = is && !was, was && !is
 	switch {
 	case diff.Kind != "":
@@ -427,6 +461,11 @@ func (d *Diff) between(id uuid.UUID, l *lifeBetween) (Difference, bool) {
 		diff.Kind = DiffActive
 	}
 	return diff, diff.Kind != ""
+}
+
+// tagged are those of some tags that there still are at the later moment. A tag that is deleted is nobody's any more, whatever customers' streams say later.
+func (d *Diff) tagged(ids []uuid.UUID) []uuid.UUID {
+	return slices.DeleteFunc(ids, func(id uuid.UUID) bool { return d.deleted[id] })
 }
 
 // without are the elements of one list that are not in another.

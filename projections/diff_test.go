@@ -143,10 +143,10 @@ func TestDiffIsWhatIsDifferent(t *testing.T) {
 							t.Fatalf("%s: %s from %v to %v, told is %v", p.ID, key, a, b, change)
 						}
 					}
-					if tags := append(without(before.Tags, got.Untagged), got.Tagged...); !sameSet(tags, after.Tags) {
+					if tags := append(without(before.Tags, got.Untagged), got.Tagged...); !sameSet(d.tagged(tags), d.tagged(slices.Clone(after.Tags))) {
 						t.Fatalf("%s has the tags %v, want %v", p.ID, tags, after.Tags)
 					}
-					if listed := before.Blacklisted(from.At) && !got.Unlisted || got.Listed; listed != after.Blacklisted(to.At) {
+					if listed := before.Listing != nil && !got.Unlisted || got.Listed; listed != (after.Listing != nil) {
 						t.Fatalf("%s is listed: %v", p.ID, listed)
 					}
 				}
@@ -235,6 +235,30 @@ func TestDiffTellsTheNetEffect(t *testing.T) {
 	}
 	if _, none := w.diff(to, to); len(none) != 0 {
 		t.Errorf("between now and now: %+v", none)
+	}
+}
+
+// A tag that is gone by the later moment is told of nobody, also if a customer's stream takes it off afterwards.
+func TestDiffOfDeletedTags(t *testing.T) {
+	w := newGroupWorld(t, 1, 10, 10, 1)
+	w.build()
+	early, late := w.NewTag("early"), w.NewTag("late")
+	one := w.NewCustomer("王", early, late)
+	w.pass(time.Hour)
+	w.DeleteTag(early)
+	w.pass(time.Hour)
+	from := w.moment()
+	w.pass(time.Hour)
+	kept := w.NewTag("kept")
+	w.Append(customer.Stream(one.ID), one.ID, customer.Tagged{Tag: kept})
+	w.Append(customer.Stream(one.ID), one.ID, customer.Untagged{Tag: early})
+	w.pass(time.Hour)
+	w.DeleteTag(late)
+	w.pass(time.Hour)
+	w.settle()
+	_, all := w.diff(from, w.moment())
+	if got := all[one.ID]; !slices.Equal(got.Tagged, []uuid.UUID{kept}) || len(got.Untagged) > 0 {
+		t.Errorf("told are %+v", got)
 	}
 }
 

@@ -33,8 +33,7 @@ func SessionsDefinition() projector.Definition {
 		},
 		Blind:  []string{"session.message_recorded"},
 		Tables: tables, Indexes: indexes,
-		New:   newSessionsFold,
-		Aside: []string{"session_quarter"}, // it follows from the rows of session
+		New: newSessionsFold,
 	}
 }
 

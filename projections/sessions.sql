@@ -68,6 +68,7 @@ begin
   else
     update session_quarter q set sessions = q.sessions - w.sessions
       from (select tenant, date_bin('15 minutes', started_at, 'epoch') as begins, count(*) as sessions from written group by 1, 2) w where q.tenant = w.tenant and q.begins = w.begins;
+    delete from session_quarter q using written w where q.tenant = w.tenant and q.begins = date_bin('15 minutes', w.started_at, 'epoch') and q.sessions = 0;
   end if;
   return null;
 end $$;

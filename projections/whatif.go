@@ -121,8 +121,12 @@ func (w *whatIf) begin(ctx context.Context, rule *filter.Filter) (err error) {
 	if err != nil {
 		return err
 	}
-	if len(first) > 0 && w.told.From.Before(first[0].RecordedAt) {
-		w.told.From = micros(first[0].RecordedAt)
+	began := w.told.Until // an empty log begins at the end
+	if len(first) > 0 {
+		began = first[0].RecordedAt
+	}
+	if w.told.From.Before(began) {
+		w.told.From = micros(began)
 	}
 	if w.behind, err = store.PositionAt(ctx, w.tenant, w.told.From.Add(-time.Microsecond)); err != nil {
 		return err

@@ -229,7 +229,7 @@ func TestWhatIfFromBeforeTheLog(t *testing.T) {
 	w.build()
 	rule := json.RawMessage(`{"field":"nickname","op":"eq","value":"王"}`)
 	told, moves := w.whatIf(w.ask(rule, w.now.AddDate(0, 0, -1)))
-	if told.Customers != 0 || len(moves) != 0 || len(told.Days) != 2 {
+	if told.Customers != 0 || len(moves) != 0 || len(told.Days) != 1 {
 		t.Errorf("of an empty log: %+v", told)
 	}
 	w.pass(time.Hour)

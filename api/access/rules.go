@@ -121,8 +121,8 @@ var rules = map[string]reach{
 	"list-recipients":     {Admin: All},
 	"add-recipients":      {Admin: All},
 
-	"get-job":               {Admin: All},
-	"watch-job":             {Admin: All},
+	"get-job":               {Admin: All, Operator: All}, // an operator sees rebuilds, an admin the tenant's jobs
+	"watch-job":             {Admin: All, Operator: All},
 	"get-as-of-job":         {Admin: All, Analyst: All},
 	"get-import-template":   {Admin: All},
 	"list-imports":          {Admin: All},

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/jackc/pgx/v5"
+
 	"customercenter/api"
 	"customercenter/projections"
 )
@@ -281,14 +283,21 @@ func named(what string, d *api.NamedDiff) (rows []diffRow) {
 	return rows
 }
 
-// diffScript makes a script for psql.
+// diffScript makes a script for any client of Postgres. Values are quoted in it, so that nothing that somebody is called can be taken for a statement,
+// also if an earlier one has failed.
 type diffScript struct {
 	out    io.Writer
 	schema string
+	table  string // of the statement that rows are being written of; empty: none is open
+	rows   int    // in it
 }
+
+// scriptRows is how many rows a statement has at most.
+const scriptRows = 500
 
 func (d *diffScript) begin() error {
 	_, err := fmt.Fprintf(d.out, `begin;
+set local standard_conforming_strings = on;
 create schema %[1]s;
 -- A row for each customer of whom something is different (what = customer: was one, is one), and one for each thing that is.
 create table %[1]s.difference (
@@ -303,14 +312,15 @@ create table %[1]s.difference (
 );
 create table %[1]s.group_traffic (id uuid primary key, name text not null, gained bigint not null, lost bigint not null, entered bigint not null, "left" bigint not null);
 create table %[1]s.group_flow (from_id uuid, from_name text, to_id uuid, to_name text, customers bigint not null);
-copy %[1]s.difference from stdin;
-`, d.schema)
+`, d.quotedSchema())
 	return err
 }
 
+func (d *diffScript) quotedSchema() string { return pgx.Identifier{d.schema}.Sanitize() }
+
 func (d *diffScript) customer(line *api.DiffLine, _ []byte) error {
 	for _, r := range rowsOf(line) {
-		if err := d.row(line.CustomerID.String(), line.Kind, line.ExternalID, r.what, setOrNil(r.key), setOrNil(r.name), r.old, r.new); err != nil {
+		if err := d.row("difference", line.CustomerID.String(), line.Kind, line.ExternalID, r.what, setOrNil(r.key), setOrNil(r.name), r.old, r.new); err != nil {
 			return err
 		}
 	}
@@ -318,13 +328,11 @@ func (d *diffScript) customer(line *api.DiffLine, _ []byte) error {
 }
 
 func (d *diffScript) end(line *api.DiffLine, _ []byte) error {
-	fmt.Fprintf(d.out, "\\.\ncopy %s.group_traffic from stdin;\n", d.schema)
 	for _, g := range line.Summary.Groups {
-		if err := d.row(g.ID.String(), g.Name, g.Gained, g.Lost, g.Entered, g.Left); err != nil {
+		if err := d.row("group_traffic", g.ID.String(), g.Name, g.Gained, g.Lost, g.Entered, g.Left); err != nil {
 			return err
 		}
 	}
-	fmt.Fprintf(d.out, "\\.\ncopy %s.group_flow from stdin;\n", d.schema)
 	for _, f := range line.Summary.Flows {
 		values := []any{nil, nil, nil, nil, f.Customers}
 		if f.From != nil {
@@ -333,33 +341,56 @@ func (d *diffScript) end(line *api.DiffLine, _ []byte) error {
 		if f.To != nil {
 			values[2], values[3] = f.To.ID.String(), f.To.Name
 		}
-		if err := d.row(values...); err != nil {
+		if err := d.row("group_flow", values...); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(d.out, "\\.\ncreate index on %[1]s.difference (customer_id);\ncreate index on %[1]s.difference (what, key);\ncommit;\n", d.schema)
+	if err := d.close(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(d.out, "create index on %[1]s.difference (customer_id);\ncreate index on %[1]s.difference (what, key);\ncommit;\n", d.quotedSchema())
 	return err
 }
 
-// row writes a row as COPY reads it.
-func (d *diffScript) row(values ...any) error {
-	var b bytes.Buffer
-	for i, value := range values {
-		if i > 0 {
-			b.WriteByte('\t')
-		}
-		if value == nil {
-			b.WriteString(`\N`)
-		} else {
-			b.WriteString(copyText.Replace(sqlText(value)))
+// row writes a row of a table.
+func (d *diffScript) row(table string, values ...any) error {
+	if d.table != "" && (d.table != table || d.rows == scriptRows) {
+		if err := d.close(); err != nil {
+			return err
 		}
 	}
-	b.WriteByte('\n')
+	var b bytes.Buffer
+	if d.table == "" {
+		fmt.Fprintf(&b, "insert into %s.%s values\n(", d.quotedSchema(), table)
+		d.table = table
+	} else {
+		b.WriteString(",\n(")
+	}
+	d.rows++
+	for i, value := range values {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if value == nil {
+			b.WriteString("null")
+		} else {
+			b.WriteString("'" + strings.ReplaceAll(sqlText(value), "'", "''") + "'")
+		}
+	}
+	b.WriteByte(')')
 	_, err := d.out.Write(b.Bytes())
 	return err
 }
 
-var copyText = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`)
+// close ends the statement that is open.
+func (d *diffScript) close() error {
+	if d.table == "" {
+		return nil
+	}
+	d.table, d.rows = "", 0
+	_, err := io.WriteString(d.out, ";\n")
+	return err
+}
 
 // sqlText is a value as a text: as it is, or as JSON.
 func sqlText(value any) string {

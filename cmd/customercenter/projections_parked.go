@@ -25,11 +25,8 @@ type projectionsParked struct {
 func (c *projectionsParked) Run(env *environment) error {
 	return c.withProjector(env, func(p *projector.Projector) error {
 		var all []projector.Parked
-		for _, d := range projections.Definitions() {
-			if c.Name != "" && c.Name != d.Name {
-				continue
-			}
-			parked, err := p.Parked(env.ctx, d.Name, c.Tenant)
+		for _, name := range namesOr(c.Name) {
+			parked, err := p.Parked(env.ctx, name, c.Tenant)
 			if err != nil {
 				return err
 			}

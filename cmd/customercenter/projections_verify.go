@@ -35,22 +35,17 @@ type projectionsVerify struct {
 // Run verifies. What is served is fed and served all the while, and never changed.
 func (c *projectionsVerify) Run(env *environment) error {
 	return c.withProjector(env, func(p *projector.Projector) error {
-		names := []string{c.Name}
-		if c.Name == "" {
-			names = nil
-			for _, d := range projections.Definitions() {
-				names = append(names, d.Name)
-			}
-		}
 		var all []projector.Verification
 		var differences []projector.Difference
-		for _, name := range names {
+		var failed error
+		for _, name := range namesOr(c.Name) {
 			begin := time.Now()
 			show, end := env.folding("Verifying " + name)
 			found, err := p.Verify(env.ctx, name, show)
 			end()
-			if err != nil {
-				return err
+			if err != nil { // the others, and what was found, are told all the same
+				failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))
+				continue
 			}
 			fmt.Fprintf(env.stderr, "Verified %s in %s.\n", name, time.Since(begin).Round(time.Millisecond))
 			all = append(all, found...)
@@ -64,11 +59,22 @@ func (c *projectionsVerify) Run(env *environment) error {
 			return err
 		}
 		if len(differences) == 0 {
-			return nil
+			return failed
 		}
 		if !c.JSON {
 			env.showDifferences(differences)
 		}
-		return errors.New("rows are not what the log says; nothing was changed. To serve what it says: customercenter projections rebuild, and switch")
+		return errors.Join(failed, errors.New("rows are not what the log says; nothing was changed. To serve what it says: customercenter projections rebuild, and switch"))
 	})
+}
+
+// namesOr are the name of one read model, or those of all.
+func namesOr(name string) (names []string) {
+	if name != "" {
+		return []string{name}
+	}
+	for _, d := range projections.Definitions() {
+		names = append(names, d.Name)
+	}
+	return names
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"customercenter/eventstore"
@@ -34,13 +35,13 @@ type replayCommand struct {
 }
 
 // withPast opens the target's past for one command.
-func (t target) withPast(env *environment, do func(store *eventstore.Store, p *projector.Projector, past *asof.Schemas) error) error {
+func (t target) withPast(env *environment, bounds pastFlags, do func(store *eventstore.Store, p *projector.Projector, past *asof.Schemas) error) error {
 	return t.withStore(env, func(_ context.Context, s *eventstore.Store) error {
 		p, err := projector.New(projector.Config{Store: s, Definitions: projections.Definitions(), Log: env.log})
 		if err != nil {
 			return err
 		}
-		past, err := asof.New(asof.Config{Store: s, Projector: p, Log: env.log})
+		past, err := asof.New(asof.Config{Store: s, Projector: p, Keep: bounds.AsOfKeep, Room: bounds.AsOfRoom << 20, Log: env.log})
 		if err != nil {
 			return err
 		}
@@ -49,11 +50,12 @@ func (t target) withPast(env *environment, do func(store *eventstore.Store, p *p
 }
 
 type replayRun struct {
-	target `prefix:""`
-	Tenant string        `help:"The tenant. Default: the only one." placeholder:"SLUG"`
-	AsOf   string        `help:"The moment: up to and including this time, such as 2026-11-03T09:30:00Z, or this position of the log." required:"" placeholder:"WHEN"`
-	Schema string        `help:"What to call the schema: a to z, 0 to 9 and _." required:"" placeholder:"NAME"`
-	Keep   time.Duration `help:"How long it is kept; then it is removed by itself." default:"168h"`
+	target    `prefix:""`
+	pastFlags `prefix:""`
+	Tenant    string        `help:"The tenant. Default: the only one." placeholder:"SLUG"`
+	AsOf      string        `help:"The moment: up to and including this time, such as 2026-11-03T09:30:00Z, or this position of the log." required:"" placeholder:"WHEN"`
+	Schema    string        `help:"What to call the schema: a to z, 0 to 9 and _." required:"" placeholder:"NAME"`
+	Keep      time.Duration `help:"How long it is kept; then it is removed by itself." default:"168h"`
 }
 
 // Help is what --help says besides the flags.
@@ -68,11 +70,18 @@ func (c *replayRun) Run(env *environment) error {
 	if c.Keep <= 0 {
 		return usageError{"--keep takes more than 0"}
 	}
+	if err := c.check(); err != nil {
+		return err
+	}
 	f, err := c.find()
 	if err != nil {
 		return err
 	}
-	return c.withPast(env, func(store *eventstore.Store, p *projector.Projector, past *asof.Schemas) error {
+	psql, err := c.psql(f)
+	if err != nil {
+		return err
+	}
+	return c.withPast(env, c.pastFlags, func(store *eventstore.Store, p *projector.Projector, past *asof.Schemas) error {
 		tenant, err := onlyTenant(env.ctx, store, c.Tenant)
 		if err != nil {
 			return err
@@ -94,14 +103,31 @@ func (c *replayRun) Run(env *environment) error {
 		}
 		fmt.Fprintf(env.stdout, `Schema %s has %s as of %s (position %d), built in %s; it takes %.0f MiB and is removed on %s.
 
-    psql '%s'
+    %s
     set search_path = %s, public;
     select channel, count(*) from customer group by channel;
 
 To remove it earlier: customercenter replay drop %s
-`, made.Name, tenant, m.At.Format(time.RFC3339Nano), m.Position, time.Since(began).Round(100*time.Millisecond), float64(made.Bytes)/(1<<20), day(*made.EndsAt), f.DatabaseURL, made.Name, made.Name)
+`, made.Name, tenant, m.At.Format(time.RFC3339Nano), m.Position, time.Since(began).Round(100*time.Millisecond), float64(made.Bytes)/(1<<20), day(*made.EndsAt), psql, made.Name, made.Name)
 		return nil
 	})
+}
+
+// psql is the command that asks the database, without a password that a list of processes would show.
+func (c *replayRun) psql(f found) (string, error) {
+	if c.DatabaseURL != "" {
+		return `psql "$DATABASE_URL"`, nil
+	}
+	at, err := url.Parse(f.DatabaseURL)
+	if err != nil {
+		return "", errors.New("the URL of the database of the running system cannot be read")
+	}
+	command := "psql"
+	if password, has := at.User.Password(); has {
+		command = "PGPASSWORD='" + password + "' psql"
+		at.User = url.User(at.User.Username())
+	}
+	return command + " '" + at.String() + "'", nil
 }
 
 // moment reads --as-of.
@@ -121,7 +147,10 @@ func (c *replayRun) build(env *environment, past *asof.Schemas, made *asof.Schem
 	ctx, stop := context.WithCancel(env.ctx)
 	worked := make(chan error, 1)
 	go func() { worked <- past.Run(ctx) }()
-	defer func() { stop(); <-worked }()
+	defer func() {
+		stop()
+		<-worked
+	}()
 	shown := env.progress("Building "+made.Name, grouped, " events")
 	defer shown.end()
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -143,8 +172,11 @@ func (c *replayRun) build(env *environment, past *asof.Schemas, made *asof.Schem
 		shown.set(now.Done, now.Total)
 		select {
 		case <-ctx.Done():
-			// Who interrupts this does not want it.
-			return errors.Join(context.Cause(ctx), past.Drop(context.WithoutCancel(ctx), made.Name))
+			// Who interrupts this does not want it. First it leaves, then it is removed, as nobody else may be there who does.
+			<-worked
+			worked <- nil
+			after := context.WithoutCancel(ctx)
+			return errors.Join(context.Cause(ctx), past.Drop(after, made.Name), past.Drop(after, made.Name))
 		case <-tick.C:
 		}
 	}
@@ -174,7 +206,7 @@ type replayList struct {
 
 // Run lists the schemas.
 func (c *replayList) Run(env *environment) error {
-	return c.withPast(env, func(_ *eventstore.Store, _ *projector.Projector, past *asof.Schemas) error {
+	return c.withPast(env, pastFlags{}, func(_ *eventstore.Store, _ *projector.Projector, past *asof.Schemas) error {
 		all, err := past.List(env.ctx, "")
 		if err != nil {
 			return err
@@ -196,7 +228,7 @@ type replayDrop struct {
 
 // Run drops a schema.
 func (c *replayDrop) Run(env *environment) error {
-	return c.withPast(env, func(_ *eventstore.Store, _ *projector.Projector, past *asof.Schemas) error {
+	return c.withPast(env, pastFlags{}, func(_ *eventstore.Store, _ *projector.Projector, past *asof.Schemas) error {
 		err := past.Drop(env.ctx, c.Schema)
 		if errors.Is(err, asof.ErrUnknown) {
 			return usageError{fmt.Sprintf("there is no schema %s of the past", c.Schema)}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,12 +14,17 @@ import (
 
 // This file has what people call by a name: schemas to be looked at with SQL.
 
-var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,49}$`)
+var (
+	namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,49}$`)
+	// reserved are names that programs give by themselves: to schemas of the past, and to versions of read models, also of those to come.
+	reserved = regexp.MustCompile(`^as_of_|^pg_|_v[0-9]+(_b[0-9]+)?$`)
+)
 
 // Name has a schema of that name built with all read models as of a moment, and kept for so long, whether or not it is asked. Its name is a to z, 0
-// to 9 and _, up to 50 characters, and belongs to nothing else; "as_of_" and "pg_" begin none. ErrName.
+// to 9 and _, up to 50 characters, and belongs to nothing else; "as_of_" and "pg_" begin none, and none ends
+// like "_v1", as those of read models do. ErrName.
 func (s *Schemas) Name(ctx context.Context, name, tenant string, m projector.Moment, by eventstore.Actor, keep time.Duration) (Schema, error) {
-	if !namePattern.MatchString(name) || strings.HasPrefix(name, "as_of_") || strings.HasPrefix(name, "pg_") {
+	if !namePattern.MatchString(name) || reserved.MatchString(name) {
 		return Schema{}, ErrName
 	}
 	id, err := uuid.NewV7()

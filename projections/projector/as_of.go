@@ -18,7 +18,6 @@ import (
 	"customercenter/domain/group"
 	"customercenter/domain/settings"
 	"customercenter/domain/tag"
-	"customercenter/eventstore"
 )
 
 // Moment is a point of a tenant's history: the log up to and including the position, and the clock at the end of the instant, when all that fell due
@@ -196,17 +195,19 @@ func (p *Projector) fillAsOf(ctx context.Context, b Build, tenant string, m Mome
 	return nil
 }
 
-// DropAsOf removes a schema that BuildAsOf has made, or begun to make; nothing happens if there is none. It waits for who reads from
+// DropAsOf removes a schema that BuildAsOf has made, or begun to make; nothing happens if there is none, or one of that name that it has not made. It waits for who reads from
 // it, 10 s at most; then nothing is removed.
 func (p *Projector) DropAsOf(ctx context.Context, schema string) error {
 	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `set local lock_timeout = '10s'`); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `delete from projection_builds where schema = $1 and status = $2`, schema, StatusAsOf); err != nil {
+		// They are noted in the transaction that makes the schema: one without is somebody else's.
+		noted, err := tx.Exec(ctx, `delete from projection_builds where schema = $1 and status = $2`, schema, StatusAsOf)
+		if err != nil || noted.RowsAffected() == 0 {
 			return err
 		}
-		_, err := tx.Exec(ctx, `drop schema if exists `+pgx.Identifier{schema}.Sanitize()+` cascade`)
+		_, err = tx.Exec(ctx, `drop schema if exists `+pgx.Identifier{schema}.Sanitize()+` cascade`)
 		return err
 	})
 	if err != nil {
@@ -284,14 +285,10 @@ func (f *feeder) concerning(ctx context.Context, id uuid.UUID, position int64) (
 	if err != nil {
 		return stretch{}, err
 	}
-	common, err := f.store.ReadStreams(ctx, f.tenant, catalogues, make([]int64, len(catalogues)))
+	common, err := f.store.ReadStreamsTo(ctx, f.tenant, catalogues, position, f.def.Types)
 	if err != nil {
 		return stretch{}, err
 	}
-	common = slices.DeleteFunc(common, func(e eventstore.Event) bool {
-		_, heard := f.heard[e.Type]
-		return !heard || e.Position > position
-	})
 	decoded, broken, err := f.decode(ctx, common)
 	if err != nil {
 		return stretch{}, err

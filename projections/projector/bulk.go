@@ -80,7 +80,7 @@ func (p *Projector) isLive(ctx context.Context, def *Definition) (bool, error) {
 
 // exclusive runs work while no other process builds or switches this version.
 func (p *Projector) exclusive(ctx context.Context, def *Definition, work func() error) error {
-	return p.locked(ctx, buildLock(def.Name, def.Version), `select pg_advisory_lock($1) is not null`, nil, work)
+	return locked(ctx, p.pool, buildLock(def.Name, def.Version), `select pg_advisory_lock($1) is not null`, nil, work)
 }
 
 func buildLock(name string, version int) string {
@@ -89,11 +89,11 @@ func buildLock(name string, version int) string {
 
 // locked runs work while this process has a lock over all processes. lock takes it, or answers false when somebody else has it:
 // then busy is returned. A process that dies has no lock any more.
-func (p *Projector) locked(ctx context.Context, name, lock string, busy error, work func() error) error {
+func locked(ctx context.Context, pool *pgxpool.Pool, name, lock string, busy error, work func() error) error {
 	h := fnv.New64a()
 	h.Write([]byte(name))
 	key := int64(h.Sum64())
-	return p.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
+	return pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
 		var mine bool
 		if err := c.QueryRow(ctx, lock, key).Scan(&mine); err != nil {
 			return fmt.Errorf("projector: lock: %w", err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/eventstore/lease"
 )
@@ -71,20 +72,20 @@ func (p *Projector) DropFormer(ctx context.Context, name string, version int) er
 	if def, err := p.definition(name); err == nil && def.Version == version {
 		return ErrNoBuild
 	}
-	return p.dropFormer(ctx, name, version, fedLately)
+	return dropFormer(ctx, p.pool, name, version, fedLately)
 }
 
 // dropFormer removes all builds of a version that nobody has fed for some time, in one step. ErrFed, ErrNoBuild.
-func (p *Projector) dropFormer(ctx context.Context, name string, version int, unfed time.Duration) error {
-	err := p.locked(ctx, buildLock(name, version), `select pg_try_advisory_lock($1)`, ErrFed, func() error {
-		feeders, err := lease.Members(ctx, p.pool, leaseName(name, version))
+func dropFormer(ctx context.Context, pool *pgxpool.Pool, name string, version int, unfed time.Duration) error {
+	err := locked(ctx, pool, buildLock(name, version), `select pg_try_advisory_lock($1)`, ErrFed, func() error {
+		feeders, err := lease.Members(ctx, pool, leaseName(name, version))
 		if err != nil {
 			return err
 		}
 		if feeders > 0 {
 			return ErrFed
 		}
-		return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error { return dropVersion(ctx, tx, name, version, unfed) })
+		return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error { return dropVersion(ctx, tx, name, version, unfed) })
 	})
 	if err != nil {
 		return fmt.Errorf("projector: drop %s version %d: %w", name, version, err)
@@ -174,7 +175,7 @@ func (p *Projector) dropUnfed(ctx context.Context) error {
 			err = errors.Join(err, failed)
 			continue
 		}
-		switch dropped := p.dropFormer(ctx, f.Projection, f.Version, p.config.KeepFormer); {
+		switch dropped := dropFormer(ctx, p.pool, f.Projection, f.Version, p.config.KeepFormer); {
 		case dropped == nil:
 			p.log.Info("projector: dropped a former version that nobody feeds", "projection", f.Projection, "version", f.Version, "fed_at", f.FedAt, "bytes", f.Bytes)
 		case !errors.Is(dropped, ErrFed) && !errors.Is(dropped, ErrNoBuild):

@@ -134,6 +134,62 @@ func TestAFormerVersionThatIsFedStays(t *testing.T) {
 	}
 }
 
+// Who completes an erasure waits for an older version that is fed, and drops one that is not any more, with what was given up.
+func TestAnErasureAndOlderVersions(t *testing.T) {
+	store := projectionstest.Store(t, tenant)
+	world := projectionstest.NewWorld(t, store, tenant, 1, 200)
+	world.Run(300)
+	old, newer := ledgersOf(t, store, 2, 0), ledgersOf(t, store, 3, time.Hour)
+	served := map[*Projector]Build{old: ensure(t, old), newer: ensure(t, newer)}
+	catchUp := func(p *Projector) {
+		t.Helper()
+		if err := p.newFeeder(&p.config.Definitions[0], served[p], tenant).catchUp(t.Context(), world.Head()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	world.Run(100)
+	catchUp(newer)
+	for p := range served {
+		givenUp, err := p.create(t.Context(), &p.config.Definitions[0], "building")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Pool().Exec(t.Context(), `update projection_builds set status = $2 where id = $1`, givenUp.ID, StatusFailed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	drop := func() bool {
+		t.Helper()
+		if err := DropOlder(t.Context(), store.Pool(), newer.config.Definitions); err != nil {
+			t.Fatal(err)
+		}
+		folded, err := Folded(t.Context(), store.Pool(), tenant, world.Head())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return folded
+	}
+	if drop() {
+		t.Error("a version that is fed, and has not come so far, is not waited for")
+	}
+	if noted, schemas := versions(t, store); len(noted) != 2 || schemas != 2 {
+		t.Errorf("while the older one is fed there are %v and %d schemas", noted, schemas)
+	}
+	catchUp(old)
+	if !drop() {
+		t.Error("all have come so far")
+	}
+	world.Run(100)
+	catchUp(newer)
+	aged(t, store, 2, time.Hour)
+	if !drop() {
+		t.Error("a version that nobody feeds is waited for")
+	}
+	if noted, schemas := versions(t, store); len(noted) != 1 || schemas != 1 {
+		t.Errorf("left are %v and %d schemas", noted, schemas)
+	}
+}
+
 // Several processes that drop at once, one of which dies in the middle, leave nothing or all.
 func TestManyDropAFormerVersion(t *testing.T) {
 	store := projectionstest.Store(t, tenant)
@@ -156,7 +212,7 @@ func TestManyDropAFormerVersion(t *testing.T) {
 	aged(t, store, 2, 2*time.Hour)
 	dying, die := context.WithCancel(t.Context())
 	died := make(chan error, 1)
-	go func() { died <- processes[0].dropFormer(dying, "ledger", 2, time.Hour) }()
+	go func() { died <- dropFormer(dying, processes[0].pool, "ledger", 2, time.Hour) }()
 	for end := time.Now().Add(time.Minute); ; { // until it waits for the reader, with all but the schema deleted
 		var waits bool
 		if err := store.Pool().QueryRow(t.Context(), `select exists (select from pg_locks where not granted and locktype = 'relation' and mode = 'AccessExclusiveLock')`).Scan(&waits); err != nil {

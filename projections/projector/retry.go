@@ -184,11 +184,11 @@ type history struct {
 // history reads the events that are heard, up to a position, of the customer's own streams and of those of its sessions and of the auto
 // messages it got.
 func (f *feeder) history(ctx context.Context, id uuid.UUID, upTo int64) (h history, err error) {
-	own, err := f.store.ReadStreams(ctx, f.tenant, ownStreams(id), make([]int64, len(ownStreams(id))))
+	own, err := f.store.ReadStreamsTo(ctx, f.tenant, ownStreams(id), upTo, nil)
 	if err != nil {
 		return h, err
 	}
-	own = slices.DeleteFunc(own, func(e eventstore.Event) bool { return e.Customer != id || e.Position > upTo })
+	own = slices.DeleteFunc(own, func(e eventstore.Event) bool { return e.Customer != id })
 	decoded, failed, err := f.decode(ctx, own)
 	if err != nil {
 		return h, err
@@ -213,13 +213,13 @@ func (f *feeder) history(ctx context.Context, id uuid.UUID, upTo int64) (h histo
 		return h, err
 	}
 	streams = append(streams, got...)
-	talk, err := f.store.ReadStreams(ctx, f.tenant, streams, make([]int64, len(streams)))
+	talk, err := f.store.ReadStreamsTo(ctx, f.tenant, streams, upTo, f.def.Types)
 	if err != nil {
 		return h, err
 	}
 	heard := slices.DeleteFunc(append(own, talk...), func(e eventstore.Event) bool {
 		_, ok := f.heard[e.Type]
-		return !ok || e.Position > upTo
+		return !ok
 	})
 	slices.SortFunc(heard, func(a, b eventstore.Event) int { return cmp.Compare(a.Position, b.Position) })
 	h.events, h.failed, err = f.decode(ctx, heard)

@@ -86,19 +86,30 @@ func (p *Projector) drop(ctx context.Context, b Build) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	// First nobody feeds it any more, at once, whoever has locked its tables: those who feed it feed others, too, and would stand in line. What dies, or is
+	// refused, behind that leaves a build that was given up.
 	err := pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		// Checkpoints first, as whoever feeds does.
 		if _, err := tx.Exec(ctx, `delete from projection_checkpoints where build = $1`, b.ID); err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, `delete from projection_builds where id = $1 and status <> 'live'`, b.ID)
-		if err != nil {
+		tag, err := tx.Exec(ctx, `update projection_builds set status = 'failed', changed_at = now() where id = $1 and status <> 'live'`, b.ID)
+		if err == nil && tag.RowsAffected() == 0 {
+			err = ErrNoBuild
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("projector: drop build %d: %w", b.ID, err)
+	}
+	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `set local lock_timeout = '10s'`); err != nil {
 			return err
 		}
-		if tag.RowsAffected() == 0 {
-			return ErrNoBuild
+		if _, err := tx.Exec(ctx, `delete from projection_builds where id = $1 and status <> 'live'`, b.ID); err != nil {
+			return err
 		}
-		_, err = tx.Exec(ctx, `drop schema if exists `+pgx.Identifier{b.Schema}.Sanitize()+` cascade`)
+		_, err := tx.Exec(ctx, `drop schema if exists `+pgx.Identifier{b.Schema}.Sanitize()+` cascade`)
 		return err
 	})
 	if err != nil {

@@ -58,7 +58,11 @@ func (p *Projector) Verify(ctx context.Context, name string, progress func(done,
 
 // verifying runs work while no other process verifies this version.
 func (p *Projector) verifying(ctx context.Context, name string, version int, work func() error) error {
-	return p.locked(ctx, fmt.Sprintf("projector/verify/%s/%d", name, version), `select pg_try_advisory_lock($1)`, ErrVerifying, work)
+	return locked(ctx, p.pool, verifyLock(name, version), `select pg_try_advisory_lock($1)`, ErrVerifying, work)
+}
+
+func verifyLock(name string, version int) string {
+	return fmt.Sprintf("projector/verify/%s/%d", name, version)
 }
 
 // tidy removes what processes have left that died while they verified, of whichever version.

@@ -171,6 +171,7 @@ func TestVerifyNamesEveryRowThatWasSpoiled(t *testing.T) {
 			}
 			for _, table := range tables {
 				s.exec(fmt.Sprintf(`create table public.kept_%[1]s as table $.%[1]s`, table))
+				s.exec(fmt.Sprintf(`alter table $.%s disable trigger user`, table)) // by hand is what nothing follows from
 			}
 			for _, kind := range []struct {
 				name  string

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,16 +70,18 @@ func Open(dir, tenant, about string) (_ *Directory, err error) {
 
 // look finds out how far the files reach.
 func (d *Directory) look() error {
-	left, err := filepath.Glob(filepath.Join(d.dir, "day=*", ".*.part"))
+	// The path is somebody's, and no pattern.
+	inside := os.DirFS(d.dir)
+	left, err := fs.Glob(inside, "day=*/.*.part")
 	if err != nil {
 		return err
 	}
 	for _, name := range left {
-		if err := os.Remove(name); err != nil {
+		if err := os.Remove(filepath.Join(d.dir, name)); err != nil {
 			return err
 		}
 	}
-	names, err := filepath.Glob(filepath.Join(d.dir, "day=*", "part-*.parquet"))
+	names, err := fs.Glob(inside, "day=*/part-*.parquet")
 	if err != nil {
 		return err
 	}
@@ -86,7 +89,7 @@ func (d *Directory) look() error {
 	for _, name := range names {
 		var from, to int64
 		if _, err := fmt.Sscanf(filepath.Base(name), "part-%d-%d.parquet", &from, &to); err == nil && to > d.last {
-			d.last, latest = to, name
+			d.last, latest = to, filepath.Join(d.dir, name)
 		}
 	}
 	if latest == "" {
