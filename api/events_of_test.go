@@ -23,6 +23,7 @@ import (
 // whatever types, and so are those that are followed.
 func TestEventsOfOneAreThoseOfTheLog(t *testing.T) {
 	w := start(t, options{idle: true})
+	w.core.bounds.silence = 100 * time.Millisecond // after which who follows is told how far it is, and so that nothing more comes
 	history := projectionstest.NewWorld(t, w.store, "acme", 7, 5)
 	history.Run(900)
 	someone := history.Customers[0]
