@@ -12,7 +12,7 @@ setup:
 	@sh scripts/setup.sh
 
 test:
-	go test -timeout 20m ./...
+	go test -timeout 30m ./...
 
 demo:
 	go run ./cmd/customercenter up --demo
