@@ -69,7 +69,7 @@ func (s *server) getErasure(ctx context.Context, r *request, in *struct {
 func (s *server) erasure(ctx context.Context, r *request, id uuid.UUID) (Erasure, error) {
 	e := Erasure{CustomerID: id, Left: []string{}}
 	var left *string
-	err := s.Store.Pool().QueryRow(ctx, `select generation, position, erased_at, done_at, waiting from erasures where tenant = $1 and customer = $2
+	err := s.Store.DB().QueryRow(ctx, `select generation, position, erased_at, done_at, waiting from erasures where tenant = $1 and customer = $2
 		order by generation desc limit 1`, r.who.Tenant, id).Scan(&e.Generation, &e.Position, &e.ErasedAt, &e.DoneAt, &left)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return e, domain.Refuse(domain.CodeNotFound)

@@ -9,6 +9,7 @@ import (
 
 	"customercenter/eventstore"
 	"customercenter/eventstore/bell"
+	"customercenter/eventstore/tenancy"
 )
 
 const (
@@ -47,7 +48,7 @@ func (t *tails) listen(tenant string, head int64, epoch string) *tail {
 	defer t.mu.Unlock()
 	l := t.of[tenant]
 	if l == nil {
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(tenancy.Narrow(context.Background(), tenant))
 		l = &tail{tenant: tenant, end: cancel, page: newTailPage(ctx, t.store, epoch, head, head, nil), moved: make(chan struct{})}
 		t.of[tenant] = l
 		go l.run(ctx, t)

@@ -18,6 +18,7 @@ import (
 	"customercenter/api/access"
 	"customercenter/domain"
 	"customercenter/domain/text"
+	"customercenter/eventstore/tenancy"
 )
 
 // maxBody is the largest body of a request, in bytes.
@@ -48,7 +49,7 @@ func (s *server) arrive(next http.Handler) http.Handler {
 		out.Header().Set("X-Request-Id", about.id)
 		out.Header().Set("X-Content-Type-Options", "nosniff")
 		out.Header().Set("Cache-Control", "no-store")
-		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, about))
+		r = r.WithContext(context.WithValue(tenancy.Narrow(r.Context(), ""), requestKey{}, about)) // until it is known whose request it is
 		defer func() {
 			if about.route == "" { // an address without an operation
 				about.route = "none"
@@ -151,7 +152,16 @@ func (s *server) admit(ctx huma.Context, next func(huma.Context)) {
 		refuse(newProblem(about.language, codeForbidden, "", nil))
 		return
 	}
-	next(ctx)
+	next(huma.WithContext(ctx, reach(ctx.Context(), who)))
+}
+
+// reach is the context of what the caller may reach: of one tenant, or, of an operator, of the installation.
+func reach(ctx context.Context, who access.Principal) context.Context {
+	ctx = tenancy.Widen(ctx)
+	if who.Role == access.Operator {
+		return ctx
+	}
+	return tenancy.Narrow(ctx, who.Tenant)
 }
 
 // verify finds out whose token came with a request. Tokens that are not valid are counted by the caller's address.

@@ -13,6 +13,7 @@ import (
 	"customercenter/domain"
 	"customercenter/eventstore"
 	"customercenter/eventstore/keyring"
+	"customercenter/eventstore/tenancy"
 )
 
 // patience is for how long a command is decided anew because somebody else was faster. A second try stands in line with the others of
@@ -29,6 +30,9 @@ var ErrBusy = errors.New("commands: others keep changing the same thing")
 // execute runs one command: decide loads what it needs and says what is to be appended. When another command was faster, decide
 // is asked anew.
 func (c *Center) execute(ctx context.Context, by By, decide func(context.Context, *attempt) error) (Done, error) {
+	if !tenancy.Allows(ctx, by.Tenant) {
+		return Done{}, fmt.Errorf("commands: %w", eventstore.ErrUnknownTenant)
+	}
 	line := place{lines: c.lines}
 	defer line.leave()
 	var patient context.Context // from the first conflict on

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"customercenter/eventstore/keyring"
+	"customercenter/eventstore/tenancy"
 )
 
 // Group commit. Appends of one tenant that arrive while a call is under way go out together as the next call, with no timer:
@@ -53,6 +54,9 @@ type queue struct {
 // Errors: *ConflictError, *RepeatedError, ErrClocks, ErrUnknownTenant, ErrTooLarge, ErrUnknownType and keyring.ErrNoKey mean that
 // nothing was written. ErrUnavailable and a context error mean that it is not known; appending again with the same ID is safe.
 func (s *Store) Append(ctx context.Context, a Append) (Result, error) {
+	if !tenancy.Allows(ctx, a.Tenant) { // it is sent together with those of others, so not with this context
+		return Result{}, ErrUnknownTenant
+	}
 	p, err := s.prepare(ctx, &a)
 	if err != nil {
 		return Result{}, err

@@ -39,7 +39,7 @@ func (s *Store) call(tenant string, batch []*prepared) (settle func() (last int6
 		var v verdicts
 		args[1], args[2] = wireTime(time.Now()), wireInt8(s.near(tenant)) // of this try: the clocks are compared when it arrives
 		err = s.run(ctx, func(conn *pgx.Conn) error {
-			row, err := query(conn, "append_events", appendCall, args)
+			row, err := query(conn, tenant, "append_events", appendCall, args)
 			if err != nil {
 				return err
 			}
@@ -107,7 +107,7 @@ func (s *Store) callOne(ctx context.Context, tenant string, p *prepared) (int64,
 	e := p.events[0]
 	var row [][]byte
 	err := s.run(ctx, func(conn *pgx.Conn) (err error) {
-		row, err = query(conn, "append_one", appendOne, [][]byte{[]byte(tenant), wireTime(time.Now()), wireInt8(s.near(tenant)),
+		row, err = query(conn, tenant, "append_one", appendOne, [][]byte{[]byte(tenant), wireTime(time.Now()), wireInt8(s.near(tenant)),
 			[]byte(e.stream), wireInt8(e.version), []byte(e.name), wireInt4(e.typeVersion), wireUUID(e.customer), []byte(e.data), []byte(e.meta)})
 		return err
 	})

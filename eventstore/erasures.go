@@ -16,7 +16,7 @@ type Unwritten struct {
 
 // UnwrittenErasures lists them.
 func (s *Store) UnwrittenErasures(ctx context.Context) ([]Unwritten, error) {
-	rows, err := s.pool.Query(ctx, `select distinct tenant, customer from erasures where position = 0`)
+	rows, err := s.db.Query(ctx, `select distinct tenant, customer from erasures where position = 0`)
 	if err != nil {
 		return nil, fmt.Errorf("eventstore: erasures: %w", unavailable(err))
 	}
@@ -29,7 +29,7 @@ func (s *Store) UnwrittenErasures(ctx context.Context) ([]Unwritten, error) {
 
 // Written says that nothing is left to be written of a customer's erasures.
 func (s *Store) Written(ctx context.Context, u Unwritten) error {
-	if _, err := s.pool.Exec(ctx, `delete from erasures where tenant = $1 and customer = $2 and position = 0`, u.Tenant, u.Customer); err != nil {
+	if _, err := s.db.Exec(ctx, `delete from erasures where tenant = $1 and customer = $2 and position = 0`, u.Tenant, u.Customer); err != nil {
 		return fmt.Errorf("eventstore: erasures: %w", unavailable(err))
 	}
 	return nil

@@ -40,5 +40,16 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
 	if _, err = provider.Up(ctx); err != nil {
 		err = fmt.Errorf("eventstore: migrate: %w", err)
 	}
+	if err == nil {
+		err = isolate(ctx, pool)
+	}
 	return errors.Join(err, db.Close())
+}
+
+// isolate has the database hold those apart whom package tenancy holds to one tenant, as far as the user that we log in as may arrange that.
+func isolate(ctx context.Context, pool *pgxpool.Pool) error {
+	if _, err := pool.Exec(ctx, `select isolate()`); err != nil {
+		return fmt.Errorf("eventstore: migrate: isolate tenants: %w", err)
+	}
+	return nil
 }

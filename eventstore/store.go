@@ -17,11 +17,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/eventstore/keyring"
+	"customercenter/eventstore/tenancy"
 )
 
 // Store appends to and reads from the logs of all tenants. It is safe for concurrent use.
 type Store struct {
 	pool    *pgxpool.Pool
+	db      *tenancy.DB
 	codec   *Codec
 	keys    *keyring.Keyring
 	ring    func(tenant string, position int64)
@@ -47,7 +49,7 @@ func WithPatience(d time.Duration) Option { return func(s *Store) { s.patient = 
 
 // New returns a store on a migrated database.
 func New(pool *pgxpool.Pool, codec *Codec, keys *keyring.Keyring, options ...Option) *Store {
-	s := &Store{pool: pool, codec: codec, keys: keys, ring: func(string, int64) {}, patient: 10 * time.Second, queues: map[string]*queue{}}
+	s := &Store{pool: pool, db: tenancy.Over(pool), codec: codec, keys: keys, ring: func(string, int64) {}, patient: 10 * time.Second, queues: map[string]*queue{}}
 	for _, o := range options {
 		o(s)
 	}
@@ -73,8 +75,11 @@ func Connect(ctx context.Context, url string, conns int32) (*pgxpool.Pool, error
 	return pool, nil
 }
 
-// Pool is the database the store works on.
+// Pool is the database the store works on, as the process itself sees it: all tenants.
 func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+
+// DB is the same database, as the context of each statement may see it.
+func (s *Store) DB() *tenancy.DB { return s.db }
 
 // Codec is what the store encodes payloads with.
 func (s *Store) Codec() *Codec { return s.codec }
@@ -92,7 +97,7 @@ func (s *Store) ReadLog(ctx context.Context, tenant string, after int64, limit i
 // of the last of these, which is after itself at the end of the log, as it was when the statement began. Others are not sent at all.
 func (s *Store) ReadHeard(ctx context.Context, tenant string, after int64, limit int, types []string) (heard []Event, last int64, err error) {
 	// Positions are dense, so the next ones are those up to here, or up to the end.
-	rows, err := s.pool.Query(ctx, `with last as (select position from events where tenant = $1 and position > $2 and position <= $2 + $3 order by position desc limit 1)
+	rows, err := s.db.Query(ctx, `with last as (select position from events where tenant = $1 and position > $2 and position <= $2 + $3 order by position desc limit 1)
 		select $1, l.position, '', 0, '', 0, null::uuid, '{}'::json, '{}'::json, 'epoch'::timestamptz from last l
 		union all
 		(select `+eventColumns+` from events where tenant = $1 and position > $2 and position <= (select position from last) and type = any($4) order by position)`,
@@ -149,7 +154,7 @@ func (s *Store) ReadAcross(ctx context.Context, tenant string, streams []string,
 }
 
 func (s *Store) read(ctx context.Context, what, sql string, expect int, args ...any) ([]Event, error) {
-	rows, err := s.pool.Query(ctx, sql, args...)
+	rows, err := s.db.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("eventstore: %s: %w", what, unavailable(err))
 	}
@@ -182,7 +187,7 @@ func scan(rows pgx.Rows, expect int) ([]Event, error) {
 // Head returns the last position of a tenant's log (0 for an empty one), as this moment shows it.
 func (s *Store) Head(ctx context.Context, tenant string) (int64, error) {
 	var head int64
-	err := s.pool.QueryRow(ctx, `select coalesce((select position from events where tenant = $1 order by position desc limit 1), 0)`, tenant).Scan(&head)
+	err := s.db.QueryRow(ctx, `select coalesce((select position from events where tenant = $1 order by position desc limit 1), 0)`, tenant).Scan(&head)
 	if err != nil {
 		return 0, fmt.Errorf("eventstore: head: %w", unavailable(err))
 	}
@@ -192,7 +197,7 @@ func (s *Store) Head(ctx context.Context, tenant string) (int64, error) {
 // Watermark reads the last position and the database's clock under the append lock: every event recorded up to that instant
 // is at or below that position, and every later one is recorded after it.
 func (s *Store) Watermark(ctx context.Context, tenant string) (position int64, at time.Time, err error) {
-	if err := s.pool.QueryRow(ctx, `select head, at from log_head($1)`, tenant).Scan(&position, &at); err != nil {
+	if err := s.db.QueryRow(ctx, `select head, at from log_head($1)`, tenant).Scan(&position, &at); err != nil {
 		return 0, time.Time{}, fmt.Errorf("eventstore: watermark: %w", unavailable(err))
 	}
 	return position, at.UTC(), nil
@@ -209,7 +214,7 @@ func (s *Store) PositionAt(ctx context.Context, tenant string, at time.Time) (in
 	for low < high {
 		middle := low + (high-low+1)/2
 		var recorded time.Time
-		if err := s.pool.QueryRow(ctx, `select recorded_at from events where tenant = $1 and position = $2`, tenant, middle).Scan(&recorded); err != nil {
+		if err := s.db.QueryRow(ctx, `select recorded_at from events where tenant = $1 and position = $2`, tenant, middle).Scan(&recorded); err != nil {
 			return 0, fmt.Errorf("eventstore: position at: %w", unavailable(err))
 		}
 		if recorded.After(at) {

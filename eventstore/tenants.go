@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"customercenter/eventstore/tenancy"
 )
 
 // Tenant is one company.
@@ -32,7 +34,7 @@ func (s *Store) CreateTenant(ctx context.Context, slug, name string) error {
 		return ErrTenantSlug
 	}
 	master, wrapped := s.keys.NewTenantSecret(slug)
-	tag, err := s.pool.Exec(ctx, `insert into tenants (slug, name, secret, master) values ($1, $2, $3, $4) on conflict do nothing`, slug, name, wrapped, master)
+	tag, err := s.db.Exec(ctx, `insert into tenants (slug, name, secret, master) values ($1, $2, $3, $4) on conflict do nothing`, slug, name, wrapped, master)
 	if err != nil {
 		return fmt.Errorf("eventstore: create tenant: %w", unavailable(err))
 	}
@@ -44,7 +46,7 @@ func (s *Store) CreateTenant(ctx context.Context, slug, name string) error {
 
 // Tenants lists all tenants by slug.
 func (s *Store) Tenants(ctx context.Context) ([]Tenant, error) {
-	rows, err := s.pool.Query(ctx, `select slug, name, created_at from tenants order by slug`)
+	rows, err := s.db.Query(ctx, `select slug, name, created_at from tenants order by slug`)
 	if err != nil {
 		return nil, fmt.Errorf("eventstore: tenants: %w", unavailable(err))
 	}
@@ -57,12 +59,12 @@ func (s *Store) Tenants(ctx context.Context) ([]Tenant, error) {
 
 // Secret is the tenant's secret, from which customer ids are made. ErrUnknownTenant.
 func (s *Store) Secret(ctx context.Context, tenant string) ([]byte, error) {
-	if secret, ok := s.secrets.Load(tenant); ok {
+	if secret, ok := s.secrets.Load(tenant); ok && tenancy.Allows(ctx, tenant) {
 		return secret.([]byte), nil
 	}
 	var wrapped []byte
 	var master string
-	err := s.pool.QueryRow(ctx, `select secret, master from tenants where slug = $1`, tenant).Scan(&wrapped, &master)
+	err := s.db.QueryRow(ctx, `select secret, master from tenants where slug = $1`, tenant).Scan(&wrapped, &master)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrUnknownTenant
 	}
@@ -80,7 +82,7 @@ func (s *Store) Secret(ctx context.Context, tenant string) ([]byte, error) {
 // Epoch identifies this incarnation of the log; it changes when the log is restored from a backup.
 func (s *Store) Epoch(ctx context.Context) (uuid.UUID, error) {
 	var epoch uuid.UUID
-	if err := s.pool.QueryRow(ctx, `select epoch from log_epoch`).Scan(&epoch); err != nil {
+	if err := s.db.QueryRow(ctx, `select epoch from log_epoch`).Scan(&epoch); err != nil {
 		return uuid.Nil, fmt.Errorf("eventstore: epoch: %w", unavailable(err))
 	}
 	return epoch, nil
@@ -90,7 +92,7 @@ func (s *Store) Epoch(ctx context.Context) (uuid.UUID, error) {
 // being carried out right after; an append with the receipt does.
 func (s *Store) Answered(ctx context.Context, tenant, actor, route, key string) (*RepeatedError, error) {
 	var r RepeatedError
-	err := s.pool.QueryRow(ctx, `select body, answer, position from receipts where tenant = $1 and actor = $2 and route = $3 and key = $4`,
+	err := s.db.QueryRow(ctx, `select body, answer, position from receipts where tenant = $1 and actor = $2 and route = $3 and key = $4`,
 		tenant, actor, route, key).Scan(&r.Body, &r.Answer, &r.Position)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
@@ -103,7 +105,7 @@ func (s *Store) Answered(ctx context.Context, tenant, actor, route, key string) 
 
 // ForgetReceipts deletes receipts that have expired, some at a time, and returns how many.
 func (s *Store) ForgetReceipts(ctx context.Context) (int64, error) {
-	tag, err := s.pool.Exec(ctx, `delete from receipts where ctid = any(array(
+	tag, err := s.db.Exec(ctx, `delete from receipts where ctid = any(array(
 		select ctid from receipts where expires_at < now() order by expires_at limit 5000))`)
 	if err != nil {
 		return 0, fmt.Errorf("eventstore: forget receipts: %w", unavailable(err))

@@ -1,7 +1,6 @@
 package eventstore
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"time"
@@ -9,25 +8,18 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"customercenter/eventstore/tenancy"
 )
 
-var binaryFormat = []int16{pgtype.BinaryFormatCode}
-
-// query runs a statement that is prepared once a connection, under a name of its own, with arguments and results in the binary
+// query runs a statement of one tenant that is prepared once a connection, under a name of its own, with arguments and results in the binary
 // format. It returns the row, nil if there is none.
-func query(conn *pgx.Conn, name, sql string, arguments [][]byte) (row [][]byte, err error) {
+func query(conn *pgx.Conn, tenant, name, sql string, arguments [][]byte) (row [][]byte, err error) {
 	prepared, err := conn.Prepare(context.Background(), name, sql)
 	if err != nil {
 		return nil, err
 	}
-	result := conn.PgConn().ExecStatement(context.Background(), prepared, arguments, binaryFormat, binaryFormat)
-	for result.NextRow() {
-		for _, v := range result.Values() {
-			row = append(row, bytes.Clone(v))
-		}
-	}
-	_, err = result.Close()
-	return row, err
+	return tenancy.Row(conn, tenant, prepared, arguments)
 }
 
 // Arguments of the append calls in the binary format of Postgres. The general encoder of the driver boxes every element of every

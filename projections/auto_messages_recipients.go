@@ -8,20 +8,20 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 )
 
 // AutoMessages tells who got which auto message. It is safe for concurrent use.
 type AutoMessages struct {
-	pool   *pgxpool.Pool
+	pool   *tenancy.DB
 	builds Builds
 }
 
 // NewAutoMessages returns the answers of the build that builds says is live.
 func NewAutoMessages(store *eventstore.Store, builds Builds) *AutoMessages {
-	return &AutoMessages{pool: store.Pool(), builds: builds}
+	return &AutoMessages{pool: store.DB(), builds: builds}
 }
 
 // Counts returns the counts by auto message, exactly. One that nobody got may be absent.

@@ -11,6 +11,7 @@ import (
 
 	"customercenter/domain"
 	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 )
 
 // Catalogues answers from the small catalogues of a tenant, each one stream. Every answer includes all that was committed before it
@@ -61,6 +62,9 @@ func read[S any, P catalogue[S]](ctx context.Context, c *Catalogues, tenant, str
 	const page = 1000
 	key := catalogueKey{tenant, stream, c.to}
 	var state S
+	if !tenancy.Allows(ctx, tenant) { // what is kept would be told
+		return state, 0, nil
+	}
 	known, _ := c.cache.Get(key)
 	if before, same := known.state.(*S); same {
 		state = P(before).Clone() // the caller may keep it, and folding changes it

@@ -14,6 +14,7 @@ import (
 	"customercenter/domain/association"
 	"customercenter/domain/filter"
 	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 	"customercenter/projections/projector"
 )
 
@@ -171,7 +172,7 @@ type groupsOf func(ctx context.Context, tenant string, customers []uuid.UUID) (m
 
 // NewCustomers returns the queries over the build that builds says is live. Without groups, see WithGroups, nobody is in one.
 func NewCustomers(store *eventstore.Store, builds Builds, catalogues *Catalogues) *Customers {
-	return &Customers{pool: store.Pool(), builds: builds, catalogues: catalogues, now: time.Now, memory: newSetMemory(setMemorySize), patience: walkBudget}
+	return &Customers{pool: store.DB(), builds: builds, catalogues: catalogues, now: time.Now, memory: newSetMemory(setMemorySize), patience: walkBudget}
 }
 
 // WithMemory returns the same queries with a memory of their own for sets, of about so many bytes.
@@ -322,8 +323,12 @@ func (c *Customers) ask(ctx context.Context, tenant string, l *listing, do func(
 		}
 	}
 	// All is read as of one instant: the sets and who is looked up, the page and its count, and which set has the members of a group.
+	memory := c.memory
+	if !tenancy.Allows(ctx, tenant) { // it would be told that there are no sets any more, and forget what it has
+		memory = newSetMemory(0)
+	}
 	err = pgx.BeginTxFunc(ctx, c.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if l.answer, err = newAnswer(ctx, newSight(c.memory, tx, tenant), build.Schema, &l.question); err != nil {
+		if l.answer, err = newAnswer(ctx, newSight(memory, tx, tenant), build.Schema, &l.question); err != nil {
 			return err
 		}
 		return do()

@@ -28,7 +28,7 @@ type Groups struct {
 
 // NewGroups returns the queries over the build that builds says is live.
 func NewGroups(store *eventstore.Store, builds Builds, catalogues *Catalogues) *Groups {
-	return &Groups{store: store, pool: store.Pool(), builds: builds, catalogues: catalogues}
+	return &Groups{store: store, pool: store.DB(), builds: builds, catalogues: catalogues}
 }
 
 // WithGroups returns the same queries with filters by groups, counts by groups, and the groups of each customer.

@@ -9,10 +9,10 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/domain/session"
 	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 	"customercenter/projections/projector"
 )
 
@@ -142,13 +142,13 @@ const sessionBudget = 1000
 // History reads what happened with a customer. It is safe for concurrent use.
 type History struct {
 	store  *eventstore.Store
-	pool   *pgxpool.Pool
+	pool   *tenancy.DB
 	builds Builds
 }
 
 // NewHistory returns the histories of a store, by the build that builds says is live.
 func NewHistory(store *eventstore.Store, builds Builds) *History {
-	return &History{store: store, pool: store.Pool(), builds: builds}
+	return &History{store: store, pool: store.DB(), builds: builds}
 }
 
 // Of returns one page. A customer whom nobody knows has an empty history. Personal fields of an erased customer are empty, see

@@ -9,24 +9,24 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/domain/bulk"
 	"customercenter/domain/exports"
 	"customercenter/domain/imports"
 	"customercenter/domain/job"
 	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 )
 
 // Jobs asks the read model of imports, exports and bulk actions. It is safe for concurrent use.
 type Jobs struct {
-	pool   *pgxpool.Pool
+	pool   *tenancy.DB
 	builds Builds
 }
 
 // NewJobs returns the queries over the build that builds says is live.
 func NewJobs(store *eventstore.Store, builds Builds) *Jobs {
-	return &Jobs{pool: store.Pool(), builds: builds}
+	return &Jobs{pool: store.DB(), builds: builds}
 }
 
 // Job is how an import, an export or a bulk action stands. One of the three states is set.

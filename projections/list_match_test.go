@@ -312,7 +312,8 @@ func (p *population) groups(t *testing.T) groupSets {
 	facets := map[uuid.UUID]int64{}
 	if _, err := p.store.Pool().Exec(t.Context(), `create schema `+schema+`;
 		create table `+schema+`.group_bits (tenant text, facet bigint, bucket int, bits bit(16384), primary key (tenant, facet, bucket));
-		create table `+schema+`.group_bits_written (tenant text, number bigint, token uuid, changes int, sets bigint[], buckets int[], primary key (tenant, number))`); err != nil {
+		create table `+schema+`.group_bits_written (tenant text, number bigint, token uuid, changes int, sets bigint[], buckets int[], primary key (tenant, number));
+		select isolate_schema('`+schema+`')`); err != nil {
 		t.Fatal(err)
 	}
 	for i, id := range filtertest.Groups {

@@ -45,18 +45,28 @@ func (p *population) traced(t *testing.T) (*Customers, *statements, *pgx.Conn) {
 	}
 	t.Cleanup(pool.Close)
 	// With twenty thousand customers it is often right to read a table from end to end. A plan that still does so here has no index to use.
-	explain, err := p.store.Pool().Acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := explain.Hijack() // it ends with its setting
-	t.Cleanup(func() { _ = db.Close(context.Background()) })
+	db := p.narrowed(t)
 	if _, err := db.Exec(t.Context(), `set enable_seqscan = off`); err != nil {
 		t.Fatal(err)
 	}
 	customers := *p.customers
 	customers.pool = pool
 	return &customers, asked, db
+}
+
+// narrowed is a connection that sees what a narrowed context does.
+func (p *population) narrowed(t *testing.T) *pgx.Conn {
+	t.Helper()
+	acquired, err := p.store.Pool().Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := acquired.Hijack() // it ends with its settings
+	t.Cleanup(func() { _ = db.Close(context.Background()) })
+	if _, err := db.Exec(t.Context(), `set role customercenter_app; set customercenter.tenant = `+tenantOfList); err != nil {
+		t.Fatal(err)
+	}
+	return db
 }
 
 // used are the indexes by which everything that was asked since the beginning is found.
@@ -165,11 +175,7 @@ func TestSearchPlans(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := p.store.Pool().Acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Release()
+	db := p.narrowed(t)
 	for _, raw := range []string{
 		`{"field":"any_text","op":"contains","value":"小明"}`, `{"field":"name","op":"contains","value":"fang"}`,
 		`{"field":"external_id","op":"contains","value":"n-1999"}`, `{"field":"phone","op":"contains","value":"0013"}`,
@@ -188,7 +194,7 @@ func TestSearchPlans(t *testing.T) {
 		}
 		for _, n := range a.judged {
 			sql, args := a.searchSQL(n, []int{0, 1})
-			if used := indexes(t, db.Conn(), pgx.TraceQueryStartData{SQL: sql, Args: args}); !slices.Contains(used, "customer_text_terms") {
+			if used := indexes(t, db, pgx.TraceQueryStartData{SQL: sql, Args: args}); !slices.Contains(used, "customer_text_terms") {
 				t.Errorf("%s is searched by %v", raw, used)
 			}
 		}

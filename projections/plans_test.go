@@ -11,6 +11,7 @@ import (
 
 	"customercenter/domain/filter"
 	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 	"customercenter/projections/projectionstest"
 	"customercenter/projections/projector"
 )
@@ -35,7 +36,7 @@ func (p plan) walk(f func(plan)) {
 func checkPlan(t *testing.T, store *eventstore.Store, index, sql string, args []any) {
 	t.Helper()
 	var text []byte
-	if err := store.Pool().QueryRow(t.Context(), `explain (format json) `+sql, append([]any{planned}, args...)...).Scan(&text); err != nil {
+	if err := store.DB().QueryRow(tenancy.Narrow(t.Context(), "acme"), `explain (format json) `+sql, append([]any{planned}, args...)...).Scan(&text); err != nil {
 		t.Fatal(err)
 	}
 	var plans []struct{ Plan plan }

@@ -18,7 +18,7 @@ func Served(ctx context.Context, store *eventstore.Store, builds Builds, name, t
 		return 0, 0, err
 	}
 	var seconds float64
-	err = store.Pool().QueryRow(ctx, `select c.position, coalesce(extract(epoch from clock_timestamp() - n.recorded_at), 0)::float8
+	err = store.DB().QueryRow(ctx, `select c.position, coalesce(extract(epoch from clock_timestamp() - n.recorded_at), 0)::float8
 		from (select coalesce((select position from projection_checkpoints where build = $1 and tenant = $2), 0) as position) c
 		left join events n on n.tenant = $2 and n.position = c.position + 1`, build.ID, tenant).Scan(&position, &seconds)
 	if err != nil {

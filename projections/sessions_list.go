@@ -119,7 +119,7 @@ type Sessions struct {
 
 // NewSessions returns the queries over the build that builds says is live.
 func NewSessions(store *eventstore.Store, builds Builds) *Sessions {
-	return &Sessions{store: store, pool: store.Pool(), builds: builds, now: time.Now}
+	return &Sessions{store: store, pool: store.DB(), builds: builds, now: time.Now}
 }
 
 // WithClock returns the same queries with another clock, by which they judge whether a customer is on the blacklist.

@@ -148,7 +148,7 @@ func (w *sessionWalk) source(args *arguments) (tables, id string, where []string
 	switch {
 	case q.Agent == "":
 	case open: // few are open, so the index of those is walked
-		where = append(where, "exists (select from $.session_agent a where a.tenant = o.tenant and a.id = o.id::text || '/' || "+args.bind(q.Agent)+"::text)")
+		where = append(where, "exists (select from $.session_agent a where a.tenant = o.tenant and a.agent = "+args.bind(q.Agent)+" and a.started_at = o.started_at and a.session = o.id)")
 	default:
 		tables, id = "$.session_agent o", "session"
 		where = append(where, "o.agent = "+args.bind(q.Agent))

@@ -5,7 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
+
+	"customercenter/eventstore/tenancy"
 )
 
 // Totals are how many of everything the read models of a tenant show.
@@ -14,7 +15,7 @@ type Totals struct {
 }
 
 // CountAll counts a tenant's rows. It reads all of them: for tools and tests, not for pages.
-func CountAll(ctx context.Context, pool *pgxpool.Pool, builds Builds, tenant string) (t Totals, err error) {
+func CountAll(ctx context.Context, db *tenancy.DB, builds Builds, tenant string) (t Totals, err error) {
 	customers, err := builds.Live(ctx, CustomersName)
 	if err != nil {
 		return t, err
@@ -23,7 +24,7 @@ func CountAll(ctx context.Context, pool *pgxpool.Pool, builds Builds, tenant str
 	if err != nil {
 		return t, err
 	}
-	err = pool.QueryRow(ctx, `select (select count(*) from `+pgx.Identifier{customers.Schema, "customer"}.Sanitize()+` where tenant = $1),
+	err = db.QueryRow(ctx, `select (select count(*) from `+pgx.Identifier{customers.Schema, "customer"}.Sanitize()+` where tenant = $1),
 		count(*), coalesce(sum(message_count), 0) from `+pgx.Identifier{sessions.Schema, "session"}.Sanitize()+` where tenant = $1`, tenant).
 		Scan(&t.Customers, &t.Sessions, &t.Messages)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"customercenter/commands"
 	"customercenter/domain"
 	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 )
 
 // Keep is for how long an event is recognised when it comes again.
@@ -90,7 +91,7 @@ func (h *Handler) handle(ctx context.Context, a Arrival, event Event, wrong erro
 	if event.data.command == nil {
 		return outcome, nil
 	}
-	done, err := h.run(ctx, a, event)
+	done, err := h.run(tenancy.Narrow(ctx, a.Tenant), a, event)
 	outcome.Customer, outcome.Session, outcome.Position, outcome.Late = done.Customer, done.Session, done.Position, done.Late
 	if done.Repeated {
 		outcome.Status = StatusDuplicate

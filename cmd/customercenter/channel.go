@@ -20,6 +20,7 @@ import (
 // channelCommand plays a channel: it tells what customers wrote, and hears what is to be sent to them.
 type channelCommand struct {
 	Send   channelSend   `cmd:"" help:"Publish channel events on NATS, as a channel would."`
+	Grants channelGrants `cmd:"" help:"Print what a channel has to be given on a NATS of yours."`
 	Listen channelListen `cmd:"" help:"Print what is to be sent to customers, as a channel would hear it: one CloudEvent a line."`
 }
 

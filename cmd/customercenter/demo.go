@@ -216,7 +216,7 @@ func (d *demo) report(ctx context.Context, env *environment, n *node, sent traff
 			return errors.Join(err, fmt.Errorf("the projection %s did not reach position %d within a minute", p, head))
 		}
 	}
-	shown, err := projections.CountAll(ctx, n.pool, n.projector, demoTenant)
+	shown, err := projections.CountAll(ctx, n.store.DB(), n.projector, demoTenant)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -15,6 +16,7 @@ import (
 	"customercenter/eventstore"
 	"customercenter/eventstore/keyring"
 	"customercenter/eventstore/relay"
+	"customercenter/eventstore/tenancy"
 	"customercenter/internal/postgres"
 	"customercenter/projections"
 	"customercenter/projections/projector"
@@ -110,6 +112,7 @@ func (c *doctorCommand) insides(env *environment, f found, pool *pgxpool.Pool, s
 	if !show(finding{what: "database schema", err: err, mend: "run `customercenter migrate`"}) {
 		return
 	}
+	show(isolation(ctx, pool))
 	master, err := c.existingMaster(f)
 	var store *eventstore.Store
 	if err == nil {
@@ -159,6 +162,24 @@ func (c *doctorCommand) insides(env *environment, f found, pool *pgxpool.Pool, s
 		err = errors.New("no read models are built")
 	}
 	show(finding{what: "read models", err: err, mend: "is a process with the role projector running? See `customercenter projections status`, `projections parked` and `projections verify`"})
+}
+
+// isolation tells whether the database keeps tenants apart by itself, too.
+func isolation(ctx context.Context, pool *pgxpool.Pool) finding {
+	f := finding{what: "row-level security", mend: "have an administrator of the database run: create role customercenter_app nologin; grant customercenter_app to " +
+		pgx.Identifier{pool.Config().ConnConfig.User}.Sanitize() + "; and start again. See docs/isolation.md", note: "on"}
+	isolated, err := tenancy.Isolated(ctx, pool)
+	if err == nil && !isolated {
+		err = errors.New("it is off: only the statements themselves keep tenants apart")
+	}
+	if f.err = err; err != nil {
+		return f
+	}
+	var searched bool
+	if f.err = pool.QueryRow(ctx, `select proleakproof from pg_proc where oid = 'arraycontains(anyarray, anyarray)'::regprocedure`).Scan(&searched); f.err == nil && !searched {
+		f.note = "on, but for the texts that are searched: a superuser has to run: alter function arraycontains(anyarray, anyarray) leakproof"
+	}
+	return f
 }
 
 // existingMaster opens the master key and never makes one: a doctor changes nothing.

@@ -29,6 +29,7 @@ import (
 	"customercenter/eventstore/bell"
 	"customercenter/eventstore/keyring"
 	"customercenter/eventstore/relay"
+	"customercenter/eventstore/tenancy"
 	"customercenter/projections"
 	"customercenter/projections/asof"
 	"customercenter/projections/projector"
@@ -92,6 +93,13 @@ func (n *node) open(ctx context.Context, databaseURL string, master *keyring.Mas
 	}
 	if err = eventstore.Migrate(ctx, n.pool); err != nil {
 		return err
+	}
+	isolated, err := tenancy.Isolated(ctx, n.pool)
+	if err != nil {
+		return err
+	}
+	if !isolated {
+		n.log.Warn("row-level security is off, as the database's user may not take the role customercenter_app: see `customercenter doctor`")
 	}
 	if n.js, err = jetstream.New(n.nc); err != nil {
 		return fmt.Errorf("JetStream: %w", err)

@@ -22,6 +22,7 @@ type upCommand struct {
 	target     `prefix:""`
 	Listen     string  `help:"Where the API and the pages listen." default:"127.0.0.1:8080"`
 	NatsListen string  `help:"Where the NATS in this process listens, for channels and analysts. Ignored with NATS_URL." default:"127.0.0.1:4222"`
+	NatsTokens bool    `help:"Close the NATS in this process to all but channels, who connect with their token and reach their own association only."`
 	Demo       bool    `help:"Create the tenant 'demo' with associations and tokens, and send it realistic traffic."`
 	DemoEvents int     `help:"How many channel events the first start sends." default:"5000"`
 	DemoRate   float64 `help:"Events per second that go on arriving afterwards; 0 for none." default:"2"`
@@ -76,6 +77,7 @@ func (c *upCommand) Run(env *environment) (err error) {
 		return err
 	}
 	defer n.close()
+	s.doorkeeper.tokens.Store(n.tokens)
 	n.limits, n.pages, n.past = limits, c.pageFlags, c.pastFlags
 	info := &runInfo{PID: os.Getpid(), URL: "http://" + listener.Addr().String(), NATSURL: s.natsURL, DatabaseURL: s.databaseURL}
 	if err := n.build(env); err != nil {
@@ -130,6 +132,7 @@ type servers struct {
 	nats                 *natsserver.Server
 	nc                   *nats.Conn
 	databaseURL, natsURL string
+	doorkeeper           doorkeeper
 }
 
 const databaseName = "customercenter"
@@ -151,7 +154,11 @@ func (s *servers) start(ctx context.Context, c *upCommand) (err error) {
 		s.nc, err = dialNATS(ctx, s.natsURL)
 		return err
 	}
-	if s.nats, err = natsserver.Start(natsserver.Config{Dir: filepath.Join(c.Data, "nats"), Listen: c.NatsListen, SyncAlways: true}); err != nil {
+	config := natsserver.Config{Dir: filepath.Join(c.Data, "nats"), Listen: c.NatsListen, SyncAlways: true}
+	if c.NatsTokens {
+		config.Admit = s.doorkeeper.admit
+	}
+	if s.nats, err = natsserver.Start(config); err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) {
 			return fmt.Errorf("%w. Choose another address with --nats-listen", err)
@@ -159,7 +166,7 @@ func (s *servers) start(ctx context.Context, c *upCommand) (err error) {
 		return err
 	}
 	s.natsURL = s.nats.URL()
-	fmt.Fprintf(s, "NATS is listening at %s\n", s.natsURL)
+	fmt.Fprintf(s, "NATS is listening at %s\n", s.nats.Address())
 	s.nc, err = s.nats.Connect(nats.Name("customercenter up"))
 	return err
 }

@@ -18,7 +18,7 @@ import (
 // refused if it is still to be imported. Of the file of an export it is not known who is in it, so each goes that was asked for before the erasure
 // and behind the customer's creation, and the log says why. It can be repeated.
 func (r *Runner) Erase(ctx context.Context, by commands.By, who uuid.UUID, created, erased int64) error {
-	rows, err := r.parts.pool.Query(ctx, `select j.job, e.type, e.position from (select distinct job from job_parts where tenant = $1
+	rows, err := r.parts.db.Query(ctx, `select j.job, e.type, e.position from (select distinct job from job_parts where tenant = $1
 			union select split_part(key, ':', 2)::uuid from policy_due where tenant = $1 and key like 'export:%') j(job)
 		join events e on e.tenant = $1 and e.stream = 'job-' || j.job::text and e.version = 1 and e.position < $2`, by.Tenant, erased)
 	if err != nil {
@@ -81,7 +81,7 @@ func (r *Runner) eraseRows(ctx context.Context, tenant string, id, who uuid.UUID
 			return err
 		}
 		// Only if it is there still; and it is no older by that.
-		if _, err := r.parts.pool.Exec(ctx, `update job_parts set content = $4 where tenant = $1 and job = $2 and part = $3`, tenant, id, first/job.Chunk, content); err != nil {
+		if _, err := r.parts.db.Exec(ctx, `update job_parts set content = $4 where tenant = $1 and job = $2 and part = $3`, tenant, id, first/job.Chunk, content); err != nil {
 			return fmt.Errorf("jobs: erase: %w", err)
 		}
 	}

@@ -67,7 +67,7 @@ func NewRunner(c Config) *Runner {
 	customers := projections.NewCustomers(c.Store, c.Builds, catalogues).WithGroups(groups).WithMemory(memory)
 	return &Runner{
 		store: c.Store, center: c.Center, catalogues: catalogues, builds: c.Builds, groups: groups, customers: customers,
-		parts: parts{c.Store.Pool()}, log: c.Log, now: c.Now, walks: map[uuid.UUID]*walk{}, mannersOf: map[string]*manners{},
+		parts: parts{c.Store.DB()}, log: c.Log, now: c.Now, walks: map[uuid.UUID]*walk{}, mannersOf: map[string]*manners{},
 	}
 }
 

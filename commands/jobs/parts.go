@@ -10,10 +10,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/domain/imports"
 	"customercenter/domain/job"
+	"customercenter/eventstore/tenancy"
 )
 
 // What jobs keep beside the log is kept in parts, in Postgres: every process finds it, and it is gone with the database. Parts are written once.
@@ -22,7 +22,7 @@ import (
 var errGone = errors.New("jobs: what was kept is gone")
 
 // parts keeps what jobs keep.
-type parts struct{ pool *pgxpool.Pool }
+type parts struct{ db *tenancy.DB }
 
 // writer is what is written with: the pool, or the one connection on which a job is held.
 type writer interface {
@@ -31,7 +31,7 @@ type writer interface {
 
 // put writes a part. One that is there already is replaced.
 func (p parts) put(ctx context.Context, tenant string, id uuid.UUID, part int, content []byte) error {
-	return putPart(ctx, p.pool, tenant, id, part, content)
+	return putPart(ctx, p.db, tenant, id, part, content)
 }
 
 func putPart(ctx context.Context, db writer, tenant string, id uuid.UUID, part int, content []byte) error {
@@ -45,7 +45,7 @@ func putPart(ctx context.Context, db writer, tenant string, id uuid.UUID, part i
 
 // get reads a part. errGone.
 func (p parts) get(ctx context.Context, tenant string, id uuid.UUID, part int) (content []byte, err error) {
-	err = p.pool.QueryRow(ctx, `select content from job_parts where tenant = $1 and job = $2 and part = $3`, tenant, id, part).Scan(&content)
+	err = p.db.QueryRow(ctx, `select content from job_parts where tenant = $1 and job = $2 and part = $3`, tenant, id, part).Scan(&content)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, errGone
@@ -58,7 +58,7 @@ func (p parts) get(ctx context.Context, tenant string, id uuid.UUID, part int) (
 // measure tells how many parts a job keeps, and how long they are together: 0 if one is missing.
 func (p parts) measure(ctx context.Context, tenant string, id uuid.UUID) (n int, bytes int64, err error) {
 	var last int
-	err = p.pool.QueryRow(ctx, `select count(*), coalesce(max(part), -1), coalesce(sum(octet_length(content)), 0) from job_parts where tenant = $1 and job = $2`,
+	err = p.db.QueryRow(ctx, `select count(*), coalesce(max(part), -1), coalesce(sum(octet_length(content)), 0) from job_parts where tenant = $1 and job = $2`,
 		tenant, id).Scan(&n, &last, &bytes)
 	switch {
 	case err != nil:
@@ -71,7 +71,7 @@ func (p parts) measure(ctx context.Context, tenant string, id uuid.UUID) (n int,
 
 // drop deletes what a job keeps, from a part on.
 func (p parts) drop(ctx context.Context, tenant string, id uuid.UUID, from int) error {
-	return dropParts(ctx, p.pool, tenant, id, from)
+	return dropParts(ctx, p.db, tenant, id, from)
 }
 
 func dropParts(ctx context.Context, db writer, tenant string, id uuid.UUID, from int) error {
@@ -100,7 +100,7 @@ const idsAPart = 64 * job.Chunk
 func (p parts) ids(ctx context.Context, tenant string, id uuid.UUID, from int) ([]uuid.UUID, error) {
 	var content []byte
 	at := from % idsAPart * 16
-	err := p.pool.QueryRow(ctx, `select substring(content from $4 for $5) from job_parts where tenant = $1 and job = $2 and part = $3`,
+	err := p.db.QueryRow(ctx, `select substring(content from $4 for $5) from job_parts where tenant = $1 and job = $2 and part = $3`,
 		tenant, id, from/idsAPart, at+1, job.Chunk*16).Scan(&content)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -123,7 +123,7 @@ const KeptFor = 30 * 24 * time.Hour
 // sweep deletes what belongs to no job that a log knows of, and what is older than KeptFor. Of what was written a short while ago the log may not
 // tell yet.
 func (p parts) sweep(ctx context.Context) error {
-	_, err := p.pool.Exec(ctx, `with old as (select distinct tenant, job, written_at < now() - make_interval(secs => $1) as over from job_parts
+	_, err := p.db.Exec(ctx, `with old as (select distinct tenant, job, written_at < now() - make_interval(secs => $1) as over from job_parts
 			where written_at < now() - interval '1 day'),
 		progress as (delete from job_progress where updated_at < now() - make_interval(secs => $1))
 		delete from job_parts p using old o where p.tenant = o.tenant and p.job = o.job and p.written_at < now() - interval '1 day'
@@ -136,7 +136,7 @@ func (p parts) sweep(ctx context.Context) error {
 
 // progress tells how far a job has come that says nothing of it in the log.
 func (p parts) progress(ctx context.Context, tenant string, id uuid.UUID, done, total int64) error {
-	_, err := p.pool.Exec(ctx, `insert into job_progress (tenant, job, done, total) values ($1, $2, $3, $4)
+	_, err := p.db.Exec(ctx, `insert into job_progress (tenant, job, done, total) values ($1, $2, $3, $4)
 		on conflict (tenant, job) do update set done = excluded.done, total = excluded.total, updated_at = now()`, tenant, id, done, total)
 	if err != nil {
 		return fmt.Errorf("jobs: progress: %w", err)

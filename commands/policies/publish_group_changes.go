@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"customercenter/eventstore/lease"
+	"customercenter/eventstore/tenancy"
 	"customercenter/projections"
 	"customercenter/projections/projector"
 )
@@ -109,7 +110,7 @@ func (p *groupPublisher) round(ctx context.Context, partition int) (more bool, e
 		}
 		again := true
 		for page := 0; again && page < groupsPages; page++ {
-			if again, err = p.step(ctx, tenant); err != nil {
+			if again, err = p.step(tenancy.Narrow(ctx, tenant), tenant); err != nil {
 				failed, again = errors.Join(failed, err), false
 			}
 		}

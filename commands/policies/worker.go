@@ -9,6 +9,7 @@ import (
 
 	"customercenter/domain"
 	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 )
 
 const (
@@ -73,7 +74,7 @@ func (w *worker) run(ctx context.Context) {
 		if !ok {
 			return
 		}
-		more, err := w.turn(ctx, swept)
+		more, err := w.turn(tenancy.Narrow(ctx, w.tenant), swept)
 		switch {
 		case err == nil && !more:
 			w.failed = 0

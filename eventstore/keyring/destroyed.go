@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5"
+
+	"customercenter/eventstore/tenancy"
 )
 
 // A key is destroyed in the transaction that writes the event of the erasure. A process finds out in two ways: whoever reads the event in the log says
@@ -87,7 +89,7 @@ func (r *Keyring) look(ctx context.Context) error {
 
 // readErasures notes who was erased lately.
 func (r *Keyring) readErasures(ctx context.Context) error {
-	rows, err := r.pool.Query(ctx, `select tenant, customer, generation from erasures where erased_at > statement_timestamp() - $1::interval`, recent)
+	rows, err := r.db.Query(tenancy.Widen(ctx), `select tenant, customer, generation from erasures where erased_at > statement_timestamp() - $1::interval`, recent)
 	if err != nil {
 		return fmt.Errorf("keyring: erasures: %w", err)
 	}

@@ -21,6 +21,8 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"customercenter/eventstore/tenancy"
 )
 
 // cached is how many customer keys a process keeps unwrapped, some 250 bytes each.
@@ -111,7 +113,7 @@ func newAEAD(key []byte) cipher.AEAD {
 
 // Keyring hands out customer keys. It is safe for concurrent use.
 type Keyring struct {
-	pool   *pgxpool.Pool
+	db     *tenancy.DB
 	master *Master
 	mu     sync.Mutex              // held while a customer's list is changed
 	keys   *lru.Cache[name, []Key] // all generations of a customer, ascending; none that is known to be destroyed
@@ -130,7 +132,7 @@ func New(pool *pgxpool.Pool, master *Master) *Keyring {
 	if err != nil {
 		panic(err) // only a size below 1
 	}
-	return &Keyring{pool: pool, master: master, keys: keys, destroyed: newDestroyed()}
+	return &Keyring{db: tenancy.Over(pool), master: master, keys: keys, destroyed: newDestroyed()}
 }
 
 // Create makes a new key. It becomes valid when its wrapped form is inserted; call Keep then.
@@ -170,8 +172,8 @@ func (r *Keyring) Current(ctx context.Context, tenant string, customer uuid.UUID
 	if err := r.look(ctx); err != nil {
 		return Key{}, err
 	}
-	keys, ok := r.keys.Get(name{tenant, customer})
-	if !ok || len(keys) == 0 {
+	keys, ok := r.cached(ctx, name{tenant, customer})
+	if !ok {
 		loaded, err := r.load(ctx, tenant, []uuid.UUID{customer})
 		if err != nil {
 			return Key{}, err
@@ -182,6 +184,15 @@ func (r *Keyring) Current(ctx context.Context, tenant string, customer uuid.UUID
 		return Key{}, ErrNoKey
 	}
 	return keys[len(keys)-1], nil
+}
+
+// cached are a customer's keys that are in memory, if there are any and the context may see them.
+func (r *Keyring) cached(ctx context.Context, n name) (keys []Key, ok bool) {
+	if !tenancy.Allows(ctx, n.tenant) {
+		return nil, false
+	}
+	keys, _ = r.keys.Get(n)
+	return keys, len(keys) > 0
 }
 
 // Keys are the keys of some customers of one tenant.
@@ -208,9 +219,9 @@ func (r *Keyring) Of(ctx context.Context, tenant string, customers []uuid.UUID) 
 		if _, seen := found[c]; seen {
 			continue
 		}
-		keys, ok := r.keys.Get(name{tenant, c})
+		keys, ok := r.cached(ctx, name{tenant, c})
 		found[c] = keys
-		if !ok || len(keys) == 0 {
+		if !ok {
 			missing = append(missing, c)
 		}
 	}
@@ -231,7 +242,7 @@ func (r *Keyring) Reload(ctx context.Context, tenant string, customers []uuid.UU
 
 // Check returns ErrMaster if the secret of a tenant was wrapped with a master key that was not given.
 func (r *Keyring) Check(ctx context.Context) error {
-	rows, err := r.pool.Query(ctx, `select distinct master from tenants`)
+	rows, err := r.db.Query(tenancy.Widen(ctx), `select distinct master from tenants`)
 	if err != nil {
 		return fmt.Errorf("keyring: check: %w", err)
 	}
@@ -249,7 +260,7 @@ func (r *Keyring) Check(ctx context.Context) error {
 
 func (r *Keyring) load(ctx context.Context, tenant string, customers []uuid.UUID) (Keys, error) {
 	// Each customer is looked up by itself: a plan that was made while there were few keys would read all of them.
-	rows, err := r.pool.Query(ctx, `select k.customer, k.generation, k.master, k.wrapped from unnest($2::uuid[]) u(id)
+	rows, err := r.db.Query(ctx, `select k.customer, k.generation, k.master, k.wrapped from unnest($2::uuid[]) u(id)
 		cross join lateral (select customer, generation, master, wrapped from customer_keys where tenant = $1 and customer = u.id order by generation offset 0) k`,
 		tenant, customers)
 	if err != nil {

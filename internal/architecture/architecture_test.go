@@ -210,3 +210,53 @@ func TestNoClocksAndNoChance(t *testing.T) {
 		t.Errorf("only %d files were checked", checked)
 	}
 }
+
+// wholeDatabase are those who run statements past package tenancy, and why. Whoever else asks the database for a tenant is held to the context's.
+var wholeDatabase = map[string]string{
+	"cmd":                   "tools of the installation",
+	"internal":              "servers and test databases",
+	"eventstore":            "the log itself: appends are narrowed one by one, relay and leases are of the process",
+	"projections/projector": "folds all tenants",
+	"projections/asof":      "keeps and drops schemas; what is in them is asked as read models are",
+	"commands/policies":     "positions and what is due, of tables that nobody else reads",
+	"commands/jobs/hold.go": "a lock on a connection of its own",
+	"api/access":            "tokens and sign-ins, which tell whose a request is",
+	"api/ingest":            "leases",
+}
+
+// widened are the files that ask about all tenants though somebody of one asks them.
+var widened = []string{
+	"api/middleware.go",               // what was narrowed before it was known whose request it is
+	"eventstore/keyring/destroyed.go", // who was erased lately, for all who use the keys in memory
+	"eventstore/keyring/keyring.go",   // whether the master key is the right one
+}
+
+func TestTenantsAreApart(t *testing.T) {
+	wide := map[string]bool{}
+	for _, s := range sources(t) {
+		whole := forTests(s.folder())
+		for place := range wholeDatabase {
+			whole = whole || below(s.path, place)
+		}
+		if !whole && slices.Contains(s.imports(), "github.com/jackc/pgx/v5/pgxpool") {
+			t.Errorf("%s imports pgxpool; what it asks for a tenant goes through package tenancy", s.path)
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			selector, ok := n.(*ast.SelectorExpr)
+			switch {
+			case !ok:
+			case selector.Sel.Name == "Pool" && !whole:
+				t.Errorf("%s uses the whole database; what it asks for a tenant goes through Store.DB", s.path)
+			case selector.Sel.Name == "Widen":
+				wide[s.path] = true
+				if !slices.Contains(widened, s.path) {
+					t.Errorf("%s widens a context", s.path)
+				}
+			}
+			return true
+		})
+	}
+	if len(wide) != len(widened) {
+		t.Errorf("a context is widened in %v only", wide)
+	}
+}

@@ -8,12 +8,14 @@
 package natsserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,9 +49,14 @@ type Config struct {
 	// it: messages of channels hold what people wrote.
 	Dir string
 	// Listen is a TCP address such as "127.0.0.1:4222", or with port 0 for any
-	// free one. When empty, only this process can connect. There are no
-	// passwords: an address that others can reach lets others in.
+	// free one. When empty, only this process can connect. Without Admit an
+	// address that others can reach lets others in.
 	Listen string
+	// Admit, if set, closes the server to all but those whose token it takes, and
+	// says what they may do; ErrNotAdmitted for a token that is not valid. It is
+	// asked when somebody connects and every few seconds afterwards. This process,
+	// and who knows URL, may do everything.
+	Admit func(ctx context.Context, token string) (Guest, error)
 	// SyncAlways writes every message to disk before it is acknowledged, so that
 	// it survives a loss of power (streams with PersistMode async excepted).
 	// Without it the server syncs every two minutes, and an acknowledged message
@@ -62,6 +69,9 @@ type Server struct {
 	server *server.Server
 	listen bool
 	lock   *flock.Lock
+	door   *door         // nil: open to all
+	end    chan struct{} // of watching it
+	watch  sync.WaitGroup
 	stop   sync.Once
 	err    error // of stop
 }
@@ -84,9 +94,17 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("natsserver: %w", err)
 	}
-	s := &Server{listen: !options.DontListen, lock: lock}
+	s := &Server{listen: !options.DontListen, lock: lock, end: make(chan struct{})}
+	if cfg.Admit != nil {
+		s.door = newDoor(cfg.Admit)
+		options.CustomClientAuthentication = s.door
+	}
 	if err := s.start(options); err != nil {
 		return nil, errors.Join(err, lock.Release())
+	}
+	if s.door != nil {
+		s.door.open(s.server)
+		s.watch.Go(func() { s.door.watch(s.server, s.end) })
 	}
 	return s, nil
 }
@@ -153,7 +171,11 @@ wait:
 // until it is closed or the server is stopped. The options come after those of
 // this package, and so win.
 func (s *Server) Connect(options ...nats.Option) (*nats.Conn, error) {
-	all := append([]nats.Option{nats.InProcessServer(s.server), nats.MaxReconnects(-1)}, options...)
+	all := []nats.Option{nats.InProcessServer(s.server), nats.MaxReconnects(-1)}
+	if s.door != nil {
+		all = append(all, nats.Token(s.door.secret))
+	}
+	all = append(all, options...)
 	conn, err := nats.Connect("", all...)
 	if err != nil {
 		return nil, fmt.Errorf("natsserver: %w", err)
@@ -162,8 +184,17 @@ func (s *Server) Connect(options ...nats.Option) (*nats.Conn, error) {
 }
 
 // URL is where other processes connect, such as nats://127.0.0.1:4222. It is
-// empty when the server does not listen.
+// empty when the server does not listen. Of a server with Admit it has a secret
+// in it that opens everything, until the server stops.
 func (s *Server) URL() string {
+	if !s.listen || s.door == nil {
+		return s.Address()
+	}
+	return strings.Replace(s.Address(), "://", "://"+s.door.secret+"@", 1)
+}
+
+// Address is URL without a secret: what to tell guests.
+func (s *Server) Address() string {
 	if !s.listen {
 		return ""
 	}
@@ -175,6 +206,8 @@ func (s *Server) URL() string {
 // back for ever. Stopping twice is harmless.
 func (s *Server) Stop() error {
 	s.stop.Do(func() {
+		close(s.end)
+		s.watch.Wait()
 		s.server.Shutdown()
 		s.server.WaitForShutdown()
 		s.err = s.lock.Release()

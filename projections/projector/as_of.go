@@ -147,7 +147,7 @@ func (p *Projector) createAsOf(ctx context.Context, schema string, names []strin
 			}
 			builds = append(builds, b)
 		}
-		return nil
+		return isolate(ctx, tx, schema)
 	})
 	return builds, err
 }

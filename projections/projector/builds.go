@@ -161,7 +161,10 @@ func (p *Projector) create(ctx context.Context, def *Definition, status string) 
 		if _, err := tx.Exec(ctx, `create schema `+pgx.Identifier{schema}.Sanitize()); err != nil {
 			return err
 		}
-		return runIn(ctx, tx, schema, def.Tables)
+		if err := runIn(ctx, tx, schema, def.Tables); err != nil {
+			return err
+		}
+		return isolate(ctx, tx, schema)
 	})
 	if err != nil {
 		return Build{}, fmt.Errorf("projector: create %s version %d: %w", def.Name, def.Version, err)
@@ -170,6 +173,12 @@ func (p *Projector) create(ctx context.Context, def *Definition, status string) 
 }
 
 func schemaName(def *Definition) string { return fmt.Sprintf("%s_v%d", def.Name, def.Version) }
+
+// isolate shows whom package tenancy holds to one tenant only its rows of the tables of a schema.
+func isolate(ctx context.Context, tx pgx.Tx, schema string) error {
+	_, err := tx.Exec(ctx, `select isolate_schema($1::text::regnamespace)`, pgx.Identifier{schema}.Sanitize())
+	return err
+}
 
 // runIn runs several statements with a schema in front.
 func runIn(ctx context.Context, tx pgx.Tx, schema, sql string) error {
