@@ -84,7 +84,7 @@ func (l *lineMaker) sessions(of []projections.Customer) error {
 		return nil
 	}
 	var seen projections.SessionPage
-	if err := l.v.get("/v1/sessions?"+url.Values{"limit": {"200"}, "id": {strings.Join(ids, ",")}}.Encode(), &seen); err != nil {
+	if err := l.v.get("/v1/sessions?"+url.Values{"limit": {"200"}, "ids": {strings.Join(ids, ",")}}.Encode(), &seen); err != nil {
 		return err
 	}
 	for _, s := range seen.Items {

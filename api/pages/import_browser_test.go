@@ -94,7 +94,7 @@ func TestAnImportGoesOn(t *testing.T) {
 	w := start(t)
 	w.entitle()
 	w.associations()
-	b := w.window(access.Admin, look{language: "zh"}).refuses("422 /import")
+	b := w.window(access.Admin, look{language: "zh"}).refuses("net /import/")
 	b.visit("/import").until(`customElements.get("file-upload")`)
 	b.until(`(() => {
 		const rows = Array.from({length: 4000}, (_, i) => "qy_" + i + ",1").join("\n");
