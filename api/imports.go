@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -51,6 +52,8 @@ type ImportRow struct {
 	Row        int        `json:"row" doc:"As the spreadsheet program numbers it: the header is 1."`
 	Outcome    string     `json:"outcome" enum:"created,rejected"`
 	CustomerID *uuid.UUID `json:"customer_id,omitempty" format:"uuid" doc:"Who was created; absent in a dry run."`
+	ExternalID string     `json:"external_id,omitempty" doc:"Of the customer as they are now; of a row that has created none, as it was uploaded, up to 200 characters. Absent if there is none any more."`
+	Nickname   string     `json:"nickname,omitempty" doc:"Likewise."`
 	Column     string     `json:"column,omitempty" doc:"The column that is wrong, by the name of its field."`
 	Heading    string     `json:"heading,omitempty" doc:"What that column is called, in the language of Accept-Language; absent if there is no such field any more."`
 	Value      string     `json:"value,omitempty" doc:"What is in the cell that is wrong, as it was uploaded, up to 200 characters; absent if it is no cell alone, and when the rows are not kept any more."`
@@ -197,18 +200,18 @@ func (s *server) listImportRows(ctx context.Context, r *request, in *importRowsI
 	if err != nil {
 		return nil, err
 	}
-	cells, err := s.refusedCells(ctx, r, in.ID, found)
+	cell, called, err := s.inRows(ctx, r, in.ID, found)
 	if err != nil {
 		return nil, err
 	}
 	list := List[ImportRow]{Items: make([]ImportRow, len(found))}
 	for i, o := range found {
-		row := ImportRow{Row: o.Row(), Outcome: "created"}
+		row := ImportRow{Row: o.Row(), Outcome: "created", ExternalID: cell(o.Row(), "external_id"), Nickname: cell(o.Row(), "nickname")}
 		if o.Refused != nil {
 			row.Outcome, row.Column, row.Code, row.Detail = "rejected", o.Refused.Column, o.Refused.Code, reason(*o.Refused)
-			row.Heading, row.Value = labels[o.Refused.Column], cells[o.Refused.Row]
-		} else if o.Created.Customer != uuid.Nil {
-			row.CustomerID = &o.Created.Customer
+			row.Heading, row.Value = labels[o.Refused.Column], cell(o.Row(), o.Refused.Column)
+		} else if id := o.Created.Customer; id != uuid.Nil { // whoever was erased since is not called as they were
+			row.CustomerID, row.ExternalID, row.Nickname = &id, called[id].ExternalID, called[id].Nickname
 		}
 		list.Items[i] = row
 	}
@@ -221,25 +224,35 @@ func (s *server) listImportRows(ctx context.Context, r *request, in *importRowsI
 // mostOfCell is how much of a cell is shown, in characters.
 const mostOfCell = 200
 
-// refusedCells are the cells that were refused, by their rows; none if the rows are not kept any more.
-func (s *server) refusedCells(ctx context.Context, r *request, id uuid.UUID, found []jobs.Outcome) (map[int]string, error) {
-	var refused []imports.Refused
+// inRows tells what is in a cell of a row, empty if the rows are not kept any more, and what those are called whom rows have created.
+func (s *server) inRows(ctx context.Context, r *request, id uuid.UUID, found []jobs.Outcome) (cell func(row int, column string) string, called map[uuid.UUID]projections.Called, err error) {
+	var numbers []int
+	var created []uuid.UUID
 	for _, o := range found {
-		if o.Refused != nil {
-			refused = append(refused, *o.Refused)
+		if o.Created != nil && o.Created.Customer != uuid.Nil {
+			created = append(created, o.Created.Customer)
+		} else {
+			numbers = append(numbers, o.Row())
 		}
 	}
-	cells, err := s.Jobs.RefusedCells(ctx, r.who.Tenant, id, refused)
+	if called, err = s.Customers.Called(ctx, r.who.Tenant, created); err != nil {
+		return nil, nil, err
+	}
+	columns, cells, err := s.Jobs.Uploaded(ctx, r.who.Tenant, id, numbers)
 	var refusal *domain.Refusal
-	if errors.As(err, &refusal) {
-		return nil, nil
+	if err != nil && !errors.As(err, &refusal) {
+		return nil, nil, err
 	}
-	for row, cell := range cells {
-		if runes := []rune(cell); len(runes) > mostOfCell {
-			cells[row] = string(runes[:mostOfCell]) + "…"
+	return func(row int, column string) string {
+		at := slices.Index(columns, column)
+		if at < 0 || at >= len(cells[row]) {
+			return ""
 		}
-	}
-	return cells, err
+		if runes := []rune(cells[row][at]); len(runes) > mostOfCell {
+			return string(runes[:mostOfCell]) + "…"
+		}
+		return cells[row][at]
+	}, called, nil
 }
 
 // reasons puts into words why rows were refused. labels are what columns are called, by their names.

@@ -44,6 +44,7 @@ const ownSessions = "An agent sees the sessions that are or were the agent's own
 type SessionFilter struct {
 	After
 	Past
+	IDs         []string  `query:"ids" maxItems:"200" doc:"One of these."`
 	Channel     string    `query:"channel" enum:"app,web,wechat,weibo,phone,api"`
 	Association int       `query:"association" minimum:"0" doc:"By this connected account; 0 for any."`
 	Agent       string    `query:"agent" maxLength:"128" doc:"Who has it or ever had it; me is oneself."`
@@ -124,6 +125,13 @@ func (s *server) sessionQuery(ctx context.Context, r *request, customer uuid.UUI
 	var err error
 	if q.Agent, err = agentOf(r, in.Agent); err != nil {
 		return q, err
+	}
+	for _, id := range in.IDs {
+		one, err := uuid.Parse(id)
+		if err != nil {
+			return q, invalid("query.ids", ruleInvalid)
+		}
+		q.IDs = append(q.IDs, one)
 	}
 	if in.Rated != "" {
 		q.Rated = new(in.Rated == "true")

@@ -84,6 +84,15 @@ func TestSessionFromFirstMessageToRating(t *testing.T) {
 	if r := w.admin("GET", "/v1/sessions?state=aborted&channel=web&limit=1", nil).want(http.StatusOK); r.get("items.0.id") != waiting || r.get("items.1") != nil {
 		t.Errorf("got %s", r.body)
 	}
+	// Some of them, by their ids; an agent sees the own ones among them.
+	some := "/v1/sessions?ids=" + waiting + "," + session + "," + uuid.NewString()
+	if r := w.admin("GET", some, nil).want(http.StatusOK); r.get("items.0.id") != waiting || r.get("items.1.id") != session || r.get("items.2") != nil {
+		t.Errorf("got %s", r.body)
+	}
+	if r := w.do(call{as: second, method: "GET", path: some}).want(http.StatusOK); r.get("items.0.id") != session || r.get("items.1") != nil {
+		t.Errorf("got %s", r.body)
+	}
+	w.admin("GET", "/v1/sessions?ids=nonsense", nil).refused(http.StatusUnprocessableEntity, "VALIDATION", "query.ids")
 	w.admin("POST", "/v1/sessions/"+uuid.NewString()+"/close", nil).refused(http.StatusNotFound, "NOT_FOUND", "")
 }
 

@@ -132,11 +132,17 @@ func TestPlans(t *testing.T) {
 	}
 
 	now := time.Now()
+	some := make([]uuid.UUID, 200)
+	for i := range some {
+		some[i] = uuid.New()
+	}
 	for name, c := range map[string]struct {
 		q     SessionQuery
 		index string
 	}{
 		"latest":             {SessionQuery{}, "session_started"},
+		"some":               {SessionQuery{IDs: some}, "session_pkey"},
+		"some of an agent's": {SessionQuery{IDs: some, Agent: "agent-3"}, "session_pkey"},
 		"today":              {SessionQuery{From: now.Add(-time.Hour), To: now}, "session_started"},
 		"customer":           {SessionQuery{Customer: world.Customers[10].ID}, "session_customer"},
 		"agent":              {SessionQuery{Agent: "agent-3"}, "session_agent_started"},

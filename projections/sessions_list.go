@@ -17,8 +17,9 @@ import (
 
 // SessionQuery is what to list. Its zero value is all sessions, the latest first.
 type SessionQuery struct {
-	Customer uuid.UUID // zero: anybody
-	Channel  string    // empty: any
+	IDs      []uuid.UUID // one of these; none: any
+	Customer uuid.UUID   // zero: anybody
+	Channel  string      // empty: any
 	// Association is the connected account; 0: any.
 	Association int
 	Agent       string // who has it or ever had it; empty: anybody

@@ -147,7 +147,7 @@ func (w *sessionWalk) source(args *arguments) (tables, id string, where []string
 	open := q.State == "waiting" || q.State == "processing"
 	switch {
 	case q.Agent == "":
-	case open: // few are open, so the index of those is walked
+	case open || len(q.IDs) > 0: // few are open, so the index of those is walked; and those that are named are found by their ids
 		where = append(where, "exists (select from $.session_agent a where a.tenant = o.tenant and a.agent = "+args.bind(q.Agent)+" and a.started_at = o.started_at and a.session = o.id)")
 	default:
 		tables, id = "$.session_agent o", "session"
@@ -157,6 +157,9 @@ func (w *sessionWalk) source(args *arguments) (tables, id string, where []string
 			tables += ` cross join lateral (select b.channel, b.association, b.state, b.callback, b.rating_score from $.session b
 				where b.tenant = $1 and b.id = o.session offset 0) s`
 		}
+	}
+	if len(q.IDs) > 0 {
+		where = append(where, "o.id = any("+args.bind(q.IDs)+")")
 	}
 	if q.Customer != uuid.Nil {
 		where = append(where, "o.customer = "+args.bind(q.Customer))

@@ -142,6 +142,9 @@ func leaveMoment(query url.Values) {
 
 // withMoment is the address of a page as of a moment.
 func withMoment(path, asOf string) string {
+	if asOf == "" {
+		return path
+	}
 	mark := "?"
 	if strings.Contains(path, "?") {
 		mark = "&"

@@ -14,14 +14,14 @@ func TestThePastLooks(t *testing.T) {
 	w := start(t)
 	moment := w.then()
 	list := "/customers?view=all&" + asOf(moment)
-	w.looks(access.Admin, "as_of.preparing", list, "customers.past.refused", "/customers?as_of=2999-01-01T00:00", "as_of.picker", "/customers/as-of?view=all")
+	w.looks(access.Admin, "as_of.preparing", list, "customers.past.refused", "422 /customers?as_of=2999-01-01T00:00", "as_of.picker", "/customers/as-of?view=all")
 	w.remembers()
 	w.as(access.Admin, "zh").past(list)
 	w.as(access.Admin, "zh").past("/sessions?" + asOf(moment))
 	who := w.as(access.Admin, "zh").get(list).leads("那时就在")
 	group := w.as(access.Admin, "zh").get("/groups").leads("高价值客户") + "?" + asOf(moment)
 	w.as(access.Admin, "zh").past(group)
-	w.looks(access.Admin, "customers.past", list, "sessions.past", "/sessions?"+asOf(moment), "sessions.past.refused", "/sessions?as_of=yesterday", "customer.past", who, "group.past", group)
+	w.looks(access.Admin, "customers.past", list, "sessions.past", "/sessions?"+asOf(moment), "sessions.past.refused", "422 /sessions?as_of=yesterday", "customer.past", who, "group.past", group)
 }
 
 // By mouse: a moment is picked, the list of then appears when it is ready, and leads back.

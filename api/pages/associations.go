@@ -201,7 +201,7 @@ func (p *Pages) renameAssociation(_ http.ResponseWriter, r *http.Request) {
 	}
 	name, path := r.PostFormValue("new_name"), "/associations/"+strconv.Itoa(a.ID)
 	var renamed api.Association
-	_, err = v.ask(call{method: http.MethodPatch, path: "/v1" + path, body: api.NameInput{Name: name}, ifMatch: r.PostFormValue("etag")}, &renamed)
+	answer, err := v.ask(call{method: http.MethodPatch, path: "/v1" + path, body: api.NameInput{Name: name}, ifMatch: r.PostFormValue("etag")}, &renamed)
 	if problem, refused := refusal(err); refused && problem.Status == http.StatusPreconditionFailed {
 		v.showRenameAssociation(problem.Status, &a, etag, name, v.t("associations.rename_lost", "name", a.Name))
 		return
@@ -216,7 +216,7 @@ func (p *Pages) renameAssociation(_ http.ResponseWriter, r *http.Request) {
 	}
 	n := notice{Tone: "good", Text: v.t("associations.renamed", "old", a.Name, "new", renamed.Name)}
 	if renamed.Name != a.Name {
-		n.Undo = &undo{Action: path + "/rename", Fields: hidden{"new_name": a.Name}}
+		n.Undo = &undo{Action: path + "/rename", Fields: hidden{"new_name": a.Name, "etag": answer.Get("ETag")}}
 	}
 	v.done(connected, n)
 }

@@ -45,6 +45,7 @@ type blacklistRow struct {
 	Since      *moment
 	Expires    *moment // nil: never
 	Suppressed string
+	Held       string // the address of the messages that were; empty: there are none
 	Remove     string // the address of the dialog
 }
 
@@ -88,11 +89,18 @@ func (p *Pages) listBlacklist(w http.ResponseWriter, r *http.Request) {
 func (v *visit) blacklistRow(b *projections.Blacklisted) blacklistRow {
 	id := b.Customer.ID.String()
 	name := b.Customer.Nickname
-	return blacklistRow{
-		ID: b.Customer.ExternalID, Who: who{Avatar: avatarOf(name), Name: name, Nameless: v.t("nobody")},
+	row := blacklistRow{
+		ID: b.Customer.ExternalID, Who: who{Avatar: avatarOf(name), Name: name, Nameless: v.t("nobody"), Path: customerPath(id)},
 		Reason: b.Reason, Actor: v.actor(b.Actor), Since: v.moment(&b.Since), Expires: v.moment(b.ExpiresAt), Suppressed: grouped(int64(b.SuppressedMessages)),
-		Remove: "/blacklist/" + id + "/remove?" + url.Values{"back": {v.here()}}.Encode(),
+		Remove: "/blacklist/" + id + "/remove",
 	}
+	if here := v.here(); here != "/blacklist" {
+		row.Remove += "?" + url.Values{"back": {here}}.Encode()
+	}
+	if b.SuppressedMessages > 0 && v.in.Role != access.Agent { // agents' history has no messages
+		row.Held = customerPath(id) + "/changes?kind=held"
+	}
+	return row
 }
 
 // mayBlacklist reports whether the visitor may put customers on the list and take them off.
@@ -151,7 +159,12 @@ func (p *Pages) blacklistAgain(_ http.ResponseWriter, r *http.Request) {
 	v := visitOf(r)
 	back := v.back("/blacklist")
 	in := api.BlacklistInput{Reason: r.PostFormValue("reason")}
-	if at, err := time.Parse(time.RFC3339Nano, r.PostFormValue("expires_at")); err == nil {
+	if until := r.PostFormValue("expires_at"); until != "" {
+		at, err := time.Parse(time.RFC3339Nano, until)
+		if err != nil {
+			v.fail(errUnreadable)
+			return
+		}
 		in.ExpiresAt = &at
 	}
 	var customer projections.Customer

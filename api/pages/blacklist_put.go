@@ -3,6 +3,7 @@ package pages
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -125,7 +126,12 @@ func (v *visit) showListing(status int, l *listing, wrongReason string) {
 
 func (v *visit) putListing(l *listing) {
 	in := api.BlacklistInput{Reason: v.r.PostFormValue("reason"), EndSession: v.r.PostFormValue("end") == "now"}
-	if days, err := strconv.Atoi(v.r.PostFormValue("days")); err == nil && days > 0 {
+	if typed := v.r.PostFormValue("days"); typed != "" {
+		days, err := strconv.Atoi(typed)
+		if err != nil || !slices.Contains(blacklistDays, days) {
+			v.fail(errUnreadable)
+			return
+		}
 		at := v.p.Now().Add(time.Duration(days) * 24 * time.Hour)
 		in.ExpiresAt = &at
 	}

@@ -43,6 +43,9 @@ func TestBlacklistPages(t *testing.T) {
 	v.get("/blacklist").want(http.StatusOK).goldens("blacklist.empty")
 	w.blacklisted()
 	v.get("/blacklist").want(http.StatusOK).goldens("blacklist.full").hides("<b>看图")
+	if path := v.get("/blacklist").leads("旧账号勿扰"); !strings.HasPrefix(path, customersPath+"/") {
+		t.Errorf("a row leads to %s", path)
+	}
 	v.get("/blacklist?cursor=nonsense").want(http.StatusUnprocessableEntity).goldens("blacklist.error")
 	v.send("/blacklist", url.Values{"needle": {"没有的人"}}).want(http.StatusOK).goldens("blacklist.none")
 }
@@ -84,7 +87,11 @@ func TestLookingForSomebodyOnTheBlacklist(t *testing.T) {
 		t.Fatalf("led to %s", to)
 	}
 	v.get(to).want(http.StatusOK).says("旧账号勿扰", "共 1 位", `value="旧账号"`).hides("比价小能手")
-	w.as(access.Admin, "zh").get(to).want(http.StatusGone).says("这次搜索已失效").hides("旧账号")
+	another := w.as(access.Admin, "zh")
+	if at := another.get(to).want(http.StatusSeeOther).at(); at != "/blacklist" {
+		t.Errorf("a search that is gone leads to %s", at)
+	}
+	another.get("/blacklist").want(http.StatusOK).says("搜索内容只为当前登录保存", "比价小能手").hides(`value="旧账号"`)
 	if strings.Contains(w.log.String(), "旧账号") {
 		t.Error("what was looked for is in the log")
 	}

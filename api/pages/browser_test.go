@@ -101,7 +101,7 @@ type window struct {
 	close    func()
 	mu       sync.Mutex
 	troubles []string
-	refused  bool // the test has the server refuse something, which the console tells
+	refused  []string // what the server is to refuse in this test, which the console tells: a status and how the path begins; "net" if it is not to be reached
 }
 
 // window opens one in which somebody of a role is signed in; with an empty role, nobody is.
@@ -194,16 +194,20 @@ func (b *window) hear(event any) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if trouble != "" && !(b.refused && strings.Contains(trouble, "Failed to load resource")) {
+	if trouble != "" && !slices.ContainsFunc(b.refused, func(expected string) bool {
+		status, path, _ := strings.Cut(expected, " ")
+		return (strings.Contains(trouble, "status of "+status+" ") || status == "net" && strings.Contains(trouble, "net::ERR_")) && strings.Contains(trouble, " "+b.w.server.URL+path) ||
+			status == "net" && strings.Contains(trouble, "Failed to fetch") // as htmx tells it
+	}) {
 		b.troubles = append(b.troubles, trouble)
 	}
 }
 
-// refuses says that the server is to refuse something in this test.
-func (b *window) refuses() *window {
+// refuses says what the server is to refuse in this test, such as "422 /tags": the status, and how the path begins.
+func (b *window) refuses(expected ...string) *window {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.refused = true
+	b.refused = append(b.refused, expected...)
 	return b
 }
 
@@ -446,17 +450,22 @@ func (b *window) picture(dir, name string) string {
 	return path
 }
 
-// looks opens pages, each given by a name and its path, in Chinese in a wide window and in English in a narrow one. It checks each in the light theme and in
+// looks opens pages, each given by a name and its path, after a status if it is to be another than 200, in Chinese in a wide window and in English in a narrow one. It checks each in the light theme and in
 // the dark one, and whether it fits either width, and takes pictures of it as <name>.<language>.<theme>.<width>.
 func (w *world) looks(role access.Role, namesAndPaths ...string) {
 	w.t.Helper()
 	for _, l := range []look{{language: "zh"}, {language: "en", width: narrow, dark: true}} {
-		b := w.window(role, l).refuses()
+		b := w.window(role, l)
 		width := cmp.Or(l.width, wide)
 		other := wide + narrow - width
 		for i := 0; i+1 < len(namesAndPaths); i += 2 {
 			name := namesAndPaths[i] + "." + l.language
-			if b.visit(namesAndPaths[i+1]); l.dark {
+			path := namesAndPaths[i+1]
+			if status, rest, has := strings.Cut(path, " "); has {
+				path = rest
+				b.refuses(status + " " + path)
+			}
+			if b.visit(path); l.dark {
 				b.legible().fits().shot(fmt.Sprintf("%s.dark.%d", name, width))
 			} else {
 				b.accessible().shot(fmt.Sprintf("%s.light.%d", name, width))

@@ -43,6 +43,8 @@ func TestBlacklistingMany(t *testing.T) {
 	form.Set("reason", "刷单")
 	form.Set("expires_at", "2001-01-01T00:00")
 	v.post("/customers/bulk/start", form).want(http.StatusUnprocessableEntity).says(`value="刷单"`, `id="f-expires_at-wrong"`)
+	form.Set("expires_at", "明年元旦")
+	v.post("/customers/bulk/start", form).want(http.StatusUnprocessableEntity).says(`value="明年元旦"`, "看不懂这个时间")
 	form.Set("expires_at", "")
 	started := v.post("/customers/bulk/start", form).want(http.StatusSeeOther)
 	id := started.began()

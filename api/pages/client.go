@@ -51,8 +51,8 @@ func (v *visit) ask(c call, into any) (http.Header, error) {
 	if err != nil {
 		return nil, err
 	}
-	if after := v.after(); after > 0 && c.reads {
-		r.Header.Set("X-After-Position", strconv.FormatInt(after, 10))
+	if c.reads {
+		v.showsWrites(r)
 	}
 	if c.body != nil {
 		r.Header.Set("Content-Type", "application/json")
@@ -92,10 +92,17 @@ func (v *visit) request(method, path string, body io.Reader) (*http.Request, err
 	r.RemoteAddr, r.RequestURI = v.r.RemoteAddr, path
 	r.Header.Set("Accept-Language", v.language.Tag())
 	r.Header.Set("X-Request-Id", v.id)
-	if after := v.after(); after > 0 && method == http.MethodGet && !v.stale { // a page waits once, however much it asks for
-		r.Header.Set("X-After-Position", strconv.FormatInt(after, 10))
+	if method == http.MethodGet {
+		v.showsWrites(r)
 	}
 	return r, nil
+}
+
+// showsWrites has a read wait for what the visitor wrote last. A page waits once, however much it asks for.
+func (v *visit) showsWrites(r *http.Request) {
+	if after := v.after(); after > 0 && !v.stale {
+		r.Header.Set("X-After-Position", strconv.FormatInt(after, 10))
+	}
 }
 
 // after is the position that reads are to show.

@@ -2,12 +2,14 @@ package pages
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,11 +41,62 @@ func TestAPageThatCannotShowTheWriteYet(t *testing.T) {
 	v.get(to).hides("列表正在更新") // what was written then, nobody waits for any more
 }
 
+// While read models lag behind, a page waits once, whatever it asks for: also for what it asks by a POST.
+func TestAPageWaitsOnce(t *testing.T) {
+	var waits atomic.Int64
+	w := start(t, func(c *Config) {
+		inside := c.API
+		c.API = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("X-After-Position") != "" {
+				waits.Add(1)
+			}
+			inside.ServeHTTP(w, r)
+		})
+	})
+	w.crowd()
+	v := w.as(access.Admin, "zh")
+	for i := range 3 {
+		name := fmt.Sprint("view ", i)
+		run(w, commands.SaveView{ViewDraft: commands.ViewDraft{Name: &name, Filter: condition("channel", "in", []string{"app"}), Admin: true}})
+	}
+	w.seen()
+	w.stop()
+	v.post("/tags", url.Values{"name": {"another"}}).want(http.StatusSeeOther)
+	waits.Store(0)
+	v.get("/customers/tabs").want(http.StatusOK).says("view 2")
+	if n := waits.Load(); n != 1 {
+		t.Errorf("the page waited %d times", n)
+	}
+}
+
+// The list asks as often for fifty customers in session as for one.
+func TestTheListAsksForItsSessionsOnce(t *testing.T) {
+	var asked atomic.Int64
+	w := start(t, func(c *Config) {
+		inside := c.API
+		c.API = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/v1/sessions") {
+				asked.Add(1)
+			}
+			inside.ServeHTTP(w, r)
+		})
+	})
+	w.associations()
+	for i := range 3 {
+		w.wrote(fmt.Sprint("qy_", i), "在吗", time.Minute)
+	}
+	w.seen()
+	page := w.as(access.Admin, "zh").get("/customers").want(http.StatusOK)
+	if n := strings.Count(page.body, ">待接起<"); n != 3 || asked.Load() != 1 {
+		t.Errorf("%d sessions, asked for %d times", n, asked.Load())
+	}
+}
+
 // withPage adds a page for one test.
 func withPage(t *testing.T, routes func(p *Pages, r chi.Router)) {
 	t.Helper()
 	before := all
-	all = append(slices.Clone(all), page{routes: routes})
+	all = append(slices.Clone(all), page{routes: routes, takesFile: "/pass/imports"})
 	t.Cleanup(func() { all = before })
 }
 

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -95,17 +94,11 @@ func (v *visit) comesBack() bool {
 }
 
 func (v *visit) figures(c *projections.Customer) []fact {
-	when := func(t *time.Time) string {
-		if m := v.moment(t); m != nil {
-			return m.Relative
-		}
-		return ""
-	}
 	facts := []fact{
 		{Name: v.t("customer.sessions"), Value: grouped(int64(c.SessionCount))},
-		{Name: v.t("customer.last_session"), Value: when(c.LastSessionAt), Unset: c.LastSessionAt == nil},
+		{Name: v.t("customer.last_session"), When: v.moment(c.LastSessionAt), Unset: c.LastSessionAt == nil},
 		{Name: v.t("customer.messages"), Value: grouped(int64(c.MessageCount))},
-		{Name: v.t("customer.last_written"), Value: when(c.LastCustomerMessageAt), Unset: c.LastCustomerMessageAt == nil},
+		{Name: v.t("customer.last_written"), When: v.moment(c.LastCustomerMessageAt), Unset: c.LastCustomerMessageAt == nil},
 		{Name: v.t("customer.rating"), Unset: c.RatingAvg == nil},
 	}
 	if c.RatingAvg != nil {

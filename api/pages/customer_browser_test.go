@@ -57,7 +57,7 @@ func TestWorkingOnACustomerByMouse(t *testing.T) {
 func TestWorkingOnACustomerByKeyboard(t *testing.T) {
 	w := start(t)
 	k := w.known()
-	b := w.window(access.Admin, look{language: "en"}).refuses()
+	b := w.window(access.Admin, look{language: "en"}).refuses("422 /customers/")
 	b.visit(pathOf(k.id))
 	// A key that comes before the new form is wired, within milliseconds, makes the browser follow the link by itself.
 	wired := `document.activeElement.id === "e-company" && document.querySelector("#v-company [data-cancel][data-htmx-powered]")`

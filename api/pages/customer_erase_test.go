@@ -29,7 +29,7 @@ func TestErasingACustomer(t *testing.T) {
 func TestErasingInTheBrowser(t *testing.T) {
 	w := start(t)
 	k := w.known()
-	b := w.window(access.Admin, look{language: "zh"}).refuses()
+	b := w.window(access.Admin, look{language: "zh"}).refuses("422 /customers/", "404 /customers/")
 	b.visit(pathOf(k.id)).click("#aside [href$='/erase']").sees("#dialogs dialog[open]").accessible().shot("customer.erase")
 	b.write("#f-confirm", "somebody else").click("#dialog button.danger").says("#dialog", "未删除任何内容")
 	b.write("#f-confirm", "v-20481937").click("#dialog button.danger").says("#toasts", "客户已删除")

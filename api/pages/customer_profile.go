@@ -136,7 +136,11 @@ func rawValue(c *projections.Customer, f *api.Field) json.RawMessage {
 		source, _ = json.Marshal(c) // texts only: cannot fail
 	}
 	_ = json.Unmarshal(source, &values) // the API's own answer; what is not there is not set
-	raw := values[f.Key]
+	return orUnset(values[f.Key])
+}
+
+// orUnset is a value; nil for one that says that nothing is set.
+func orUnset(raw json.RawMessage) json.RawMessage {
 	if text := string(raw); text == "null" || text == `""` || text == "[]" {
 		return nil
 	}
@@ -276,8 +280,12 @@ func (p *Pages) editField(_ http.ResponseWriter, r *http.Request) {
 		case jsonText(rawValue(&saved, f)) == jsonText(now) && answer.Get("X-Stale") == "": // nothing was changed
 			http.Redirect(v.w, v.r, v.back(customerPath(id)), http.StatusSeeOther)
 		default:
+			written := rawValue(&saved, f)
+			if answer.Get("X-Stale") != "" { // what came back is older
+				written = orUnset(value)
+			}
 			v.done(v.back(customerPath(id)), notice{Tone: "good", Text: v.t("customer.saved", "field", f.Label), Undo: &undo{
-				Action: customerPath(id) + "/fields/" + url.PathEscape(key), Fields: hidden{"raw": jsonText(now), "back": v.back("")}}})
+				Action: customerPath(id) + "/fields/" + url.PathEscape(key), Fields: hidden{"raw": jsonText(now), "was": jsonText(written), "back": v.back("")}}})
 		}
 		return
 	}

@@ -33,6 +33,7 @@ func (p *Pages) customersPages(r chi.Router) {
 	r.Post("/customers/export", p.exportCustomers)
 	r.Get("/customers/new", p.askNewCustomer)
 	r.Post("/customers/new", p.createCustomer)
+	r.Get("/customers/views", p.listViews)
 	r.Get("/customers/views/new", p.askSaveView)
 	r.Post("/customers/views", p.saveView)
 	r.Get("/customers/views/{view}", p.askChangeView)

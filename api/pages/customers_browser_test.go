@@ -54,7 +54,7 @@ func TestFilteringCustomersInTheBrowser(t *testing.T) {
 		w.tag(fmt.Sprintf("标签 %d", i))
 	}
 	w.seen()
-	b := w.window(access.Admin, look{language: "zh"}).refuses()
+	b := w.window(access.Admin, look{language: "zh"}).refuses("422 /customers/filter")
 	b.visit("/customers").says(".tabs", "全部 6").click(".filters > a.button").sees("#dialogs dialog[open] cc-conditions").shot("customers.filter.over")
 	b.write("#dialog cc-picks input[type=search]", "老客").press(kb.Enter).says("cc-conditions > [role=status]", "2 位").accessible()
 	b.click("#c\\.add").sees("#c\\.4\\.field").until(`document.activeElement.id === "c.4.field"`)
@@ -76,7 +76,7 @@ func TestFilteringCustomersInTheBrowser(t *testing.T) {
 func TestFindingACustomerByKeyboard(t *testing.T) {
 	w := start(t)
 	w.crowd()
-	b := w.window(access.Admin, look{language: "zh"}).refuses()
+	b := w.window(access.Admin, look{language: "zh"})
 	b.visit("/customers").says(".tabs", "全部").press("/").until(`document.activeElement.id === "needle"`).press("饱", kb.Enter)
 	b.says(".empty", "没有客户符合这 1 个条件").accessible().shot("customers.none")
 	b.write("#needle", "晚").press(kb.Enter).until(`document.querySelectorAll("main tbody tr").length === 1`).says(".chips", "包含“晚”")

@@ -112,7 +112,12 @@ func (p *Pages) startBulk(_ http.ResponseWriter, r *http.Request) {
 	if id, err := uuid.Parse(r.PostForm.Get("tag_id")); err == nil {
 		in.TagID = id
 	}
-	if at, err := time.ParseInLocation(typedTime, r.PostForm.Get("expires_at"), v.location()); err == nil {
+	if typed := r.PostForm.Get("expires_at"); typed != "" {
+		at, err := time.ParseInLocation(typedTime, typed, v.location())
+		if err != nil {
+			v.showBulkAsk(http.StatusUnprocessableEntity, q, &api.Problem{Errors: []api.FieldError{{Location: "expires_at", Detail: v.t("bulk.expires_wrong")}}})
+			return
+		}
 		in.ExpiresAt = &at
 	}
 	var made api.Bulk

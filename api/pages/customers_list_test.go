@@ -2,6 +2,7 @@ package pages
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -59,7 +60,9 @@ func TestSearchingCustomers(t *testing.T) {
 	form.Set("needle", "")
 	v.send("/customers", form).says("kiki_2049", "晚风不晚").hides(`class="chip"`)
 	// What is kept for one sign-in is not another's.
-	w.as(access.Admin, "zh").get(found.at()).want(http.StatusGone)
+	if at := w.as(access.Admin, "zh").get(found.at() + "&drop=0&sort=nickname&cursor=x").want(http.StatusSeeOther).at(); at != "/customers?sort=nickname&view=all" {
+		t.Errorf("a search that is gone leads to %s", at)
+	}
 }
 
 func TestChipsOfCustomers(t *testing.T) {
@@ -141,12 +144,39 @@ func TestViewsOfCustomers(t *testing.T) {
 	path := regexp.MustCompile(`action="(/customers/views/[^"]*)"`).FindStringSubmatch(dialog.body)[1]
 	form = dialog.form(path)
 	form.Set("name", "所有来的")
+	if form.Has("replace") {
+		t.Error("a view that all share is replaced unless one says no")
+	}
+	v.send(path, form).want(http.StatusOK).says("视图“所有来的”已更新", "共 3 位客户")
+	form = v.get(v.get(changed).leads("管理视图")).form(path)
+	form.Set("replace", "1")
 	v.send(path, form).want(http.StatusOK).says("视图“所有来的”已更新", "共 6 位客户").hides("存为视图")
+	action, undo := v.send(path, with(form, "etag", "", "name", "别的", "sort", "created_at")).want(http.StatusOK).undo()
+	v.send(action, undo).want(http.StatusOK).says("视图“所有来的”已更新", "共 6 位客户", "昵称，按拼音").hides("存为视图")
+	// What somebody else has made of it meanwhile is not overwritten.
+	v.post(action, undo).want(http.StatusPreconditionFailed).says(`value="所有来的"`, "banner bad")
 	form.Set("etag", `"1"`)
 	v.post(path, form).want(http.StatusPreconditionFailed).says(`value="所有来的"`, "banner bad")
 	v.get(path+"/delete").want(http.StatusOK).says("删除视图“所有来的”？", "所有人都会看不到")
-	v.send(path+"/delete", url.Values{}).want(http.StatusOK).says("已删除视图“所有来的”").hides("saved=")
+	action, undo = v.send(path+"/delete", url.Values{}).want(http.StatusOK).says("已删除视图“所有来的”").hides("saved=").undo()
 	v.get(saved.at()).want(http.StatusNotFound)
+	v.send(action, undo).want(http.StatusOK).says("已保存视图“所有来的”", "共 6 位客户", "昵称，按拼音").hides("存为视图")
+}
+
+// Every saved view can be reached, however many there are.
+func TestManyViews(t *testing.T) {
+	w := start(t)
+	w.crowd()
+	for i := range mostTabs + 1 {
+		name := fmt.Sprintf("视图 %d。", i)
+		run(w, commands.SaveView{ViewDraft: commands.ViewDraft{Name: &name, Filter: condition("channel", "in", []string{"app"}), Admin: true}})
+	}
+	w.seen()
+	v := w.as(access.Admin, "zh")
+	list := v.get("/customers").want(http.StatusOK).says("视图 11。", "还有 1 个视图").hides("视图 12。")
+	last := v.get(list.leads("还有 1 个视图")).want(http.StatusOK).says("视图 0。", "渠道为APP", "shen.zhiyao").leads("视图 12。")
+	v.get(last).want(http.StatusOK).says("视图 12。", "共 3 位客户").hides("还有 1 个视图")
+	v.get("/customers/tabs").want(http.StatusOK).says(`视图 11。 <span class="count">3</span>`, "还有 1 个视图")
 }
 
 func TestTabsOfCustomers(t *testing.T) {

@@ -3,6 +3,7 @@ package pages
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -72,20 +73,23 @@ func (l *lineMaker) associations() error {
 // sessions reads how the sessions stand that have not ended. Of another agent's no more is said than that there is one.
 func (l *lineMaker) sessions(of []projections.Customer) error {
 	l.open = map[uuid.UUID]status{}
+	var ids []string
 	for i := range of {
-		id := of[i].OpenSession
-		if id == nil {
-			continue
+		if id := of[i].OpenSession; id != nil {
+			l.open[*id] = status{Tone: "live", Text: l.v.t("customers.open")}
+			ids = append(ids, id.String())
 		}
-		var s *projections.Session
-		if l.v.then.IsZero() { // how it stood then is not told
-			var err error
-			if s, err = l.v.sessionSeen(id.String()); err != nil {
-				return err
-			}
-		}
-		if l.open[*id] = (status{Tone: "live", Text: l.v.t("customers.open")}); s != nil && s.EndedAt == nil {
-			l.open[*id] = l.v.sessionState(s)
+	}
+	if len(ids) == 0 || !l.v.then.IsZero() { // how they stood then is not told
+		return nil
+	}
+	var seen projections.SessionPage
+	if err := l.v.get("/v1/sessions?"+url.Values{"limit": {"200"}, "ids": {strings.Join(ids, ",")}}.Encode(), &seen); err != nil {
+		return err
+	}
+	for _, s := range seen.Items {
+		if s.EndedAt == nil {
+			l.open[s.ID] = l.v.sessionState(&s)
 		}
 	}
 	return nil

@@ -2,8 +2,10 @@ package pages
 
 import (
 	"encoding/json"
+	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -21,9 +23,7 @@ const mostTabs = 12
 func (v *visit) listTabs(q *customerQuery, shown *projections.Count, counts map[string]projections.Count) (tabs, error) {
 	t := tabs{Label: v.t("customers.views")}
 	add := func(group *tabGroup, path, text, icon string, current bool, known *projections.Count) {
-		if q.asOf != "" {
-			path = withMoment(path, q.asOf)
-		}
+		path = withMoment(path, q.asOf)
 		one := tab{Path: path, Text: text, Icon: icon, Current: current, Count: known}
 		if current && shown != nil && !q.changed() {
 			one.Count = shown
@@ -61,11 +61,16 @@ func (v *visit) listTabs(q *customerQuery, shown *projections.Count, counts map[
 		return t, err
 	}
 	views.Label = v.t("customers.saved_views")
-	for i, s := range list.Items {
-		id := s.ID.String()
-		if (i < mostTabs || q.id == id) && s.Filter != nil { // a view without one looks at what the visitor sees masked
+	more := 0
+	for i, s := range openable(list.Items) {
+		if id := s.ID.String(); i < mostTabs || q.id == id {
 			add(&views, customersPath+"?saved="+id, s.Name, "bookmark", q.view == "saved" && q.id == id, nil)
+		} else {
+			more++
 		}
+	}
+	if more > 0 {
+		views.Tabs = append(views.Tabs, tab{Path: withMoment(customersPath+"/views", q.asOf), Text: v.t("customers.more_views", "n", more)})
 	}
 	for _, group := range []tabGroup{first, groups, views} {
 		if len(group.Tabs) > 0 {
@@ -75,28 +80,40 @@ func (v *visit) listTabs(q *customerQuery, shown *projections.Count, counts map[
 	return t, nil
 }
 
-// countTabs answers the script with the tabs, all counted.
-func (p *Pages) countTabs(_ http.ResponseWriter, r *http.Request) {
+// openable are the views that the visitor can open: not those that look at what the visitor sees masked.
+func openable(views []api.View) []api.View {
+	return slices.DeleteFunc(views, func(s api.View) bool { return s.Filter == nil })
+}
+
+// countTabs answers the script with the tabs, all counted; with nothing if they cannot be, as they are there already.
+func (p *Pages) countTabs(w http.ResponseWriter, r *http.Request) {
 	v := visitOf(r)
-	q, err := v.customerQuery(r.URL.Query())
-	if err != nil {
-		v.fail(err)
+	inside, err := v.countedTabs()
+	if err != nil { // the API has logged why
+		p.Log.WarnContext(r.Context(), "pages: the tabs are not counted", "request", v.id)
+		w.WriteHeader(http.StatusNoContent)
 		return
+	}
+	v.write(http.StatusOK, []byte(inside))
+}
+
+func (v *visit) countedTabs() (template.HTML, error) {
+	q, err := v.customerQuery(v.r.URL.Query())
+	if err != nil {
+		return "", err
 	}
 	counts := map[string]projections.Count{}
 	t, err := v.listTabs(q, nil, nil)
 	if err != nil {
-		v.fail(err)
-		return
+		return "", err
 	}
 	filters, err := v.beginnings()
 	if err != nil {
-		v.fail(err)
-		return
+		return "", err
 	}
 	for _, group := range t.Groups {
 		for _, tab := range group.Tabs {
-			if tab.Count != nil || !strings.HasPrefix(tab.Path, customersPath) {
+			if tab.Count != nil || !strings.HasPrefix(tab.Path, customersPath) || strings.HasPrefix(tab.Path, customersPath+"/") {
 				continue
 			}
 			count, err := v.countAsOf(q.asOf, filters(tab.Path))
@@ -104,22 +121,15 @@ func (p *Pages) countTabs(_ http.ResponseWriter, r *http.Request) {
 				continue // of a tag that is gone, for example: the view itself says so
 			}
 			if err != nil {
-				v.fail(err)
-				return
+				return "", err
 			}
 			counts[tab.Path] = count
 		}
 	}
 	if t, err = v.listTabs(q, nil, counts); err != nil {
-		v.fail(err)
-		return
+		return "", err
 	}
-	inside, err := v.execute("tabs", t)
-	if err != nil {
-		v.broken(err)
-		return
-	}
-	v.write(http.StatusOK, []byte(inside))
+	return v.execute("tabs", t)
 }
 
 // beginnings tells the filter in which the list at an address of a tab begins.

@@ -3,6 +3,7 @@ package pages
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -10,6 +11,31 @@ import (
 	"customercenter/api/access"
 	"customercenter/domain/view"
 )
+
+// viewRow is a saved view in the list of all.
+type viewRow struct {
+	Path, Name, Description string
+	Owner                   string
+	Shared                  bool
+}
+
+// listViews shows all saved views, of which few have a tab.
+func (p *Pages) listViews(_ http.ResponseWriter, r *http.Request) {
+	v := visitOf(r)
+	var list api.List[api.View]
+	if err := v.get("/v1/views", &list); err != nil {
+		v.fail(err)
+		return
+	}
+	view := struct {
+		Crumbs []crumb
+		Rows   []viewRow
+	}{Crumbs: []crumb{{withMoment(customersPath, r.URL.Query().Get("as_of")), v.t("customers.title")}}}
+	for _, s := range openable(list.Items) {
+		view.Rows = append(view.Rows, viewRow{Path: withMoment(customersPath+"?saved="+s.ID.String(), r.URL.Query().Get("as_of")), Name: s.Name, Description: s.Description, Owner: s.Owner.ID, Shared: s.Shared})
+	}
+	v.show(http.StatusOK, "customers_views", v.t("customers.saved_views"), view)
+}
 
 // viewForm is the view of the dialog that saves a view or changes one.
 type viewForm struct {
@@ -82,10 +108,7 @@ func (p *Pages) saveView(_ http.ResponseWriter, r *http.Request) {
 	}
 	sort, shared := q.order(), r.PostForm.Get("shared") != ""
 	in := api.ViewInput{Name: r.PostForm.Get("name"), Filter: q.filter, Sort: &sort, Shared: &shared}
-	if r.PostForm.Get("columns") != "" {
-		names := v.columnNames(q)
-		in.Columns = &names
-	}
+	in.Columns = v.postedColumns(q)
 	var made api.View
 	err = v.send(http.MethodPost, "/v1/views", in, &made)
 	if problem, refused := refusal(err); refused && problem.Status < http.StatusInternalServerError {
@@ -105,6 +128,27 @@ func (v *visit) columnNames(q *customerQuery) []string {
 		names = append(names, c.name)
 	}
 	return names
+}
+
+// postedColumns are the columns that a view is to have: those that are shown, or, of an undo, those that it had; nil: as they are.
+func (v *visit) postedColumns(q *customerQuery) *[]string {
+	names := strings.Fields(v.r.PostForm.Get("column_names"))
+	switch {
+	case v.r.PostForm.Get("columns") != "":
+		names = v.columnNames(q)
+	case !v.r.PostForm.Has("column_names"):
+		return nil
+	}
+	return &names
+}
+
+// viewFields is a view as the forms that save and change one send it: what an undo brings back.
+func viewFields(s *api.View) hidden {
+	fields := hidden{"name": s.Name, "filter": string(orElse(s.Filter, everybody)), "sort": s.Sort, "column_names": strings.Join(s.Columns, " ")}
+	if s.Shared {
+		fields["shared"] = "1"
+	}
+	return fields
 }
 
 // savedView asks the API for the view that an address names, and for its ETag.
@@ -160,11 +204,8 @@ func (p *Pages) changeView(_ http.ResponseWriter, r *http.Request) {
 		sort := q.order()
 		in.Filter, in.Sort = q.filter, &sort
 	}
-	if r.PostForm.Get("columns") != "" {
-		names := v.columnNames(q)
-		in.Columns = &names
-	}
-	_, err = v.ask(call{method: http.MethodPatch, path: viewPath(r), body: in, ifMatch: r.PostForm.Get("etag")}, nil)
+	in.Columns = v.postedColumns(q)
+	answer, err := v.ask(call{method: http.MethodPatch, path: viewPath(r), body: in, ifMatch: r.PostForm.Get("etag")}, nil)
 	if problem, refused := refusal(err); refused && problem.Status < http.StatusInternalServerError {
 		v.showChangeView(problem.Status, q, &saved, etag, name, err)
 		return
@@ -173,7 +214,10 @@ func (p *Pages) changeView(_ http.ResponseWriter, r *http.Request) {
 		v.fail(err)
 		return
 	}
-	v.done(customersPath+"?saved="+saved.ID.String(), notice{Tone: "good", Text: v.t("customers.view_changed", "name", name)})
+	fields := viewFields(&saved)
+	fields["saved"], fields["replace"], fields["etag"] = saved.ID.String(), "1", answer.Get("ETag")
+	v.done(customersPath+"?saved="+saved.ID.String(), notice{Tone: "good", Text: v.t("customers.view_changed", "name", name),
+		Undo: &undo{Action: customersPath + "/views/" + saved.ID.String(), Fields: fields}})
 }
 
 func (p *Pages) askDeleteView(_ http.ResponseWriter, r *http.Request) {
@@ -202,5 +246,9 @@ func (p *Pages) deleteView(_ http.ResponseWriter, r *http.Request) {
 		v.refused(customersPath+"?saved="+saved.ID.String(), err)
 		return
 	}
-	v.done(customersPath+"?view=all", notice{Tone: "good", Text: v.t("customers.view_deleted", "name", saved.Name)})
+	n := notice{Tone: "good", Text: v.t("customers.view_deleted", "name", saved.Name)}
+	if saved.Mine && saved.Filter != nil { // whoever saves it again owns it
+		n.Undo = &undo{Action: customersPath + "/views", Fields: viewFields(&saved)}
+	}
+	v.done(customersPath+"?view=all", n)
 }

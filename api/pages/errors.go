@@ -20,6 +20,9 @@ var (
 	errBroken   = pageError{http.StatusInternalServerError, "broken"}
 	errCrossing = pageError{http.StatusForbidden, "crossing"}
 	errTooLarge = pageError{http.StatusRequestEntityTooLarge, "too_large"}
+	// errUnreadable and errNoForm say that what came is nothing that our pages send.
+	errUnreadable = pageError{http.StatusBadRequest, "unreadable"}
+	errNoForm     = pageError{http.StatusUnsupportedMediaType, "no_form"}
 	// errQueryGone says that what was looked for is not known any more.
 	errQueryGone = pageError{http.StatusGone, "query_gone"}
 )
@@ -36,11 +39,19 @@ type failure struct {
 	Now         string // the page as it is now; empty: that is what was asked for
 }
 
-// fail answers with the page of an error: what happened, and what to do. If the past is being prepared, it says so and waits for it.
+// fail answers with the page of an error: what happened, and what to do. If the past is being prepared, it says so and waits for it; if what was
+// looked for is not known any more, it leads to the page without it.
 func (v *visit) fail(err error) {
 	var wait *preparing
 	if errors.As(err, &wait) {
 		v.showPreparing(&wait.PastJob, v.r.URL)
+		return
+	}
+	if query := v.r.URL.Query(); err == errQueryGone && v.r.Method == http.MethodGet && query.Has("q") { // the same page shows all there is
+		for _, name := range []string{"q", "drop", "cursor"} {
+			query.Del(name)
+		}
+		v.done(addressOf(v.r.URL.Path, query), notice{Tone: "warn", Text: v.t("error.query_gone_text")})
 		return
 	}
 	f := failure{Status: http.StatusInternalServerError, ID: v.id, Icon: "warn", Back: "/"}

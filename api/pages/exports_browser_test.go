@@ -25,7 +25,7 @@ func TestExportLooks(t *testing.T) {
 	run(w, tooLarge(w.export(`{}`, "xlsx")))
 	w.export(vips, "xlsx")
 	w.seen()
-	w.looks(access.Admin, "exports", "/exports", "exports.downloads", old+"/downloads", "exports.gone", old+"/file")
+	w.looks(access.Admin, "exports", "/exports", "exports.downloads", old+"/downloads", "exports.gone", "410 "+old+"/file")
 }
 
 // An export is asked for elsewhere; here one sees it being made, downloads it, and sees that this was recorded.

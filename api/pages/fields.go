@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -139,7 +140,7 @@ func (p *Pages) reorderFields(_ http.ResponseWriter, r *http.Request) {
 		order = strings.Split(text, ",")
 	}
 	var now api.FieldOrder
-	_, err := v.ask(call{method: http.MethodPut, path: "/v1/fields/order", body: api.OrderInput{Order: order}, ifMatch: r.PostFormValue("etag")}, &now)
+	answer, err := v.ask(call{method: http.MethodPut, path: "/v1/fields/order", body: api.OrderInput{Order: order}, ifMatch: r.PostFormValue("etag")}, &now)
 	if problem, refused := refusal(err); refused && problem.Status == http.StatusPreconditionFailed {
 		v.done("/fields", notice{Tone: "bad", Text: v.t("fields.order_lost")})
 		return
@@ -153,7 +154,7 @@ func (p *Pages) reorderFields(_ http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.done("/fields", notice{Tone: "good", Text: v.t("fields.reordered"),
-		Undo: &undo{Action: "/fields/order", Fields: hidden{"order_before": strings.Join(before.Order, ",")}}})
+		Undo: &undo{Action: "/fields/order", Fields: hidden{"order_before": strings.Join(before.Order, ","), "etag": answer.Get("ETag")}}})
 }
 
 // movedBy is a list in which one is moved by a place, up or down, if there is one.
@@ -195,7 +196,7 @@ func (p *Pages) setFieldShown(_ http.ResponseWriter, r *http.Request) {
 		if shown {
 			text = v.t("fields.now_shown", "name", f.Label)
 		}
-		return notice{Tone: "good", Text: text}
+		return notice{Tone: "good", Text: text, Undo: &undo{Action: "/fields/" + f.Key + "/shown", Fields: hidden{"shown": strconv.FormatBool(!shown), "back": v.back("/fields")}}}
 	})
 }
 

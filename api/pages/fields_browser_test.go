@@ -67,7 +67,7 @@ func TestOrderingFieldsInTheBrowser(t *testing.T) {
 
 func TestMakingAFieldInTheBrowser(t *testing.T) {
 	w := start(t)
-	b := w.window(access.Admin, look{language: "zh"}).refuses()
+	b := w.window(access.Admin, look{language: "zh"}).refuses("409 /fields", "422 /fields", "412 /fields")
 	b.visit("/fields").click(".head .primary").sees("#f-label").until(`document.activeElement.id === "f-label"`).until(`!document.querySelector("#f-more").checkVisibility()`)
 	b.write("#f-label", "手机").click(`[value="select"]`).write("#f-more", "两室\n三室").click("#field-form footer .primary").sees(".wrong").accessible().shot("fields.new.wrong")
 	b.write("#f-label", "户型").press(kb.Enter).says("#toasts", "已添加字段“户型”").says(".sample", "户型")
@@ -85,7 +85,7 @@ func TestMakingAFieldInTheBrowser(t *testing.T) {
 // What could not be sent, because the network failed, is sent with the next move.
 func TestOrderingFieldsWithoutNetwork(t *testing.T) {
 	w := start(t)
-	b := w.window(access.Admin, look{language: "zh"}).refuses()
+	b := w.window(access.Admin, look{language: "zh"}).refuses("409 /fields", "422 /fields", "412 /fields")
 	cut := func(is bool) {
 		b.do(command(network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
 			MatchedNetworkConditions: []*network.Conditions{{Offline: is, DownloadThroughput: -1, UploadThroughput: -1}}}))

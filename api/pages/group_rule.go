@@ -148,8 +148,12 @@ func (p *Pages) changeGroup(_ http.ResponseWriter, r *http.Request) {
 	change := api.GroupChange{Name: &form.name, Rule: form.rule.JSON(), AgentVisible: &form.visible}
 	if raw := r.PostFormValue("rule"); json.Valid([]byte(raw)) { // what an undo brings back
 		change.Rule = json.RawMessage(raw)
+		if form.rule, err = v.conditions(ruleUse, change.Rule); err != nil {
+			v.fail(err)
+			return
+		}
 	}
-	_, err = v.ask(call{method: http.MethodPatch, path: "/v1" + path, body: change, ifMatch: form.etag}, &g)
+	answer, err := v.ask(call{method: http.MethodPatch, path: "/v1" + path, body: change, ifMatch: form.etag}, &g)
 	if problem, refused := refusal(err); refused && problem.Status == http.StatusPreconditionFailed {
 		form.etag = etag
 		form.wrong = &banner{Tone: "warn", Text: v.t("groups.lost", "name", before.Name), More: v.t("groups.lost_text", "rule", before.Description)}
@@ -165,7 +169,7 @@ func (p *Pages) changeGroup(_ http.ResponseWriter, r *http.Request) {
 		n.Text = v.t("groups.revised", "name", g.Name)
 	}
 	if g.Version > before.Version {
-		n.Undo = &undo{Action: path + "/edit", Fields: hidden{"name": before.Name, "rule": string(before.Rule), "c.match": "all"}}
+		n.Undo = &undo{Action: path + "/edit", Fields: hidden{"name": before.Name, "rule": string(before.Rule), "c.match": "all", "etag": answer.Get("ETag")}}
 		if before.AgentVisible {
 			n.Undo.Fields["visible"] = "true"
 		}

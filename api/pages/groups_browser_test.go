@@ -14,7 +14,7 @@ import (
 )
 
 // policies has what follows from events be done, as in the program.
-func (w *world) policies() {
+func (w *world) policies() *policies.Runner {
 	w.t.Helper()
 	runner, err := policies.New(policies.Config{Store: w.store, Center: w.center, Builds: w.projector, NATS: natstest.Connect(w.t, natstest.Start(w.t)), Sweep: 50 * time.Millisecond})
 	if err != nil {
@@ -28,6 +28,7 @@ func (w *world) policies() {
 		}
 	})
 	w.t.Cleanup(func() { cancel(); running.Wait() })
+	return runner
 }
 
 func TestGroupsLook(t *testing.T) {

@@ -2,9 +2,11 @@ package pages
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,12 +71,31 @@ func (p *Pages) guard(next http.Handler) http.Handler {
 		if p.secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
-		if r.ContentLength > maxForm && !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
-			p.visit(w, r).fail(errTooLarge)
+		if err := p.readForm(w, r); err != nil {
+			p.visit(w, r).fail(err)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// readForm reads the form of a request, so that no page takes half of one. Only who expects a file gets the body as it is.
+func (p *Pages) readForm(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodPost && slices.ContainsFunc(p.pages, func(one page) bool { return one.takesFile == r.URL.Path }) {
+		return nil
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), "/"); strings.EqualFold(strings.TrimSpace(kind), "multipart") {
+		return errNoForm
+	}
+	var large *http.MaxBytesError
+	switch err := r.ParseForm(); {
+	case errors.As(err, &large):
+		return errTooLarge
+	case err != nil && r.Method == http.MethodPost:
+		return errUnreadable
+	}
+	return nil
 }
 
 // maxForm is the largest form without a file, in bytes. How large a file may be, the API says.

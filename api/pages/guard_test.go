@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -117,6 +118,40 @@ func TestErrorPages(t *testing.T) {
 	v.get("/tags/x/rename").want(http.StatusNotFound)
 	w.visitor("zh").get("/nothing").want(http.StatusNotFound).says("没有这个页面").hides("青屿生活")
 	v.post("/tags", url.Values{"name": {strings.Repeat("x", maxForm)}}).want(http.StatusRequestEntityTooLarge).says("没有做任何更改")
+}
+
+// No page takes half of a form, a file where none is expected, or what cannot be read; nobody has to be signed in to be told so.
+func TestFormsAreTakenWholeOrNotAtAll(t *testing.T) {
+	w := start(t)
+	v := w.as(access.Admin, "en")
+	for name, c := range map[string]struct {
+		kind, body string
+		want       int
+	}{
+		"a file":           {"multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nhalf\r\n--x--\r\n", http.StatusUnsupportedMediaType},
+		"without an end":   {"application/x-www-form-urlencoded", "name=half&theme=dark&more=" + strings.Repeat("x", maxForm), http.StatusRequestEntityTooLarge},
+		"what is no form":  {"application/x-www-form-urlencoded", "name=%zz", http.StatusBadRequest},
+		"semicolons in it": {"application/x-www-form-urlencoded", "name=half;theme=dark", http.StatusBadRequest},
+	} {
+		for _, path := range []string{"/tags", "/sign-in", "/preferences", "/import/0190a1b2-0000-7000-8000-000000000000/start"} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.server.URL+path, io.MultiReader(strings.NewReader(c.body))) // its length is not told
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header = v.header.Clone()
+			r.Header.Set("Content-Type", c.kind)
+			answer, err := v.client.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _ := io.ReadAll(answer.Body)
+			answer.Body.Close()
+			if answer.StatusCode != c.want || !strings.Contains(string(text), "Nothing was changed") {
+				t.Errorf("%s at %s got %d: %s", name, path, answer.StatusCode, text)
+			}
+		}
+	}
+	v.get("/tags").want(http.StatusOK).hides("half")
 }
 
 func TestWhatIsAroundEveryPage(t *testing.T) {

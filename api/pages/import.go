@@ -13,9 +13,10 @@ import (
 )
 
 var importPage = page{
-	place:  &place{Section: "data", Order: 10, Name: "import", Icon: "import", Path: "/import", Operation: "list-imports"},
-	words:  importWords,
-	routes: (*Pages).importPages,
+	place:     &place{Section: "data", Order: 10, Name: "import", Icon: "import", Path: "/import", Operation: "list-imports"},
+	words:     importWords,
+	takesFile: "/import",
+	routes:    (*Pages).importPages,
 }
 
 func (p *Pages) importPages(r chi.Router) {

@@ -72,7 +72,7 @@ func TestImportingByKeyboard(t *testing.T) {
 	w := start(t)
 	w.entitle()
 	w.associations()
-	b := w.window(access.Admin, look{language: "en"}).refuses()
+	b := w.window(access.Admin, look{language: "en"}).refuses("422 /import", "413 /import")
 	b.visit("/import").choose("#f-file", "wrong.csv", "ID,Hobby,Association ID\nqy_9,fishing,1\n").focus("#f-file").press(kb.Tab, kb.Tab, kb.Enter)
 	b.says("#refused", "column B").until(`document.activeElement.id === "refused"`).accessible().shot("import.refused")
 	if b.address() != "/import" {
@@ -94,7 +94,7 @@ func TestAnImportGoesOn(t *testing.T) {
 	w := start(t)
 	w.entitle()
 	w.associations()
-	b := w.window(access.Admin, look{language: "zh"}).refuses()
+	b := w.window(access.Admin, look{language: "zh"}).refuses("net /import/")
 	b.visit("/import").until(`customElements.get("file-upload")`)
 	b.until(`(() => {
 		const rows = Array.from({length: 4000}, (_, i) => "qy_" + i + ",1").join("\n");

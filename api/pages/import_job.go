@@ -57,6 +57,7 @@ type importOutcome struct {
 	Value          string // of the cell that is wrong; empty: nothing is in it, or it is not known
 	Code           string // of a refusal
 	Path           string // of the customer; empty in a dry run
+	Nickname, ID   string // of the customer, as far as they are known
 }
 
 // keptRow is a customer whom a revert has left alone.
@@ -257,7 +258,7 @@ func (v *visit) addOutcomes(view *importView, i *api.Import) error {
 		}
 	}
 	for _, row := range list.Items {
-		o := importOutcome{Row: row.Row, Column: row.Heading, Value: row.Value, Detail: row.Detail, Code: row.Code}
+		o := importOutcome{Row: row.Row, Column: row.Heading, Value: row.Value, Detail: row.Detail, Code: row.Code, Nickname: row.Nickname, ID: row.ExternalID}
 		if row.CustomerID != nil && i.Status != "reverted" {
 			o.Path = "/customers/" + row.CustomerID.String()
 		}

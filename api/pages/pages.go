@@ -47,8 +47,9 @@ type Pages struct {
 // page is a set of pages about one thing.
 type page struct {
 	// place is where it stands in the navigation; nil: nowhere.
-	place *place
-	words words
+	place     *place
+	words     words
+	takesFile string // the address that takes a file; all others take forms only
 	// routes adds its addresses. Everybody who gets there is signed in.
 	routes func(p *Pages, r chi.Router)
 }

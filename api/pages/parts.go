@@ -192,6 +192,7 @@ type step struct {
 // fact is a name and what it stands for.
 type fact struct {
 	Name, Value string
+	When        *moment // in place of the value
 	Unset       bool
 	Live        string // the name of this number in what a job tells, see jobProgress; empty: it stays
 }

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -41,6 +42,7 @@ type partsView struct {
 	Confirm      confirm
 	History      historyView
 	Sortable     []fact
+	Rule         conditionsView // with several choices, a range of dates, groups in groups, and what is wrong
 }
 
 func (p *Pages) showParts(_ http.ResponseWriter, r *http.Request) {
@@ -90,5 +92,14 @@ func (p *Pages) showParts(_ http.ResponseWriter, r *http.Request) {
 		{Icon: "pencil", Hue: 5, Changes: []historyChange{{v.t("gallery.field"), "", "138 0000 4721"}}, Actor: "shen.zhiyao", When: at(-time.Hour)},
 		{Icon: "plus", Hue: 2, Text: v.t("gallery.entered"), Actor: "he.yunzhou", When: at(-50 * time.Hour)}}}
 	view.Sortable = []fact{{Name: "户型", Value: "house"}, {Name: "预计入住", Value: "moving_in"}}
+	rule, err := v.conditions(conditionsUse{At: "rule"}, json.RawMessage(`{"all":[{"field":"channel","op":"in","value":["app","wechat"]},
+		{"field":"created_at","op":"between","value":["2026-10-31T16:00:00Z","2026-11-30T16:00:00Z"]},{"any":[{"field":"nickname","op":"contains","value":"晚风"},
+		{"field":"last_session_at","op":"older_than","value":{"days":30},"unset":true}]},{"not":{"all":[{"field":"qq","op":"is_set"},{"field":"email","op":"is_set"}]}}]}`))
+	if err != nil {
+		v.fail(err)
+		return
+	}
+	rule.root.parts[0].wrong = v.t("gallery.wrong")
+	view.Rule = rule.view(v)
 	v.show(http.StatusOK, "gallery", v.t("gallery.title"), view)
 }

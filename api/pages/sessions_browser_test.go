@@ -20,7 +20,7 @@ func TestSessionsLook(t *testing.T) {
 func TestSessionsByMouse(t *testing.T) {
 	w := start(t)
 	w.talks()
-	b := w.window(access.Admin, look{language: "zh"}).refuses()
+	b := w.window(access.Admin, look{language: "zh"}).refuses("422 /sessions")
 	b.visit("/sessions").click(`[popovertarget="filter"]`).sees("#filter").accessible().shot("sessions.filter")
 	b.until(`(document.querySelector("#f-rating").value = "low")`).click("#filter .primary").says(".chips", "差评").says(".pager", "共 1 次会话").says("tbody", "阿黎")
 	if b.address() != "/sessions?rating=low" {
@@ -36,7 +36,7 @@ func TestSessionsByMouse(t *testing.T) {
 func TestSessionsByKeyboard(t *testing.T) {
 	w := start(t)
 	w.talks()
-	b := w.window(access.Admin, look{language: "en", width: narrow}).refuses()
+	b := w.window(access.Admin, look{language: "en", width: narrow}).refuses("422 /sessions")
 	b.visit("/sessions").press("/").until(`document.activeElement.id === "needle"`).press("5512008812", kb.Enter).says(".chips", "5512008812").says(".pager", "1 session")
 	b.focus("#main").press("j").until(`document.activeElement.closest("tbody tr:nth-child(1)")`)
 	b.press(kb.Tab, kb.Enter).sees("#dialogs dialog[open]").until(`document.activeElement.id === "f-reason"`).accessible().shot("sessions.ask.narrow")

@@ -77,7 +77,7 @@ func (p *Pages) showSettings(_ http.ResponseWriter, r *http.Request) {
 type settingsDraft struct {
 	api.Settings
 	etag string
-	was  map[string]string // the values that the form began with; empty: it takes back what was done, and has them all
+	was  map[string]string // the values that the form began with
 	// theirs are the values that somebody else has set meanwhile, where the draft has another one.
 	theirs map[string]string
 }
@@ -105,9 +105,9 @@ func (d *settingsDraft) merge(now *api.Settings, etag string) (conflict bool) {
 	values, theirs := valuesOf(&d.Settings), map[string]string{}
 	for name, is := range valuesOf(now) {
 		switch {
-		case len(d.was) > 0 && values[name] == d.was[name]:
+		case values[name] == d.was[name]:
 			values[name] = is
-		case values[name] != is && (len(d.was) == 0 || is != d.was[name]):
+		case values[name] != is && is != d.was[name]:
 			theirs[name] = is
 		}
 	}
@@ -212,7 +212,7 @@ func (p *Pages) changeSettings(_ http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var after api.Settings
-	_, err = v.ask(call{method: http.MethodPatch, path: "/v1/settings", ifMatch: d.etag, body: api.SettingsInput{TimeZone: &d.TimeZone, WeekStart: &d.WeekStart, OrderLink: &d.OrderLink,
+	answer, err := v.ask(call{method: http.MethodPatch, path: "/v1/settings", ifMatch: d.etag, body: api.SettingsInput{TimeZone: &d.TimeZone, WeekStart: &d.WeekStart, OrderLink: &d.OrderLink,
 		AgentAccess: &api.AgentAccessInput{CustomerCenter: &d.AgentAccess.CustomerCenter, Blacklist: &d.AgentAccess.Blacklist}}}, &after)
 	problem, refused := refusal(err)
 	switch {
@@ -223,6 +223,11 @@ func (p *Pages) changeSettings(_ http.ResponseWriter, r *http.Request) {
 	case after.Version == before.Version:
 		v.done("/settings", notice{Tone: "good", Text: v.t("settings.same")})
 	default:
-		v.done("/settings", notice{Tone: "good", Text: v.t("settings.saved"), Undo: &undo{Action: "/settings", Fields: valuesOf(&before)}})
+		fields := hidden(valuesOf(&before))
+		fields["etag"] = answer.Get("ETag")
+		for name, value := range valuesOf(&after) {
+			fields["was_"+name] = value
+		}
+		v.done("/settings", notice{Tone: "good", Text: v.t("settings.saved"), Undo: &undo{Action: "/settings", Fields: fields}})
 	}
 }

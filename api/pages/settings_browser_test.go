@@ -28,7 +28,7 @@ func TestSettingsLook(t *testing.T) {
 // From a new account to the token that its channel works with, by keyboard; then the account is disconnected, and that is taken back.
 func TestConnectingInTheBrowser(t *testing.T) {
 	w := start(t)
-	b := w.window(access.Admin, look{language: "zh"}).refuses()
+	b := w.window(access.Admin, look{language: "zh"}).refuses("422 /settings", "412 /settings").refuses("422 /associations")
 	b.visit("/associations").focus(".head .primary").press(kb.Enter).sees("#dialogs dialog[open]").until(`document.activeElement.id === "f-account"`)
 	b.write("#f-account", "shop").write("#f-name", "商城").press(kb.Enter).sees("#dialogs dialog[open] .wrong").accessible().shot("associations.wrong")
 	b.write("#f-account", "org#shop").press(kb.Enter).says("#toasts", "已关联“商城”").until(`!document.querySelector("dialog[open]")`)
@@ -46,7 +46,7 @@ func TestConnectingInTheBrowser(t *testing.T) {
 
 func TestChangingSettingsInTheBrowser(t *testing.T) {
 	w := start(t)
-	b := w.window(access.Admin, look{language: "en"}).refuses()
+	b := w.window(access.Admin, look{language: "en"}).refuses("422 /settings", "412 /settings")
 	b.visit("/settings").click("[name=customer_center]").write("#f-order_link", "http://x").press(kb.Enter).sees("#f-order_link-wrong").accessible().shot("settings.wrong")
 	b.until(`document.querySelector("[name=customer_center]").checked`).write("#f-order_link", "").press(kb.Enter).says("#toasts", "The settings are saved").says("#history", "not allowed → allowed")
 	on, zone := true, "Asia/Seoul"

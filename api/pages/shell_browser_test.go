@@ -15,7 +15,7 @@ func TestShellLooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.looks("", "signin", "/sign-in?why=idle", "link", "/sign-in/"+secret)
-	w.looks(access.Admin, "missing", "/nothing", "parts", "/_parts")
+	w.looks(access.Admin, "missing", "404 /nothing", "parts", "/_parts")
 	w.looks(access.Operator, "operator", "/")
 }
 

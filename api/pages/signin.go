@@ -106,9 +106,6 @@ func (v *visit) whose(token string) (me api.Me, err error) {
 
 // open signs in: always with a new secret, so that none that somebody else knows ever counts.
 func (v *visit) open(back string, open func() (secret string, err error)) {
-	if old, err := v.r.Cookie(v.p.cookieName()); err == nil {
-		_ = v.p.SignIns.Close(v.r.Context(), old.Value) // it goes out of use anyway
-	}
 	secret, err := open()
 	if wrong, ok := v.linkWrong(err); ok {
 		v.show(http.StatusGone, "signin", v.t("signin.title"), signInView{Wrong: wrong, Back: back})
@@ -117,6 +114,9 @@ func (v *visit) open(back string, open func() (secret string, err error)) {
 	if err != nil {
 		v.fail(err)
 		return
+	}
+	if old, err := v.r.Cookie(v.p.cookieName()); err == nil {
+		_ = v.p.SignIns.Close(v.r.Context(), old.Value) // it goes out of use anyway
 	}
 	v.p.setCookie(v.w, secret, int(access.SignInFor.Seconds()))
 	http.Redirect(v.w, v.r, back, http.StatusSeeOther)

@@ -114,6 +114,15 @@ func TestSignInsEnd(t *testing.T) {
 	ends(revoked, "has expired or was revoked")
 }
 
+// A link that does not sign in leaves whoever is signed in as they were.
+func TestABadLinkSignsNobodyOut(t *testing.T) {
+	w := start(t)
+	v := w.as(access.Admin, "en")
+	v.post("/sign-in/nothing", url.Values{}).want(http.StatusGone)
+	v.post("/sign-in", url.Values{"token": {"http://127.0.0.1:8080/sign-in/nothing"}}).want(http.StatusGone)
+	v.get("/tags").want(http.StatusOK)
+}
+
 // A sign-in never goes on with a secret that somebody could have known before.
 func TestEverySignInHasItsOwnSecret(t *testing.T) {
 	w := start(t)

@@ -23,7 +23,7 @@ func TestSystemLooks(t *testing.T) {
 func TestSystemRefreshesItself(t *testing.T) {
 	w := start(t)
 	w.troubled()
-	b := w.window(access.Operator, look{language: "zh"}).refuses()
+	b := w.window(access.Operator, look{language: "zh"}).refuses("422 /system", "409 /system")
 	b.visit("/system").says("#system", "3 小时").focus("tbody tr .act a")
 	before := value[string](b, `document.activeElement.textContent`)
 	w.lags = nil

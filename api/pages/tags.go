@@ -121,7 +121,7 @@ func (p *Pages) renameTag(_ http.ResponseWriter, r *http.Request) {
 	}
 	name := r.PostFormValue("new_name")
 	var renamed api.Tag
-	_, err = v.ask(call{method: http.MethodPatch, path: "/v1/tags/" + t.ID.String(), body: api.TagInput{Name: name}, ifMatch: r.PostFormValue("etag")}, &renamed)
+	answer, err := v.ask(call{method: http.MethodPatch, path: "/v1/tags/" + t.ID.String(), body: api.TagInput{Name: name}, ifMatch: r.PostFormValue("etag")}, &renamed)
 	if problem, refused := refusal(err); refused && problem.Status == http.StatusPreconditionFailed {
 		v.showRenameTag(problem.Status, &t, etag, name, v.t("tags.rename_lost", "name", t.Name))
 		return
@@ -136,7 +136,7 @@ func (p *Pages) renameTag(_ http.ResponseWriter, r *http.Request) {
 	}
 	n := notice{Tone: "good", Text: v.t("tags.renamed", "old", t.Name, "new", renamed.Name)}
 	if renamed.Name != t.Name {
-		n.Undo = &undo{Action: "/tags/" + t.ID.String() + "/rename", Fields: hidden{"new_name": t.Name}}
+		n.Undo = &undo{Action: "/tags/" + t.ID.String() + "/rename", Fields: hidden{"new_name": t.Name, "etag": answer.Get("ETag")}}
 	}
 	v.done("/tags", n)
 }

@@ -124,7 +124,6 @@ var importWords = words{
 	"import.code":          {"代码", "Code"},
 	"import.row_would":     {"会新建客户", "would make a customer"},
 	"import.row_created":   {"已新建客户", "made a customer"},
-	"import.row_open":      {"查看", "Open"},
 	"import.download":      {"下载被拒绝的行（{format}）", "Refused rows ({format})"},
 	"import.customer":      {"客户", "Customer"},
 	"import.kept":          {"保留的客户", "Customers who are kept"},

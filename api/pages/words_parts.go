@@ -9,6 +9,7 @@ var galleryWords = words{
 	"gallery.tags":        {"标签与状态", "Tags and states"},
 	"gallery.fields":      {"表单", "Fields"},
 	"gallery.filter":      {"筛选、标签页、翻页", "Filter, tabs, pages"},
+	"gallery.rule":        {"条件编辑", "Rule builder"},
 	"gallery.menu":        {"菜单", "Menu"},
 	"gallery.tellings":    {"提示", "Banners and toasts"},
 	"gallery.long":        {"进度与步骤", "Progress and steps"},

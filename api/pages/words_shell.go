@@ -23,6 +23,10 @@ var shellWords = words{
 	"shell.updating":   {"已保存，列表正在更新。", "Saved. The page is catching up."},
 	"shell.refresh":    {"刷新", "Refresh"},
 
+	"shell.not_updated":     {"没能更新，这里可能不是最新的。", "Could not be updated: this may be old."},
+	"shell.no_answer":       {"服务器没有回应，页面保持原样。请检查网络后再试。", "The server did not answer. The page is as it was: check the connection and try again."},
+	"shell.no_answer_write": {"服务器没有回应，不能确定是否已保存。填写的内容都还在：请检查网络，核对后再提交。", "The server did not answer, so it may or may not be saved. What you entered is still here: check the connection, look, and send it again."},
+
 	"theme.auto":  {"跟随系统", "As the system"},
 	"theme.light": {"浅色", "Light"},
 	"theme.dark":  {"深色", "Dark"},
@@ -66,6 +70,10 @@ var shellWords = words{
 	"error.crossing_text":    {"这次提交不是从客户中心的页面发出的，没有做任何更改。请回到页面里再操作一次。", "This was not sent from a page of the Customer Center. Nothing was changed. Please do it again from the page itself."},
 	"error.too_large":        {"提交的内容太大", "That was too much to take"},
 	"error.too_large_text":   {"没有做任何更改。请缩短内容后再提交。", "Nothing was changed. Make it shorter and send it again."},
+	"error.unreadable":       {"提交的内容无法读取", "That could not be read"},
+	"error.unreadable_text":  {"没有做任何更改。请回到页面里再操作一次。", "Nothing was changed. Please do it again from the page itself."},
+	"error.no_form":          {"这里不接收文件", "No file is taken here"},
+	"error.no_form_text":     {"没有做任何更改。要导入客户，请到“导入数据”。", "Nothing was changed. Customers are imported from a file under “Import”."},
 	"error.query_gone":       {"这次搜索已失效", "This search is gone"},
 	"error.query_gone_text":  {"搜索内容只为当前登录保存。请重新搜索。", "What you look for is kept for one sign-in only. Please search again."},
 	"error.id":               {"编号", "Number"},

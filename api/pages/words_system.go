@@ -168,4 +168,5 @@ var systemWords = words{
 	"system_part.note-auto-message-replies":  {"记录自动消息的回复", "Note replies to auto messages"},
 	"system_part.run-jobs":                   {"导入与批量操作", "Imports and bulk actions"},
 	"system_part.run-exports":                {"导出", "Exports"},
+	"system_part.erase-customers":            {"清除客户资料", "Erase customers"},
 }

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -8,12 +9,21 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"unicode"
+
+	"customercenter/api"
+	"customercenter/api/access"
+	"customercenter/domain"
+	"customercenter/domain/bulk"
+	fields "customercenter/domain/field"
+	"customercenter/domain/filter"
+	"customercenter/projections"
 )
 
 // inTemplate finds what a template says: t "key" and one "kind".
@@ -121,6 +131,90 @@ func TestEverythingSaidHasWords(t *testing.T) {
 		}
 		if arguments(w.zh) != arguments(w.en) {
 			t.Errorf("%q has other arguments in Chinese (%s) than in English (%s)", key, arguments(w.zh), arguments(w.en))
+		}
+	}
+}
+
+// enum are the values of a field of the API.
+func enum[T any](field string) []string {
+	found, ok := reflect.TypeFor[T]().FieldByName(field)
+	if !ok || found.Tag.Get("enum") == "" {
+		panic(field + " has no values")
+	}
+	return strings.Split(found.Tag.Get("enum"), ",")
+}
+
+// values are what those families of words are chosen by that the domain, the API or a list of ours has values for.
+func familyValues() map[string][]string {
+	texts := func(of any) (texts []string) {
+		list := reflect.ValueOf(of)
+		for i := range list.Len() {
+			texts = append(texts, fmt.Sprint(list.Index(i)))
+		}
+		return texts
+	}
+	channels, types, actions := domain.Channels(), fields.Types(), texts(bulk.Actions())
+	families := map[string][]string{
+		"role": texts(access.Roles()), "tokens.role_help": enum[api.TokenInput]("Role"), "nav": sectionOrder,
+		"channel": channels, "session_channel": enum[api.SessionFilter]("Channel"), "associations.channel": channels, "session_state": enum[api.SessionFilter]("State"),
+		"session_origin": enum[api.SessionFilter]("Origin"), "session_period": enum[api.SessionFilter]("Period"), "sessions.by_": sessionConditions,
+		"fields.type": types, "fields.type_help": types, "fields.sample_type": types, "fields.sample": slices.Collect(maps.Keys(fields.SystemLabels())),
+		"bulk.title": actions, "bulk.ask": actions, "bulk.effect": actions, "bulk.button": actions, "bulk.status": enum[api.Job]("Status"), "uses": enum[api.User]("Kind"),
+		"export_state": enum[api.Job]("Status")[:5], "auto_messages.status": enum[api.AutoMessage]("Status"),
+		"settings.day": enum[api.Settings]("WeekStart"), "customers.sort": projections.Sorts(), "conditions.section": termSections, "conditions.unit": lengthUnits,
+		"conditions.period": filter.Periods(), "conditions.field": append(filter.SystemFields(), filter.AnyText),
+	}
+	for _, d := range projections.Definitions() {
+		families["system_model"] = append(families["system_model"], d.Name)
+	}
+	for _, state := range append([]string{"waiting", "trying", "tried", "importing", "imported", "reverting", "revert_failed"}, enum[api.Job]("Status")[3:]...) {
+		families["import_state"], families["import.now_"] = append(families["import_state"], state), append(families["import.now_"], state)
+	}
+	all := slices.Clone(systemTerms)
+	for _, kind := range kindsOfFields {
+		all = append(all, term{name: "custom", kind: kind})
+	}
+	for _, t := range all {
+		for _, op := range t.ops() {
+			families["conditions.op"] = append(families["conditions.op"], string(t.kind)+"_"+string(op))
+		}
+	}
+	for _, kind := range changeKinds {
+		families["customer.kind_"] = append(families["customer.kind_"], kind.Name)
+	}
+	return families
+}
+
+// Whatever value there is in the domain and the API has its words in every family that is chosen by it.
+func TestEveryValueHasWords(t *testing.T) {
+	d := dictionary()
+	_, kinds := saidAnywhere(t)
+	for family, values := range familyValues() {
+		if _, used := kinds[family]; !used {
+			t.Errorf("nobody says %q", family)
+		}
+		if !strings.HasSuffix(family, "_") {
+			family += "."
+		}
+		for _, value := range values {
+			if _, ok := d[family+value]; !ok {
+				t.Errorf("%q has no words", family+value)
+			}
+		}
+	}
+}
+
+// Whatever follows the log has its words on the page of the system.
+func TestEveryFollowerHasWords(t *testing.T) {
+	w := start(t)
+	lags, err := w.policies().Status(t.Context())
+	if err != nil || len(lags) < 8 {
+		t.Fatalf("%d policies: %v", len(lags), err)
+	}
+	d := dictionary()
+	for _, l := range lags {
+		if _, ok := d["system_part."+l.Policy]; !ok {
+			t.Errorf("%q has no words", l.Policy)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -110,35 +109,30 @@ func (k *rowsKept) find(ctx context.Context, number int) (imports.Row, error) {
 	}
 }
 
-// RefusedCells returns what is in the cells for which rows of an import were refused, by the numbers of the rows, as it was uploaded. Rows that were
-// refused for no cell alone have none. refused must be in the order of the file. Refused: FILE_GONE.
-func (r *Runner) RefusedCells(ctx context.Context, tenant string, id uuid.UUID, refused []imports.Refused) (map[int]string, error) {
+// Uploaded returns rows of an import as they were uploaded, by their numbers, and the names of their columns. A row may have fewer cells than there
+// are columns. numbers must ascend. Refused: FILE_GONE.
+func (r *Runner) Uploaded(ctx context.Context, tenant string, id uuid.UUID, numbers []int) (columns []string, cells map[int][]string, err error) {
 	work, _, err := r.catalogues.Import(ctx, tenant, id)
 	if err != nil {
-		return nil, fmt.Errorf("jobs: refused cells: %w", err)
+		return nil, nil, fmt.Errorf("jobs: uploaded rows: %w", err)
 	}
-	cells := map[int]string{}
+	cells = make(map[int][]string, len(numbers))
 	rows := rowsKept{r: r, tenant: tenant, id: id, total: work.File.Rows}
-	for _, one := range refused {
-		at := slices.Index(work.File.Columns, one.Column)
-		if one.Column == "" || at < 0 {
-			continue
-		}
-		err := rows.seek(ctx, one.Row)
+	for _, number := range numbers {
+		err := rows.seek(ctx, number)
 		var row imports.Row
 		if err == nil {
-			row, err = rows.find(ctx, one.Row)
+			row, err = rows.find(ctx, number)
 		}
 		switch {
 		case errors.Is(err, errGone):
-			return nil, domain.Refuse(domain.CodeFileGone)
+			return nil, nil, domain.Refuse(domain.CodeFileGone)
 		case err != nil:
-			return nil, err
-		case at < len(row.Cells):
-			cells[one.Row] = row.Cells[at]
+			return nil, nil, err
 		}
+		cells[number] = row.Cells
 	}
-	return cells, nil
+	return work.File.Columns, cells, nil
 }
 
 // seek goes near the row with a number, without reading all that are before it: as the headings are row 1, its index is number-2 if no row above

@@ -50,6 +50,7 @@ func (b *listBench) pages(ctx context.Context) error {
 		{"this week", static("/customers")},
 		{"everybody", static("/customers?view=all")},
 		{"everybody, next page", func(ctx context.Context) (string, error) { return admin.next(ctx, "/customers?view=all") }},
+		{"everybody by last session, many of whom are in one", static("/customers?view=all&sort=-last_session_at")},
 		{"everybody by nickname", static("/customers?view=all&sort=nickname")},
 		{"tag, common", static("/customers?view=all&filter=" + url.QueryEscape(tagged("has_any", b.tag(1)).question().filter))},
 		{"1 character", func(ctx context.Context) (string, error) { return admin.search(ctx, "王") }},

@@ -22,7 +22,8 @@
       form.set("c.do", what);
       const answer = await fetch("/conditions", { method: "POST", body: form });
       if (answer.redirected) location.reload(); // the sign-in has ended
-      if (!answer.ok || turn !== this.#turn) return;
+      if (!answer.ok) throw new Error(answer.statusText);
+      if (turn !== this.#turn) return;
       return new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("cc-conditions");
     }
 
@@ -33,7 +34,7 @@
         this.replaceWith(document.adoptNode(next));
         document.getElementById(next.dataset.focus || active)?.focus();
         next.dispatchEvent(new Event("reshaped", { bubbles: true })); // for what shows who matches
-      } catch { this.closest("form").requestSubmit(button); } // as without script
+      } catch { this.closest("form").requestSubmit(button ?? this.querySelector("button[value=show]")); } // as without script
     }
 
     async #recount() {

@@ -4,7 +4,9 @@
 
   // dialogs: what the server sends into #dialogs is opened over the page, and gone when it is closed.
   document.addEventListener("htmx:after:swap", (event) => {
-    if (event.detail?.ctx?.sourceElement?.matches("[data-refreshes]")) return; // by itself: nobody went anywhere
+    const source = event.detail?.ctx?.sourceElement;
+    if (source) find(":scope > .not-updated", source)?.remove();
+    if (source?.matches("[data-refreshes]")) return; // by itself: nobody went anywhere
     const dialog = find("#dialogs dialog");
     if (dialog && !dialog.open) {
       dialog.showModal();
@@ -21,6 +23,29 @@
     event.stopImmediatePropagation();
     close.closest("dialog").close();
   }, true);
+
+  // Refusals and silence: what is on the page stays where the answer has nothing to take its place, or may be another one in a moment. A toast says why, and
+  // a part that renews itself says that it is not up to date.
+  const byItself = (element) => !element.matches("a, button, form, body");
+  const stays = ({ sourceElement, request }, why) => {
+    if (byItself(sourceElement)) {
+      if (!find(":scope > .not-updated", sourceElement)) sourceElement.append(find("#not-updated").content.cloneNode(true));
+      return;
+    }
+    const toast = find("#no-answer").content.firstElementChild.cloneNode(true), said = find("span", toast);
+    said.textContent = why || (request.method === "GET" ? said.dataset.read : said.dataset.write);
+    for (const old of document.querySelectorAll(".toast.no-answer")) old.remove();
+    (find("dialog:modal") ?? find("#toasts")).append(toast);
+  };
+  document.addEventListener("htmx:error", ({ detail: { ctx } }) => ctx?.request && stays(ctx));
+  document.addEventListener("htmx:after:request", (event) => {
+    const { ctx } = event.detail, { status } = ctx.response, select = ctx.hx.reselect ?? ctx.select;
+    if (status < 400 || ctx.hx.redirect) return;
+    const page = new DOMParser().parseFromString(ctx.text, "text/html"), passes = status === 429 || status >= 500;
+    if (passes ? !byItself(ctx.sourceElement) && ctx.request.method === "GET" && find(select, page) : !select || find(select, page)) return;
+    event.preventDefault();
+    stays(ctx, [...page.querySelectorAll("#main .empty > :is(h1, p:not(.row))")].map((part) => part.textContent).join(document.documentElement.lang === "en" ? ". " : "："));
+  });
 
   // command and commandfor, for browsers that do not know them yet.
   if (!("commandForElement" in HTMLButtonElement.prototype)) {
@@ -51,10 +76,10 @@
     } catch { /* not allowed: the text can be selected */ }
   });
 
-  // toasts go when they are dismissed, or after a while that nobody is at them.
+  // toasts go when they are dismissed, or after a while that nobody is at them, unless they say that something was not done.
   document.addEventListener("click", (event) => event.target.closest("[data-dismiss]")?.parentElement.remove());
   const forget = () => {
-    for (const toast of document.querySelectorAll(".toasts > :not([data-counted])")) {
+    for (const toast of document.querySelectorAll(".toasts > :not([data-counted], .bad)")) {
       toast.dataset.counted = "";
       const wait = () => setTimeout(() => toast.matches(":hover, :focus-within") ? wait() : toast.remove(), 10000);
       wait();
@@ -64,7 +89,7 @@
 
   // keys
   const typing = (element) => element.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
-  const reach = (row) => find(".lead a, .lead button", row) ?? find(".pick input", row) ?? find("a, button, input", row);
+  const reach = (row) => find(".lead :is(a, button:not(.copy))", row) ?? find(".pick input", row) ?? find("a, button:not(.copy), input", row);
   const step = (by) => {
     const rows = [...document.querySelectorAll("main tbody tr")];
     if (!rows.length) return;

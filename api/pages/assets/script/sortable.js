@@ -10,7 +10,7 @@
       this.addEventListener("pointerdown", (event) => this.hold(event));
       this.addEventListener("keydown", (event) => this.key(event));
       this.addEventListener("focusout", () => this.send(0));
-      this.closest("form")?.addEventListener("htmx:error", () => { this.sent = false; }); // the network failed: another move sends it again
+      this.closest("form")?.addEventListener("htmx:finally:request", () => { this.sent = false; }); // if nothing came of it, another move sends it again
     }
     disconnectedCallback() { clearTimeout(this.waiting); }
 
