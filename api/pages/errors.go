@@ -20,6 +20,10 @@ var (
 	errBroken   = pageError{http.StatusInternalServerError, "broken"}
 	errCrossing = pageError{http.StatusForbidden, "crossing"}
 	errTooLarge = pageError{http.StatusRequestEntityTooLarge, "too_large"}
+	// errSlow says that a form did not come, or not to its end.
+	errSlow = pageError{http.StatusRequestTimeout, "slow"}
+	// errGarbled says that what was sent is no form.
+	errGarbled = pageError{http.StatusBadRequest, "garbled"}
 	// errQueryGone says that what was looked for is not known any more.
 	errQueryGone = pageError{http.StatusGone, "query_gone"}
 )

@@ -1,7 +1,10 @@
 package pages
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -69,16 +72,47 @@ func (p *Pages) guard(next http.Handler) http.Handler {
 		if p.secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
-		if r.ContentLength > maxForm && !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
-			p.visit(w, r).fail(errTooLarge)
+		if err := readForm(w, r, formTime); err != nil {
+			h.Set("Connection", "close") // the rest is not read
+			p.visit(w, r).fail(err)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// maxForm is the largest form without a file, in bytes. How large a file may be, the API says.
-const maxForm = 1 << 20
+const (
+	// maxForm is the largest form without a file, in bytes. How large a file may be, the API says, and how long it may take.
+	maxForm = 1 << 20
+	// formTime is how long a form without a file may take to arrive.
+	formTime = 20 * time.Second
+)
+
+// readForm takes in a form, so that nothing waits for the rest of it later. That of an upload is left to the API.
+func readForm(w http.ResponseWriter, r *http.Request, within time.Duration) error {
+	if r.Body == http.NoBody || r.URL.Path == importPath && strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
+		return nil
+	}
+	if r.ContentLength > maxForm {
+		return errTooLarge
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(within)) // a server that cannot set deadlines has none
+	form, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return errTooLarge
+	case err != nil:
+		return errSlow
+	}
+	_ = control.SetReadDeadline(time.Time{})
+	r.Body = io.NopCloser(bytes.NewReader(form))
+	if r.ParseForm() != nil {
+		return errGarbled
+	}
+	return nil
+}
 
 // answer remembers the status of an answer.
 type answer struct {
