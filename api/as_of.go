@@ -151,7 +151,11 @@ func (s *server) asOf(ctx context.Context, r *request, at, asked, cursor string)
 	if !ok {
 		patience = waitFor
 	}
-	schema, err := s.AsOf.Ask(ctx, r.who.Tenant, m, eventstore.Actor{Kind: r.who.Kind, ID: r.who.ID}, patience)
+	var schema asof.Schema
+	err = r.turn.aside(ctx, func() (err error) {
+		schema, err = s.AsOf.Ask(ctx, r.who.Tenant, m, eventstore.Actor{Kind: r.who.Kind, ID: r.who.ID}, patience)
+		return err
+	})
 	switch {
 	case errors.Is(err, asof.ErrMany):
 		return nil, domain.Refuse(domain.CodeLimitReached).At(at+"as_of").With("max", asof.MostQueued)

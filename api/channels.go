@@ -136,6 +136,9 @@ func (s *server) receiveBatch(ctx context.Context, r *request, in *channelEvents
 			if outcomes[i], err = s.Channels.Handle(ctx, ingest.Arrival{Tenant: r.who.Tenant, Association: in.AssociationID, Body: event, Correlation: r.id}); err != nil {
 				return "", err
 			}
+			if err := r.turn.pass(ctx); err != nil {
+				return "", err
+			}
 		}
 		return remembered(outcomes)
 	})

@@ -10,49 +10,71 @@ import (
 	"github.com/google/uuid"
 
 	"customercenter/api/access"
+	"customercenter/internal/locale"
 )
 
-// crowd counts what each token has under way that may take long: files on their way in and out, and what is being followed. It is safe for
-// concurrent use.
-type crowd struct {
+// crowd counts what each token, or each tenant, has under way. It is safe for concurrent use.
+type crowd[K comparable] struct {
 	mu sync.Mutex
-	of map[uuid.UUID]int
+	of map[K]int
 }
 
-// enter counts one more, unless there are so many already. leave takes it away again.
-func (c *crowd) enter(token uuid.UUID, most int) bool {
+// enter counts one more, unless there are so many already; most 0: any number. leave takes it away again.
+func (c *crowd[K]) enter(who K, most int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.of[token] >= most {
+	if most > 0 && c.of[who] >= most {
 		return false
 	}
 	if c.of == nil {
-		c.of = map[uuid.UUID]int{}
+		c.of = map[K]int{}
 	}
-	c.of[token]++
+	c.of[who]++
 	return true
 }
 
-func (c *crowd) leave(token uuid.UUID) {
+func (c *crowd[K]) leave(who K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.of[token]--; c.of[token] <= 0 {
-		delete(c.of, token)
+	if c.of[who]--; c.of[who] <= 0 {
+		delete(c.of, who)
 	}
 }
 
-// spare lets a token have only so much under way at the same time. How often it may ask bounds what is soon done; this bounds the rest.
+// spare lets a tenant have only so many requests under way at the same time, those whose body is still to come included, and only so many answers that
+// may take long: files on their way in and out, and what is being followed. Of those, a token may have only so many, too. How often it may ask bounds what
+// is soon done; this bounds the rest.
 func (s *server) spare(ctx huma.Context, next func(huma.Context)) {
 	about := requestOf(ctx.Context())
-	if ctx.Operation().Metadata[streams] == nil || about.who.Token == uuid.Nil { // open to all
+	if about.who.Role == "" { // open to all
+		next(ctx)
+		return
+	}
+	refuse := func(limit string) {
+		_, w := humachi.Unwrap(ctx)
+		s.metrics.refuse(limit)
+		writeProblem(w, tooMany(about.language))
+	}
+	if ctx.Operation().Metadata[streams] == nil {
+		if !s.underWay.enter(about.who.Tenant, s.Limits.UnderWay) {
+			refuse(limitUnderWay)
+			return
+		}
+		defer s.underWay.leave(about.who.Tenant)
+		next(ctx)
+		return
+	}
+	if !s.streaming.enter(about.who.Tenant, s.Limits.Streams) {
+		refuse(limitStreams)
+		return
+	}
+	defer s.streaming.leave(about.who.Tenant)
+	if about.who.Token == uuid.Nil { // somebody whom the process itself has let in
 		next(ctx)
 		return
 	}
 	if !s.crowd.enter(about.who.Token, s.bounds.streams) {
-		_, w := humachi.Unwrap(ctx)
-		p := newProblem(about.language, codeRateLimited, "", nil)
-		p.set("Retry-After", "1")
-		writeProblem(w, p)
+		refuse(limitStreams)
 		return
 	}
 	defer s.crowd.leave(about.who.Token)
@@ -60,6 +82,13 @@ func (s *server) spare(ctx huma.Context, next func(huma.Context)) {
 	defer over()
 	go s.attend(valid, over, about.who)
 	next(huma.WithContext(ctx, valid))
+}
+
+// tooMany tells a caller to ask again a little later.
+func tooMany(l locale.Language) *Problem {
+	p := newProblem(l, codeRateLimited, "", nil)
+	p.set("Retry-After", "1")
+	return p
 }
 
 // attend ends what is under way when its token is valid no more. While that cannot be found out, it goes on: nothing can be read then either.

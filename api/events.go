@@ -98,20 +98,23 @@ func (s *server) readEvents(ctx context.Context, r *request, in *readEventsInput
 // write sends the pages as lines. Between them it rests twice as long as it worked, unless it has waited for the caller anyway, so that those who
 // write meanwhile find a processor.
 func (r *reading) write(ctx context.Context, page logPage, w http.ResponseWriter) error {
-	control := http.NewResponseController(w)
+	control, about := http.NewResponseController(w), requestOf(ctx)
 	var text []byte
 	for began := time.Now(); ; {
-		told, err := r.reveal(ctx, page.events)
+		err := about.turn.during(ctx, func() error {
+			told, err := r.reveal(ctx, page.events)
+			text = text[:0]
+			for i := range told {
+				text = append(told[i].appendJSON(text), '\n')
+			}
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		text = text[:0]
-		for i := range told {
-			text = append(told[i].appendJSON(text), '\n')
-		}
 		worked := time.Since(began)
 		// A server that cannot set deadlines has none to extend either.
-		_ = control.SetWriteDeadline(time.Now().Add(pageTime))
+		_ = control.SetWriteDeadline(time.Now().Add(about.bounds.page))
 		_, err = w.Write(text)
 		if err == nil && len(text) > 0 {
 			err = control.Flush()
@@ -123,8 +126,12 @@ func (r *reading) write(ctx context.Context, page logPage, w http.ResponseWriter
 			return nil
 		}
 		pause(ctx, (1+restTimes)*worked-time.Since(began))
-		began = time.Now()
-		if page, err = r.next(ctx); err != nil {
+		err = about.turn.during(ctx, func() (err error) {
+			began = time.Now()
+			page, err = r.next(ctx)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}

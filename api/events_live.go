@@ -31,7 +31,11 @@ func (s *server) followLog(ctx context.Context, read *reading, out *eventStream)
 			}
 		case read.after < page.after: // it is further behind than what is kept for all
 			before, began := read.after, time.Now()
-			own, err := read.next(ctx)
+			var own logPage
+			err := requestOf(ctx).turn.during(ctx, func() (err error) {
+				own, err = read.next(ctx)
+				return err
+			})
 			if err != nil {
 				return err
 			}

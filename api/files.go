@@ -11,9 +11,6 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 )
 
-// fileTime is how long a caller may take to receive a file.
-const fileTime = 15 * time.Minute
-
 // mediaTypes are those of files, by their format.
 var mediaTypes = map[string]string{
 	"csv":  "text/csv; charset=utf-8",
@@ -21,7 +18,7 @@ var mediaTypes = map[string]string{
 }
 
 // file is an answer that is a file to be kept. It begins with its first byte: what goes wrong before that is answered as a problem, and what goes
-// wrong later breaks it off.
+// wrong later breaks it off. It is made in the caller's turn, and sent outside of it.
 type file struct {
 	name   string // made here: letters, digits, - and .
 	format string // of mediaTypes
@@ -32,9 +29,9 @@ type file struct {
 func (f file) answer(ctx context.Context) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		_, w := humachi.Unwrap(hc)
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(fileTime)) // a server that cannot set deadlines has none to extend either
-		out := &fileWriter{file: f, to: w}
-		err := f.write(out)
+		about := requestOf(ctx)
+		out := &fileWriter{file: f, ctx: ctx, about: about, to: w, control: http.NewResponseController(w), end: time.Now().Add(about.bounds.file)}
+		err := about.turn.during(ctx, func() error { return f.write(out) })
 		switch {
 		case err == nil:
 			return
@@ -51,12 +48,19 @@ func (f file) answer(ctx context.Context) *huma.StreamResponse {
 // fileWriter writes the headers before the first byte.
 type fileWriter struct {
 	file
-	to    http.ResponseWriter
-	begun bool
-	gone  bool // the caller is
+	ctx     context.Context // of the request
+	about   *request
+	to      http.ResponseWriter
+	control *http.ResponseController
+	end     time.Time // at which it must be there
+	begun   bool
+	gone    bool // the caller is
 }
 
-func (w *fileWriter) Write(p []byte) (int, error) {
+// filePiece is how much of a file a caller must take within the time of a page, in bytes.
+const filePiece = 64 << 10
+
+func (w *fileWriter) Write(p []byte) (n int, err error) {
 	if !w.begun && len(p) > 0 {
 		w.begun = true
 		header := w.to.Header()
@@ -68,7 +72,19 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 		}
 		w.to.WriteHeader(http.StatusOK)
 	}
-	n, err := w.to.Write(p)
-	w.gone = w.gone || err != nil
+	err = w.about.turn.aside(w.ctx, func() error {
+		for n < len(p) && err == nil {
+			deadline := time.Now().Add(w.about.bounds.page)
+			if deadline.After(w.end) {
+				deadline = w.end
+			}
+			_ = w.control.SetWriteDeadline(deadline) // a server that cannot set deadlines has none to extend either
+			var sent int
+			sent, err = w.to.Write(p[n:min(n+filePiece, len(p))])
+			n += sent
+		}
+		w.gone = w.gone || err != nil
+		return err
+	})
 	return n, err
 }

@@ -210,7 +210,12 @@ func (s *server) follow(ctx context.Context, r *request, j *projections.Job, out
 			return nil
 		case <-tick.C:
 		}
-		next, found, err := s.jobs().Find(ctx, r.who.Tenant, j.ID)
+		var next projections.Job
+		var found bool
+		err := r.turn.during(ctx, func() (err error) {
+			next, found, err = s.jobs().Find(ctx, r.who.Tenant, j.ID)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -75,7 +75,9 @@ func TestBadBodies(t *testing.T) {
 		"too large":       {`{"name":"` + strings.Repeat("x", maxBody) + `"}`, 413, "PAYLOAD_TOO_LARGE", "", ""},
 		"large":           {`{"name":"x"}` + strings.Repeat(" ", maxBody-12), 201, "", "", ""},
 		"not an escape":   {`{"name":"a\\u0000b"}`, 201, "", "", ""},
-		"deep":            {`{"name":` + strings.Repeat("[", 20000), 422, "VALIDATION", "body", "json"},
+		"deep":            {`{"name":` + strings.Repeat("[", 20000), 422, "VALIDATION", "body", "too_deep"},
+		"deeper":          {nested(maxDepth + 1), 422, "VALIDATION", "body", "too_deep"},
+		"as deep":         {nested(maxDepth), 422, "VALIDATION", "body", "type_object"},
 		"control":         {`{"name":"a\u0007b"}`, 422, "VALIDATION", "name", "characters"},
 		"an empty object": {`{}`, 422, "VALIDATION", "name", "required"},
 	} {

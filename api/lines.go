@@ -11,9 +11,6 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 )
 
-// pageTime is how long a caller may take to receive one page of an answer that is streamed.
-const pageTime = 30 * time.Second
-
 // lines answers with one JSON object a line, page by page. The first page was read before, so that what is wrong could still be answered with a
 // problem. Should a later one fail, the answer breaks off, and whoever reads it sees that it is not complete.
 func lines[T any](ctx context.Context, header map[string]string, page []T, more bool, next func(context.Context) (page []T, more bool, err error)) *huma.StreamResponse {
@@ -24,13 +21,13 @@ func lines[T any](ctx context.Context, header map[string]string, page []T, more 
 			w.Header().Set(name, value)
 		}
 		w.WriteHeader(http.StatusOK)
-		control := http.NewResponseController(w)
+		control, about := http.NewResponseController(w), requestOf(ctx)
 		out := bufio.NewWriterSize(w, 64<<10)
 		encoder := json.NewEncoder(out)
 		encoder.SetEscapeHTML(false)
 		for {
 			// A server that cannot set deadlines has none to extend either.
-			_ = control.SetWriteDeadline(time.Now().Add(pageTime))
+			_ = control.SetWriteDeadline(time.Now().Add(about.bounds.page))
 			for i := range page {
 				if err := encoder.Encode(&page[i]); err != nil {
 					panic(http.ErrAbortHandler) // the caller is gone
@@ -42,8 +39,11 @@ func lines[T any](ctx context.Context, header map[string]string, page []T, more 
 			if !more {
 				return
 			}
-			var err error
-			if page, more, err = next(ctx); err != nil {
+			err := about.turn.during(ctx, func() (err error) {
+				page, more, err = next(ctx)
+				return err
+			})
+			if err != nil {
 				_ = problemOf(ctx, err)     // logged
 				panic(http.ErrAbortHandler) // the caller must see that the answer is not complete
 			}

@@ -44,7 +44,12 @@ func (s *server) serve(ctx context.Context, model, tenant string, after After) (
 	if !ok {
 		patience = waitFor
 	}
-	served, fresh, err := s.Projector.WaitFor(ctx, model, tenant, after.position(), patience)
+	var served int64
+	var fresh bool
+	err := requestOf(ctx).turn.aside(ctx, func() (err error) {
+		served, fresh, err = s.Projector.WaitFor(ctx, model, tenant, after.position(), patience)
+		return err
+	})
 	if err != nil {
 		return Served{}, err
 	}

@@ -21,14 +21,21 @@ import (
 	"customercenter/eventstore/tenancy"
 )
 
-// maxBody is the largest body of a request, in bytes.
-const maxBody = 1 << 20
+const (
+	// maxBody is the largest body of a request, in bytes.
+	maxBody = 1 << 20
+	// maxDepth is how many objects and lists of a body may lie within each other. The deepest that anything takes is a filter, with 16.
+	maxDepth = 32
+)
 
 // bounds are how long a request may take.
 type bounds struct {
 	body   time.Duration // for its body to arrive
 	upload time.Duration // the same, if it is a file
+	turn   time.Duration // until it is its turn
 	work   time.Duration // for its operation; streams are not bounded as a whole, but in every page
+	page   time.Duration // for the caller to receive one page of an answer that is streamed, or a piece of a file
+	file   time.Duration // for the caller to receive a file
 	// streams is how many of those a token may have under way at the same time.
 	streams int
 	token   time.Duration // until it is found out again whether the token of a stream is still valid
@@ -36,7 +43,8 @@ type bounds struct {
 }
 
 func defaultBounds() bounds {
-	return bounds{body: 20 * time.Second, upload: 5 * time.Minute, work: 30 * time.Second, streams: 32, token: 5 * time.Second, silence: 15 * time.Second}
+	return bounds{body: bodyTime, upload: 5 * time.Minute, turn: 10 * time.Second, work: 30 * time.Second, page: 30 * time.Second, file: 15 * time.Minute,
+		streams: 32, token: 5 * time.Second, silence: 15 * time.Second}
 }
 
 // arrive begins every request: it gets an id and a language, is logged when it ends, and an operation that panics is answered with a
@@ -45,6 +53,7 @@ func (s *server) arrive(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		about := newRequest(r, s.log)
+		about.bounds = &s.bounds
 		out := &answer{ResponseWriter: w}
 		out.Header().Set("X-Request-Id", about.id)
 		out.Header().Set("X-Content-Type-Options", "nosniff")
@@ -136,6 +145,7 @@ func (s *server) admit(ctx huma.Context, next func(huma.Context)) {
 	}
 	about.who = who
 	if counts && s.limiter.request(w, r, who) {
+		s.metrics.refuse(limitRequests)
 		refuse(newProblem(about.language, codeRateLimited, "", nil))
 		return
 	}
@@ -173,11 +183,13 @@ func (s *server) verify(ctx huma.Context) (access.Principal, *Problem) {
 		return access.Principal{}, newProblem(language, codeUnauthenticated, "", nil)
 	}
 	if !s.Tokens.Known(token) && s.limiter.closed(w, r) {
+		s.metrics.refuse(limitSignIns)
 		return access.Principal{}, newProblem(language, codeRateLimited, "", nil)
 	}
 	who, err := s.Tokens.Verify(ctx.Context(), token)
 	switch {
 	case errors.Is(err, access.ErrUnknown) && s.limiter.failed(w, r):
+		s.metrics.refuse(limitSignIns)
 		return who, newProblem(language, codeRateLimited, "", nil)
 	case errors.Is(err, access.ErrUnknown):
 		return who, newProblem(language, codeUnauthenticated, "", nil)
@@ -252,7 +264,7 @@ func (s *server) receive(ctx huma.Context, next func(huma.Context)) {
 	}
 	if ctx.Operation().OperationID != channelOperation { // there, one bad event of a batch must not take the others with it
 		if rule := checkText(body); rule != "" {
-			writeProblem(w, newProblem(about.language, domain.CodeValidation, "body", map[string]any{"rule": rule}))
+			writeProblem(w, newProblem(about.language, domain.CodeValidation, "body", map[string]any{"rule": rule, "max": maxDepth}))
 			return
 		}
 	}

@@ -72,7 +72,9 @@ func register[I, O any](s *server, o operation, handle func(context.Context, *re
 			Content: map[string]*huma.MediaType{"application/json": media}}}
 	}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
-		out, err := handle(ctx, requestOf(ctx), in)
+		about := requestOf(ctx)
+		defer about.turn.give() // who takes the answer slowly holds up nobody
+		out, err := handle(ctx, about, in)
 		if later, ok := err.(*preparing); ok {
 			return nil, later
 		}

@@ -106,6 +106,9 @@ func (s *server) skipParked(ctx context.Context, r *request, in *skipInput) (*sk
 		return nil, err
 	}
 	out.LogPosition = out.Body.Position
-	_, _, err = s.Projector.WaitFor(ctx, in.Name, in.Body.Tenant, out.LogPosition, 2*time.Second)
+	err = r.turn.aside(ctx, func() error {
+		_, _, err := s.Projector.WaitFor(ctx, in.Name, in.Body.Tenant, out.LogPosition, 2*time.Second)
+		return err
+	})
 	return out, err
 }

@@ -21,6 +21,12 @@ type Limits struct {
 	// turns away every token from there that it does not know already, without looking it up: tokens cannot be guessed by trying,
 	// and who works behind the same proxy goes on working.
 	SignIns int
+	// Turns is how many requests of one tenant are worked on at the same time; others of it wait. 0: any number.
+	Turns int
+	// UnderWay is how many requests one tenant may have under way, those that wait and those whose body is still to come included; 0: any number.
+	UnderWay int
+	// Streams is how many files and followed jobs and logs one tenant may have under way; 0: any number.
+	Streams int
 }
 
 const (

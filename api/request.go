@@ -29,6 +29,9 @@ type request struct {
 	route string // method and pattern, for example "GET /v1/customers/{id}"
 	path  string // as asked for, without the query
 	body  []byte // of a write; of an upload a hash of it
+	// turn is when the request is worked on.
+	turn   turn
+	bounds *bounds
 	// upload is the file that came with the request, until it is answered; nil if the operation takes none.
 	upload *upload
 }
@@ -40,7 +43,7 @@ func requestOf(ctx context.Context) *request {
 	if r, ok := ctx.Value(requestKey{}).(*request); ok {
 		return r
 	}
-	return &request{log: slog.Default()}
+	return &request{log: slog.Default(), bounds: &bounds{}}
 }
 
 // newRequest reads what every answer needs from the headers.

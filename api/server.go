@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"customercenter/api/access"
@@ -78,8 +79,12 @@ type server struct {
 	api     huma.API
 	bounds  bounds
 	limiter *limiter
-	crowd   crowd
 	tails   tails
+
+	turns     turns
+	underWay  crowd[string]    // requests, by tenant
+	streaming crowd[string]    // answers that may take long, by tenant
+	crowd     crowd[uuid.UUID] // and by token
 
 	analyses analyses
 
@@ -111,7 +116,8 @@ func build(c Config) (http.Handler, *server) {
 		c.Until = context.Background()
 	}
 	s := &server{Config: c, log: c.Log, metrics: newFigures(c.Metrics), bounds: defaultBounds(), limiter: newLimiter(c.Limits, 0),
-		tails: tails{store: c.Store, bells: c.Bells, log: c.Log, of: map[string]*tail{}}}
+		tails: tails{store: c.Store, bells: c.Bells, log: c.Log, of: map[string]*tail{}}, turns: turns{each: c.Limits.Turns, all: allTurns}}
+	s.metrics.watch(c.Metrics, &s.turns)
 	router := chi.NewMux()
 	router.Use(s.arrive)
 	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
@@ -127,7 +133,7 @@ func build(c Config) (http.Handler, *server) {
 		writeProblem(w, p)
 	})
 	s.api = humachi.New(router, description())
-	s.api.UseMiddleware(s.admit, s.spare, s.receive, s.bound)
+	s.api.UseMiddleware(s.admit, s.spare, s.receive, s.line, s.bound)
 	s.operations()
 	s.serveDescription(router)
 	return router, s
@@ -181,7 +187,7 @@ func Owns(path string) bool {
 // Server returns an HTTP server for the handler, with bounds that keep slow and silent callers from holding on to it.
 func Server(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           handler,
+		Handler:           within(bodyTime, handler),
 		ReadHeaderTimeout: 10 * time.Second,
 		WriteTimeout:      2 * time.Minute, // body, work and answer; streams prolong it page by page
 		IdleTimeout:       2 * time.Minute,
@@ -189,4 +195,18 @@ func Server(handler http.Handler, log *slog.Logger) *http.Server {
 		// What the server itself has to say is about broken connections; it may quote what came over them.
 		ErrorLog: slog.NewLogLogger(quiet{log.Handler()}, slog.LevelDebug),
 	}
+}
+
+// bodyTime is how long a body may take to arrive, unless whoever reads it says otherwise.
+const bodyTime = 20 * time.Second
+
+// within bounds how long bodies take that nobody reads, or not to their end: the server waits for the rest of them before it takes the next request.
+// Server.ReadTimeout would end answers without an end of their own, too.
+func within(most time.Duration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != http.NoBody {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(most)) // a server that cannot set deadlines has none
+		}
+		next.ServeHTTP(w, r)
+	})
 }

@@ -21,7 +21,7 @@ func (s *server) serverEvents(ctx context.Context, tell func(ctx context.Context
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(s.Until, cancel)()
-		if err := tell(ctx, &eventStream{w: w, control: http.NewResponseController(w)}); err != nil && ctx.Err() == nil {
+		if err := tell(ctx, &eventStream{w: w, control: http.NewResponseController(w), page: s.bounds.page}); err != nil && ctx.Err() == nil {
 			_ = problemOf(ctx, err) // logged
 			panic(http.ErrAbortHandler)
 		}
@@ -32,6 +32,7 @@ func (s *server) serverEvents(ctx context.Context, tell func(ctx context.Context
 type eventStream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	page    time.Duration // that a caller may take to receive what is written at once
 }
 
 func (e *eventStream) send(name string, data []byte) error {
@@ -43,7 +44,7 @@ const stillHere = ": still here\n"
 func (e *eventStream) comment() error { return e.write([]byte(stillHere + "\n")) }
 
 func (e *eventStream) write(text []byte) error {
-	_ = e.control.SetWriteDeadline(time.Now().Add(pageTime)) // a server that cannot set deadlines has none to extend either
+	_ = e.control.SetWriteDeadline(time.Now().Add(e.page)) // a server that cannot set deadlines has none to extend either
 	if _, err := e.w.Write(text); err != nil {
 		return err
 	}

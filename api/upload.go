@@ -48,11 +48,14 @@ func (s *server) receiveUpload(ctx huma.Context, next func(huma.Context), most i
 	control := http.NewResponseController(w)
 	deadline := time.Now().Add(s.bounds.upload)
 	_ = control.SetReadDeadline(deadline) // a server that cannot set deadlines has none
-	_ = control.SetWriteDeadline(deadline.Add(s.bounds.work))
+	_ = control.SetWriteDeadline(deadline.Add(s.bounds.turn + s.bounds.work))
 	r.Body = http.MaxBytesReader(w, r.Body, most+formMost)
 	up, hash, err := readUpload(r, most)
 	if up != nil {
 		defer up.close()
+	}
+	if err != nil {
+		_ = control.SetReadDeadline(time.Now().Add(s.bounds.body)) // the server waits no longer for the rest
 	}
 	var tooLarge *http.MaxBytesError
 	var refusal *domain.Refusal

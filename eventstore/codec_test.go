@@ -269,6 +269,34 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// Whatever was stored as an older version is refused, or comes out as the current one with what the upcasters add.
+func FuzzUpcast(f *testing.F) {
+	key := testKey(f)
+	open := func(int) (keyring.Key, bool) { return key, true }
+	old, _, _, err := NewCodec(greetedV1{}).encode(greetedV1{Who: "王芳"}, place("acme", "s", 1), func() (keyring.Key, error) { return key, nil })
+	if err != nil {
+		f.Fatal(err)
+	}
+	for version, data := range map[int]string{1: string(old), 2: `{"name":"x"}`, 3: `{"language":"en"}`, 0: `{}`, 4: `{}`, -1: `{"who":null}`} {
+		f.Add(version, []byte(data))
+	}
+	for _, data := range []string{`null`, `[]`, `{"who":{}}`, `{"who":"a","who":1}`, `{"language":[]}`, `{"sealed":"AAAA"}`, `{"a":1,"sealed":""}`} {
+		f.Add(1, []byte(data))
+	}
+	codec := NewCodec(greeted{})
+	f.Fuzz(func(t *testing.T, version int, data []byte) {
+		e := Event{Tenant: "acme", Stream: "s", Version: 1, Type: "test.greeted", TypeVersion: version, Data: data, Meta: []byte(`{}`)}
+		d, err := codec.decode(e, open)
+		if err != nil {
+			return
+		}
+		now, is := d.Payload.(greeted)
+		if !is || version < 1 || version > 3 || version < 3 && now.Language != "zh" {
+			t.Errorf("version %d of %q became %#v", version, data, d.Payload)
+		}
+	})
+}
+
 func TestReservedAndWrongPayloadsAreRefused(t *testing.T) {
 	codec := NewCodec(greeted{})
 	if _, _, _, err := codec.encode(struct{ X int }{1}, "", nil); err == nil {

@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -232,10 +233,18 @@ func FuzzCursor(f *testing.F) {
 	f.Add(cursor{Sort: "-created_at", Ordinal: 7, Back: true}.String(), "-created_at")
 	f.Add(cursor{Sort: sessionSort, At: time.Now(), ID: uuid.New()}.String(), sessionSort)
 	f.Add("", "x")
+	past := cursor{Sort: "x", Past: &projector.Moment{Position: 7, At: time.Now()}, Judged: time.Now(), Count: &Count{Value: 3}}
+	f.Add(past.String(), "x")
+	for _, text := range []string{`{"s":"x","t":"9999-12-31T23:59:59-23:59"}`, `{"s":"x","o":-9223372036854775808}`, `{"s":"x","c":{"value":1e3}}`, `{"s":"x","p":{}}`, `{"s":"x","s":"y"}`} {
+		f.Add(base64.RawURLEncoding.EncodeToString([]byte(text)), "x")
+	}
 	f.Fuzz(func(t *testing.T, s, sort string) {
 		c, given, err := parseCursor(s, sort)
 		if err != nil || !given {
 			return
+		}
+		if _, past := CursorMoment(s); past != (c.Past != nil) {
+			t.Errorf("%+v is of the past: %v", c, past)
 		}
 		again, _, err := parseCursor(c.String(), sort)
 		if err != nil || again.Ordinal != c.Ordinal || !again.At.Equal(c.At) || again.ID != c.ID || again.Back != c.Back {

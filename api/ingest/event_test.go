@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -234,6 +235,34 @@ func FuzzParse(f *testing.F) {
 			t.Fatal("an event about nobody")
 		}
 		walk(t, reflect.ValueOf(e.data.command(1)))
+	})
+}
+
+// Whatever a batch is, Split refuses it, or takes it apart into events that together are what it was.
+func FuzzSplit(f *testing.F) {
+	one := event("message.received", received, nil)
+	for _, seed := range []string{"[" + one + "," + one + "]", "[]", " [ 1 , \"]\" , [[]] ] ", "[null]", "[,]", "[1", "[1]]", "{}", `[{"a":"\\\""}]`, strings.Repeat("[", 11_000)} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		events, err := Split(body)
+		var refusal *domain.Refusal
+		if err != nil {
+			if !errors.As(err, &refusal) || refusal.Code != CodeMalformed || json.Valid(body) && bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) {
+				t.Fatalf("%q is refused with %v", body, err)
+			}
+			return
+		}
+		var before, after bytes.Buffer
+		together := append(append([]byte("["), bytes.Join(events, []byte(","))...), ']')
+		if errors.Join(json.Compact(&before, body), json.Compact(&after, together)) != nil || !bytes.Equal(before.Bytes(), after.Bytes()) {
+			t.Fatalf("%q is split into %q", body, events)
+		}
+		for _, event := range events {
+			if _, err := Parse(event); err != nil && !errors.As(err, &refusal) {
+				t.Fatalf("an error that is no refusal: %v", err)
+			}
+		}
 	})
 }
 

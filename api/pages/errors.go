@@ -20,9 +20,10 @@ var (
 	errBroken   = pageError{http.StatusInternalServerError, "broken"}
 	errCrossing = pageError{http.StatusForbidden, "crossing"}
 	errTooLarge = pageError{http.StatusRequestEntityTooLarge, "too_large"}
-	// errUnreadable and errNoForm say that what came is nothing that our pages send.
+	// errUnreadable and errNoForm say that what came is nothing that our pages send, errSlow that it did not come, or not to its end.
 	errUnreadable = pageError{http.StatusBadRequest, "unreadable"}
 	errNoForm     = pageError{http.StatusUnsupportedMediaType, "no_form"}
+	errSlow       = pageError{http.StatusRequestTimeout, "slow"}
 	// errQueryGone says that what was looked for is not known any more.
 	errQueryGone = pageError{http.StatusGone, "query_gone"}
 )

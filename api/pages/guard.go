@@ -1,8 +1,10 @@
 package pages
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -71,7 +73,8 @@ func (p *Pages) guard(next http.Handler) http.Handler {
 		if p.secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
-		if err := p.readForm(w, r); err != nil {
+		if err := p.readForm(w, r, formTime); err != nil {
+			h.Set("Connection", "close") // the rest is not read
 			p.visit(w, r).fail(err)
 			return
 		}
@@ -79,27 +82,41 @@ func (p *Pages) guard(next http.Handler) http.Handler {
 	})
 }
 
-// readForm reads the form of a request, so that no page takes half of one. Only who expects a file gets the body as it is.
-func (p *Pages) readForm(w http.ResponseWriter, r *http.Request) error {
-	if r.Method == http.MethodPost && slices.ContainsFunc(p.pages, func(one page) bool { return one.takesFile == r.URL.Path }) {
+const (
+	// maxForm is the largest form without a file, in bytes. How large a file may be, the API says, and how long it may take.
+	maxForm = 1 << 20
+	// formTime is how long a form without a file may take to arrive.
+	formTime = 20 * time.Second
+)
+
+// readForm takes in a form, so that no page takes half of one, and nothing waits for the rest of it later. Only who expects a file gets the body as it is.
+func (p *Pages) readForm(w http.ResponseWriter, r *http.Request, within time.Duration) error {
+	if r.Body == http.NoBody || r.Method == http.MethodPost && slices.ContainsFunc(p.pages, func(one page) bool { return one.takesFile == r.URL.Path }) {
 		return nil
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), "/"); strings.EqualFold(strings.TrimSpace(kind), "multipart") {
 		return errNoForm
 	}
-	var large *http.MaxBytesError
-	switch err := r.ParseForm(); {
-	case errors.As(err, &large):
+	if r.ContentLength > maxForm {
 		return errTooLarge
-	case err != nil && r.Method == http.MethodPost:
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(within)) // a server that cannot set deadlines has none
+	form, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return errTooLarge
+	case err != nil:
+		return errSlow
+	}
+	_ = control.SetReadDeadline(time.Time{})
+	r.Body = io.NopCloser(bytes.NewReader(form))
+	if r.ParseForm() != nil && r.Method == http.MethodPost {
 		return errUnreadable
 	}
 	return nil
 }
-
-// maxForm is the largest form without a file, in bytes. How large a file may be, the API says.
-const maxForm = 1 << 20
 
 // answer remembers the status of an answer.
 type answer struct {

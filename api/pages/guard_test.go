@@ -1,11 +1,15 @@
 package pages
 
 import (
+	"bufio"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"customercenter/api/access"
 )
@@ -158,4 +162,63 @@ func TestWhatIsAroundEveryPage(t *testing.T) {
 	w := start(t)
 	w.as(access.Admin, "zh").get("/tags").want(http.StatusOK).goldenFrames("frame")
 	w.visitor("zh").get("/sign-in?why=idle&back=%2Ftags").want(http.StatusOK).goldenFrames("signin")
+}
+
+// A form that comes a byte now and then, breaks off, is too large or no form at all is refused when it is read, and nothing waits for the rest.
+func TestFormsThatAreNoneAreRefused(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := new(Pages).readForm(w, r, 200*time.Millisecond)
+		if own, is := err.(pageError); is {
+			w.Header().Set("Connection", "close")
+			w.WriteHeader(own.status)
+			return
+		}
+		io.WriteString(w, r.PostFormValue("name"))
+	}))
+	defer server.Close()
+	const form = "POST /tags HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+	for name, c := range map[string]struct {
+		text     string
+		trickles bool
+		status   int
+		body     string
+	}{
+		"whole":                   {form + "Content-Length: 8\r\nConnection: close\r\n\r\nname=VIP", false, 200, "VIP"},
+		"slow":                    {form + "Content-Length: 100000\r\n\r\nname=", true, 408, ""},
+		"slow, of unknown length": {form + "Transfer-Encoding: chunked\r\n\r\nfffff\r\n", true, 408, ""},
+		"slow, with files":        {"POST /tags HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n--b\r\n", true, 415, ""},
+		"half":                    {form + "Content-Length: 100\r\n\r\nname=", false, 408, ""},
+		"too large":               {form + "Content-Length: 10000000\r\n\r\n", false, 413, ""},
+		"too large, unsaid":       {form + "Transfer-Encoding: chunked\r\n\r\n100001\r\n" + strings.Repeat("x", 0x100001) + "\r\n", false, 413, ""},
+		"garbled":                 {form + "Content-Length: 3\r\n\r\n%zz", false, 400, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", server.Listener.Addr().String())
+			if err == nil {
+				err = conn.SetDeadline(time.Now().Add(longest))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			go func() {
+				_, err := io.WriteString(conn, c.text)
+				for ; c.trickles && err == nil; _, err = conn.Write([]byte("x")) {
+					time.Sleep(5 * time.Millisecond)
+				}
+				if !c.trickles {
+					_ = conn.(*net.TCPConn).CloseWrite()
+				}
+			}()
+			answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			body, err := io.ReadAll(answer.Body)
+			if err != nil || answer.StatusCode != c.status || string(body) != c.body || !answer.Close {
+				t.Errorf("got %d %q, closed %v, %v", answer.StatusCode, body, answer.Close, err)
+			}
+		})
+	}
 }

@@ -12,16 +12,19 @@ import (
 	"customercenter/api/access"
 )
 
+// importPath is where files are uploaded.
+const importPath = "/import"
+
 var importPage = page{
-	place:     &place{Section: "data", Order: 10, Name: "import", Icon: "import", Path: "/import", Operation: "list-imports"},
+	place:     &place{Section: "data", Order: 10, Name: "import", Icon: "import", Path: importPath, Operation: "list-imports"},
 	words:     importWords,
-	takesFile: "/import",
+	takesFile: importPath,
 	routes:    (*Pages).importPages,
 }
 
 func (p *Pages) importPages(r chi.Router) {
-	r.Get("/import", func(_ http.ResponseWriter, r *http.Request) { visitOf(r).showImports(http.StatusOK, nil) })
-	r.Post("/import", p.uploadImport)
+	r.Get(importPath, func(_ http.ResponseWriter, r *http.Request) { visitOf(r).showImports(http.StatusOK, nil) })
+	r.Post(importPath, p.uploadImport)
 	r.Get("/import/template", func(_ http.ResponseWriter, r *http.Request) {
 		path := "/v1/imports/template"
 		if language := r.URL.Query().Get("lang"); language != "" { // else it is the visitor's

@@ -68,6 +68,8 @@ var shellWords = words{
 	"error.unavailable_text": {"已保存的数据都在。请稍等片刻再试。", "Everything that was saved is safe. Try again in a moment."},
 	"error.crossing":         {"已拦截来自其他网站的操作", "Something from another site was blocked"},
 	"error.crossing_text":    {"这次提交不是从客户中心的页面发出的，没有做任何更改。请回到页面里再操作一次。", "This was not sent from a page of the Customer Center. Nothing was changed. Please do it again from the page itself."},
+	"error.slow":             {"提交的内容没有完整到达", "That did not arrive in full"},
+	"error.slow_text":        {"没有做任何更改。网络可能太慢或已断开，请再次提交。", "Nothing was changed. The connection may be slow, or was lost. Send it again."},
 	"error.too_large":        {"提交的内容太大", "That was too much to take"},
 	"error.too_large_text":   {"没有做任何更改。请缩短内容后再提交。", "Nothing was changed. Make it shorter and send it again."},
 	"error.unreadable":       {"提交的内容无法读取", "That could not be read"},

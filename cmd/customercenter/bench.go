@@ -19,14 +19,14 @@ import (
 
 // benchCommand measures. Without DATABASE_URL it starts a Postgres of its own in a temporary directory, set up as `up` does; NATS always runs in the process.
 type benchCommand struct {
-	Case      []string      `arg:"" optional:"" help:"append, relay, project, pipeline, list, groups, jobs, events, whatif, asof, transcript. Default: all."`
+	Case      []string      `arg:"" optional:"" help:"append, relay, project, pipeline, list, groups, jobs, events, whatif, asof, flood, transcript. Default: all."`
 	JSON      bool          `help:"One JSON object a line."`
 	URL       string        `help:"Postgres to measure against. Every case gets a database of its own there, which is dropped afterwards." env:"DATABASE_URL" placeholder:"URL"`
 	Dir       string        `help:"Where the files of the servers go, into a directory of their own that is removed. Default: the system's for temporary files; mind that it may be memory." type:"path" placeholder:"DIR"`
 	Rounds    int           `help:"How often product and baseline are measured in turn; the medians count." default:"5"`
 	Each      time.Duration `help:"How long one measurement lasts." default:"2s"`
 	Events    int           `help:"How many channel events 'relay', 'project', 'whatif' and 'asof' work on, and each log of traffic of 'groups' has; how many events the log of 'events' has." default:"100000"`
-	Customers int           `help:"How many customers 'list' and 'groups' have, how many rows a file of 'jobs' has, and how many sessions the customer of 'transcript' has." default:"100000"`
+	Customers int           `help:"How many customers 'list', 'groups' and 'flood' have, how many rows a file of 'jobs' has, and how many sessions the customer of 'transcript' has." default:"100000"`
 	Kinds     string        `help:"'list' asks only the kinds of questions whose name contains this, and measures only such of the rest: counts beside, pages, sizes, writes; 'groups' and 'jobs' measure only such parts: preview, define, revise, midnight, rebuild, mix; import csv, import xlsx, bulk, export csv, export xlsx." placeholder:"TEXT"`
 	Groups    bool          `help:"'list' builds the read model of groups, too, and asks by groups." default:"true" negatable:""`
 	Baselines bool          `help:"'list' copies its rows into the tables of the baselines and asks them, too." default:"true" negatable:""`

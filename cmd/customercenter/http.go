@@ -20,15 +20,18 @@ const slow = time.Minute
 
 // limitFlags say how often the API may be asked. Each process counts by itself.
 type limitFlags struct {
-	RateLimit   int `help:"Requests per second that one token may make, on average over ten seconds; a channel's five times as many. 0: no limit." default:"1000"`
-	SignInLimit int `help:"Invalid tokens per minute that one client address may try before it is turned away. 0: no limit." default:"10"`
+	RateLimit      int `help:"Requests per second that one token may make, on average over ten seconds; a channel's five times as many. 0: no limit." default:"1000"`
+	SignInLimit    int `help:"Invalid tokens per minute that one client address may try before it is turned away. 0: no limit." default:"10"`
+	TenantTurns    int `help:"Requests of one tenant that are worked on at the same time; others of it wait, up to 10 seconds. 0: no limit." default:"4"`
+	TenantUnderWay int `help:"Requests that one tenant may have under way, those that wait included, before it is turned away. 0: no limit." default:"256"`
+	TenantStreams  int `help:"Uploads, downloads and followed jobs and logs that one tenant may have under way. 0: no limit." default:"128"`
 }
 
 func (f limitFlags) limits() (api.Limits, error) {
-	if f.RateLimit < 0 || f.SignInLimit < 0 {
-		return api.Limits{}, usageError{"--rate-limit and --sign-in-limit take 0, for no limit, or more"}
+	if min(f.RateLimit, f.SignInLimit, f.TenantTurns, f.TenantUnderWay, f.TenantStreams) < 0 {
+		return api.Limits{}, usageError{"--rate-limit, --sign-in-limit, --tenant-turns, --tenant-under-way and --tenant-streams take 0, for no limit, or more"}
 	}
-	return api.Limits{Requests: f.RateLimit, SignIns: f.SignInLimit}, nil
+	return api.Limits{Requests: f.RateLimit, SignIns: f.SignInLimit, Turns: f.TenantTurns, UnderWay: f.TenantUnderWay, Streams: f.TenantStreams}, nil
 }
 
 // pageFlags say how people see the pages.

@@ -207,6 +207,9 @@ var benches = []struct {
 	{"asof", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return AsOf{URL: url, Rounds: o.Rounds, Each: o.Each, Events: o.Events}.Run(ctx, r)
 	}},
+	{"flood", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
+		return Flood{URL: url, Rounds: o.Rounds, Each: o.Each, Customers: o.Customers}.Run(ctx, r)
+	}},
 	{"transcript", func(ctx context.Context, url string, _ Servers, o Options, r *Report) error {
 		return Transcript{URL: url, Rounds: o.Rounds, Each: o.Each, Sessions: o.Customers}.Run(ctx, r)
 	}},

@@ -30,6 +30,7 @@ func TestBenchesMeasure(t *testing.T) {
 		"events":     {"JSON lines", "Parquet", "commands during JSON lines", "commands during Parquet"},
 		"whatif":     {"by last session", "by messages"},
 		"asof":       {"schema", "customer, from the streams"},
+		"flood":      {"flood: the other", "flood without limits"},
 		"transcript": {"many sessions, the end", "from one of them on", "an agent's", "a long session, the end", "its beginning"},
 	}
 	for _, name := range Names() {
