@@ -48,11 +48,13 @@ func (s *server) arrive(next http.Handler) http.Handler {
 		out.Header().Set("X-Request-Id", about.id)
 		out.Header().Set("X-Content-Type-Options", "nosniff")
 		out.Header().Set("Cache-Control", "no-store")
-		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, about))
+		ctx, span := s.traced(r)
+		r = r.WithContext(context.WithValue(ctx, requestKey{}, about))
 		defer func() {
 			if about.route == "" { // an address without an operation
 				about.route = "none"
 			}
+			tell(span, r, about, out)
 			s.done(r, about, out, time.Since(began), recover())
 		}()
 		next.ServeHTTP(out, r)
