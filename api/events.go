@@ -23,7 +23,7 @@ type Event struct {
 	TypeVersion int             `json:"type_version"`
 	Customer    *uuid.UUID      `json:"customer" format:"uuid" doc:"Whom it concerns; null if nobody."`
 	Data        json.RawMessage `json:"data" doc:"The payload. Personal fields, filters that look for personal data, names of imported files and reasons of bulk actions and of skipped events are absent for analysts whose token does not allow them; personal fields after an erasure too."`
-	Meta        json.RawMessage `json:"meta" doc:"{actor: {kind, id}, cause, correlation, occurred_at}"`
+	Meta        json.RawMessage `json:"meta" doc:"{actor: {kind, id}, cause, correlation, trace, occurred_at}"`
 	RecordedAt  time.Time       `json:"recorded_at"`
 	Erased      bool            `json:"erased,omitempty" doc:"The event had personal fields, and the customer was erased. Not told to who does not see personal data."`
 	Unreadable  bool            `json:"unreadable,omitempty" doc:"The personal fields could not be opened."`

@@ -58,11 +58,13 @@ func (s *server) arrive(next http.Handler) http.Handler {
 		out.Header().Set("X-Request-Id", about.id)
 		out.Header().Set("X-Content-Type-Options", "nosniff")
 		out.Header().Set("Cache-Control", "no-store")
-		r = r.WithContext(context.WithValue(tenancy.Narrow(r.Context(), ""), requestKey{}, about)) // until it is known whose request it is
+		ctx, span := s.traced(r)
+		r = r.WithContext(context.WithValue(tenancy.Narrow(ctx, ""), requestKey{}, about)) // until it is known whose request it is
 		defer func() {
 			if about.route == "" { // an address without an operation
 				about.route = "none"
 			}
+			tell(span, r, about, out)
 			s.done(r, about, out, time.Since(began), recover())
 		}()
 		next.ServeHTTP(out, r)

@@ -17,6 +17,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"customercenter/api/access"
 	"customercenter/api/ingest"
@@ -30,7 +31,7 @@ import (
 	"customercenter/projections/projector"
 )
 
-// Config is what the API works with. Everything is needed but Limits, Bells, Until, Background, Log, Now, DeadLetters, Lags, Checks and Metrics.
+// Config is what the API works with. Everything is needed but Limits, Bells, Until, Background, Log, Now, DeadLetters, Lags, Checks, Metrics and Tracer.
 type Config struct {
 	Store  *eventstore.Store
 	Center *commands.Center
@@ -56,6 +57,8 @@ type Config struct {
 	Checks []Check
 	// Metrics takes the API's own figures and gives /metrics those of all; default is a registry of its own.
 	Metrics *prometheus.Registry
+	// Tracer tells of every request, and of what follows from it; nil: nobody looks.
+	Tracer trace.Tracer
 	// Limits bound how often callers ask; default: not at all.
 	Limits Limits
 	// Bells wake those who follow the log; nil: they look once a second.

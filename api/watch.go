@@ -2,12 +2,14 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -17,6 +19,8 @@ type Check struct {
 	Name string
 	// Look returns whether it is well, and a sentence for people, without names of customers and without secrets.
 	Look func(ctx context.Context) (well bool, sentence string)
+	// Elsewhere says that it is not this process that is ill if this is not well: it is told, and requests may still be sent here.
+	Elsewhere bool
 }
 
 // checkTime is how long one check may take; then the thing is not well.
@@ -40,7 +44,7 @@ func (s *server) watchOperations() {
 	register(s, operation{id: "live", method: http.MethodGet, path: "/livez", tag: tag,
 		summary: "Say that the process runs"}, s.live)
 	register(s, operation{id: "ready", method: http.MethodGet, path: "/readyz", tag: tag,
-		summary: "Say whether requests should be sent here", notes: "200 if all is well, else 503; the body is the same.",
+		summary: "Say whether requests should be sent here", notes: "200 if this process can answer, else 503; the body is the same. What is not well elsewhere, and may mend itself, is told and does not count: the bus, and how far relay and read models are. A process that is about to end says no.",
 		produces: "application/json", schema: Readiness{}}, s.ready)
 	register(s, operation{id: "metrics", method: http.MethodGet, path: "/metrics", tag: tag,
 		summary: "Figures for Prometheus", produces: "text/plain", stream: true}, s.figures)
@@ -63,23 +67,47 @@ type readyOutput struct {
 }
 
 func (s *server) ready(ctx context.Context, _ *request, _ *struct{}) (*readyOutput, error) {
-	out := &readyOutput{Status: http.StatusOK, Body: Readiness{Ready: true, Checks: make([]Finding, len(s.Checks))}}
+	status, found := look(ctx, s.Checks)
+	return &readyOutput{Status: status, Body: found}, nil
+}
+
+// look makes all checks at once, and returns the status of the answer beside it.
+func look(ctx context.Context, checks []Check) (status int, found Readiness) {
+	status, found = http.StatusOK, Readiness{Ready: true, Checks: make([]Finding, len(checks))}
 	var all sync.WaitGroup
-	for i, check := range s.Checks {
+	for i, check := range checks {
 		all.Go(func() {
 			limited, cancel := context.WithTimeout(ctx, checkTime)
 			defer cancel()
 			well, sentence := check.Look(limited)
-			out.Body.Checks[i] = Finding{Name: check.Name, Well: well, Detail: sentence}
+			found.Checks[i] = Finding{Name: check.Name, Well: well, Detail: sentence}
 		})
 	}
 	all.Wait()
-	for _, f := range out.Body.Checks {
-		if !f.Well {
-			out.Body.Ready, out.Status = false, http.StatusServiceUnavailable
+	for i, f := range found.Checks {
+		if !f.Well && !checks[i].Elsewhere {
+			status, found.Ready = http.StatusServiceUnavailable, false
 		}
 	}
-	return out, nil
+	return status, found
+}
+
+// Watch serves /livez, /readyz and /metrics alone, as the API does, for processes without it and for those who may see nothing else.
+func Watch(checks []Check, metrics *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	answer := func(w http.ResponseWriter, status int, body any) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(body) // whoever asked is gone
+	}
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, Liveness{Live: true}) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		status, found := look(r.Context(), checks)
+		answer(w, status, found)
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	return mux
 }
 
 func (s *server) figures(context.Context, *request, *struct{}) (*huma.StreamResponse, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+	"go.opentelemetry.io/otel/trace"
 
 	"customercenter/eventstore/keyring"
 	"customercenter/eventstore/tenancy"
@@ -53,7 +54,16 @@ type queue struct {
 //
 // Errors: *ConflictError, *RepeatedError, ErrClocks, ErrUnknownTenant, ErrTooLarge, ErrUnknownType and keyring.ErrNoKey mean that
 // nothing was written. ErrUnavailable and a context error mean that it is not known; appending again with the same ID is safe.
+//
+// If the context is in a trace, the append is a part of it, and so is what follows from its events elsewhere.
 func (s *Store) Append(ctx context.Context, a Append) (Result, error) {
+	if span := trace.SpanFromContext(ctx); span.IsRecording() {
+		return s.appendTraced(ctx, span.TracerProvider().Tracer("customercenter"), a)
+	}
+	return s.append(ctx, a)
+}
+
+func (s *Store) append(ctx context.Context, a Append) (Result, error) {
 	if !tenancy.Allows(ctx, a.Tenant) { // it is sent together with those of others, so not with this context
 		return Result{}, ErrUnknownTenant
 	}
@@ -211,7 +221,7 @@ func (s *Store) begin(a *Append) (*prepared, error) {
 // encode encodes and seals the events of an append.
 func (s *Store) encode(ctx context.Context, p *prepared) error {
 	a := p.Append
-	meta := Meta{Append: a.ID, Actor: a.Actor, Cause: a.Cause, Correlation: a.Correlation}
+	meta := Meta{Append: a.ID, Actor: a.Actor, Cause: a.Cause, Correlation: a.Correlation, Trace: TraceParent(trace.SpanContextFromContext(ctx))}
 	plain, err := meta.appendJSON(make([]byte, 0, 256)) // shared by all events that did not happen outside
 	if err != nil {
 		return fmt.Errorf("eventstore: envelope: %w", err)

@@ -56,6 +56,8 @@ type Meta struct {
 	Cause string `json:"cause,omitempty"`
 	// Correlation is shared by everything that followed from the same outside request.
 	Correlation string `json:"correlation,omitempty"`
+	// Trace is where in which trace the event was written, if traces were on and somebody looks at this one: a traceparent of the W3C.
+	Trace string `json:"trace,omitempty"`
 	// OccurredAt is when it happened outside, if it came from outside.
 	OccurredAt *time.Time `json:"occurred_at,omitempty"`
 }
@@ -69,7 +71,7 @@ func (m *Meta) appendJSON(b []byte) ([]byte, error) {
 	}
 	b = append(append(b, id...), `","actor":{"kind":`...)
 	for _, text := range []struct{ before, value, after string }{
-		{"", m.Actor.Kind, `,"id":`}, {"", m.Actor.ID, "}"}, {`,"cause":`, m.Cause, ""}, {`,"correlation":`, m.Correlation, ""},
+		{"", m.Actor.Kind, `,"id":`}, {"", m.Actor.ID, "}"}, {`,"cause":`, m.Cause, ""}, {`,"correlation":`, m.Correlation, ""}, {`,"trace":`, m.Trace, ""},
 	} {
 		if text.before != "" && text.value == "" {
 			continue // left out

@@ -2,11 +2,15 @@ package eventstore
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -15,6 +19,15 @@ import (
 
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+const (
+	// inLine is how long a migration waits for a table that is in use. Whoever comes behind it waits, too, be it only to read.
+	inLine = "1s"
+	// betweenTries is how long it lets others pass then.
+	betweenTries = 2 * time.Second
+	// longest is for how long it is tried again.
+	longest = 10 * time.Minute
+)
 
 // Migrations are the SQL files that Migrate applies, in the order of their names.
 func Migrations() fs.FS {
@@ -25,31 +38,51 @@ func Migrations() fs.FS {
 	return sub
 }
 
-// Migrate brings the database to the version this binary knows. Several processes may call it at once: one works, the others
-// wait and find nothing to do. Read models are not migrated but rebuilt, see package projector.
+// Migrate brings the database to the version this binary knows, while other processes go on. Several may call it at once: one works, the others
+// wait and find nothing to do. A table that somebody has in use for long is waited for in short turns, so that nobody stands in line behind
+// the migration for more than a second. A database that is newer stays as it is. Read models are not migrated but rebuilt, see package projector.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120)) // try every second for two minutes
-	if err != nil {
+	if err := migrate(ctx, pool, Migrations()); err != nil {
 		return fmt.Errorf("eventstore: migrate: %w", err)
 	}
-	db := stdlib.OpenDBFromPool(pool)
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, Migrations(), goose.WithSessionLocker(locker))
+	return nil
+}
+
+func migrate(ctx context.Context, pool *pgxpool.Pool, files fs.FS) error {
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, uint64(longest/time.Second))) // try every second
 	if err != nil {
-		return errors.Join(fmt.Errorf("eventstore: migrate: %w", err), db.Close())
+		return err
 	}
-	if _, err = provider.Up(ctx); err != nil {
-		err = fmt.Errorf("eventstore: migrate: %w", err)
+	config := pool.Config().ConnConfig
+	config.RuntimeParams["lock_timeout"] = inLine
+	db := stdlib.OpenDB(*config)
+	defer func() { _ = db.Close() }() // what was done is committed
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = isolate(ctx, pool)
+	for end := time.Now().Add(longest); ; {
+		_, err := provider.Up(ctx)
+		if err == nil {
+			err = isolate(ctx, db)
+		}
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.Code != "55P03" || time.Now().After(end) {
+			return err
+		}
+		slog.WarnContext(ctx, "eventstore: a migration waits for a table that is in use; what is done stays done")
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(betweenTries):
+		}
 	}
-	return errors.Join(err, db.Close())
 }
 
 // isolate has the database hold those apart whom package tenancy holds to one tenant, as far as the user that we log in as may arrange that.
-func isolate(ctx context.Context, pool *pgxpool.Pool) error {
-	if _, err := pool.Exec(ctx, `select isolate()`); err != nil {
-		return fmt.Errorf("eventstore: migrate: isolate tenants: %w", err)
+func isolate(ctx context.Context, db *sql.DB) error {
+	if _, err := db.ExecContext(ctx, `select isolate()`); err != nil {
+		return fmt.Errorf("isolate tenants: %w", err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
 	"customercenter/commands"
@@ -35,6 +36,8 @@ type Config struct {
 	NATS *nats.Conn
 	// Metrics may be nil.
 	Metrics prometheus.Registerer
+	// Tracer tells of every event, and of what follows from it; nil: nobody looks.
+	Tracer trace.Tracer
 	// InFlight is how many events this process carries out at a time; default 256.
 	InFlight int
 	// Replicas and MaxBytes are used when the streams are made, see EnsureStreams; defaults 1 and 2 GiB.
@@ -126,7 +129,9 @@ var errRefused = errors.New("ingest: the event was refused")
 func (c *Consumer) handle(msg *message.Message) error {
 	it := itemOf(msg)
 	it.outcome = Outcome{}
-	outcome, err := c.config.Handler.handle(msg.Context(), it.arrival, it.event, it.wrong)
+	ctx, tell := c.traced(msg.Context(), it.arrival)
+	outcome, err := c.config.Handler.handle(ctx, it.arrival, it.event, it.wrong)
+	tell(outcome, err)
 	if err != nil {
 		return err
 	}

@@ -60,6 +60,8 @@ type Arrival struct {
 	Body        []byte
 	// Correlation is shared with whatever else belongs to the same request; the event's id if empty.
 	Correlation string
+	// Trace is the header traceparent of an event that came over NATS.
+	Trace string
 	// Resent counts how often an operator has sent the event again out of the dead letters. An event that was refused is
 	// then judged anew; one that was carried out is not carried out again.
 	Resent int

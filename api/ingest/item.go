@@ -37,6 +37,7 @@ func newItem(msg jetstream.Msg) (*item, error) {
 	}
 	it := &item{msg: msg, meta: meta, arrival: Arrival{
 		Tenant: tenant, Association: association, Body: msg.Data(), Correlation: msg.Headers().Get(middleware.CorrelationIDMetadataKey),
+		Trace: msg.Headers().Get("traceparent"),
 	}}
 	// Channels publish to the same subjects and may set any header. The count is worth something only with the id that Resend gives.
 	if n, err := strconv.Atoi(msg.Headers().Get(headerResent)); err == nil && n > 0 && isResendID(msg.Headers().Get(jetstream.MsgIDHeader)) {

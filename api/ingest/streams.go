@@ -26,6 +26,9 @@ const (
 // share the work. An association is in one part, whose customers are handled in parallel.
 const Partitions = 8
 
+// LeaseName is of the leases on the parts of the queue.
+const LeaseName = "ingest"
+
 // Defaults of the streams.
 const (
 	defaultMaxBytes = 2 << 30

@@ -45,7 +45,7 @@ func (s *subscriber) Subscribe(ctx context.Context, _ string) (<-chan *message.M
 	}
 	ctx, stop := context.WithCancel(ctx)
 	s.stops = append(s.stops, stop)
-	group := lease.Group{Pool: s.pool, Name: "ingest", Partitions: Partitions, Run: s.run}
+	group := lease.Group{Pool: s.pool, Name: LeaseName, Partitions: Partitions, Run: s.run}
 	s.wg.Go(func() {
 		defer close(s.out)
 		if err := group.Loop(ctx); err != nil {

@@ -53,9 +53,9 @@ func (f pageFlags) check() error {
 	return nil
 }
 
-// httpHandler serves the API and, beside it, the pages.
-func (n *node) httpHandler() http.Handler {
-	calls := n.apiHandler()
+// httpHandler serves the API and, beside it, the pages. Answers that have no end of their own end with until.
+func (n *node) httpHandler(until context.Context) http.Handler {
+	calls := n.apiHandler(until)
 	if !n.pages.Pages {
 		return calls
 	}
@@ -69,7 +69,7 @@ func (n *node) httpHandler() http.Handler {
 	})
 }
 
-func (n *node) apiHandler() http.Handler {
+func (n *node) apiHandler(until context.Context) http.Handler {
 	groups := projections.NewGroups(n.store, n.projector, n.catalogues)
 	return api.New(api.Config{
 		Store: n.store, Center: n.center, Projector: n.projector, Catalogues: n.catalogues,
@@ -79,13 +79,11 @@ func (n *node) apiHandler() http.Handler {
 		DeadLetters: n.dead,
 		Lags:        []func(context.Context) ([]api.Lag, error){n.relayLag, n.policyLag},
 		Tokens:      n.tokens, Answers: access.NewAnswers(n.pool, time.Now), Channels: n.handler,
-		Checks:  []api.Check{{Name: "database", Look: n.databaseWell}, {Name: "bus", Look: n.busWell}, {Name: "relay", Look: n.relayWell}, {Name: "projections", Look: n.projectionsWell}},
-		Metrics: n.metrics, Log: n.log, Limits: n.limits, Bells: n.bells, Until: n.ctx,
+		Checks:  n.checks([]string{roleAPI}),
+		Metrics: n.metrics, Tracer: n.tracer, Log: n.log, Limits: n.limits, Bells: n.bells, Until: until,
 		Background: func(work func(ctx context.Context)) { n.work.Go(func() { work(n.ctx) }) },
 	})
 }
-
-// What /readyz says is open to everybody, so it names no tenant.
 
 func (n *node) databaseWell(ctx context.Context) (bool, string) {
 	if err := n.pool.Ping(ctx); err != nil {

@@ -46,6 +46,7 @@ type cli struct {
 	Backup      backupCommand      `cmd:"" help:"Dump what cannot be made again: the log and the settings, and apart from them the customers' keys."`
 	Restore     restoreCommand     `cmd:"" help:"Put a backup into an empty database."`
 	Doctor      doctorCommand      `cmd:"" help:"Check everything that has to work, and say how to mend what does not."`
+	Health      healthCommand      `cmd:"" help:"Ask a process of this machine whether it is ready; for the health checks of containers."`
 	Bench       benchCommand       `cmd:"" help:"Measure speed beside raw Postgres and NATS in the same run."`
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,6 +18,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"customercenter/api"
 	"customercenter/api/access"
@@ -65,17 +68,23 @@ type node struct {
 	asOf       *asof.Schemas // the past
 	jobs       *jobs.Runner  // takes in files and gives them out; policies work on jobs with one of their own
 	metrics    *prometheus.Registry
-	limits     api.Limits // of the API; none if it is not set
-	past       pastFlags  // what is kept of the past; the defaults if it is not set
-	pages      pageFlags  // none are served if it is not set
+	traces     *sdktrace.TracerProvider // nil: nobody looks
+	tracer     trace.Tracer             // of them, or nil
+	limits     api.Limits               // of the API; none if it is not set
+	past       pastFlags                // what is kept of the past; the defaults if it is not set
+	pages      pageFlags                // none are served if it is not set
+	stage      atomic.Int32             // starting, serving, ending
+	replicas   int                      // of streams; 0: the defaults
+	drain      time.Duration            // for how long a process that is to end still takes requests
 
 	ctx  context.Context // of run; ends background work
 	work sync.WaitGroup
 }
 
-// openNode connects the parts. The database is migrated; nothing runs yet. The connection to NATS stays the caller's.
-func openNode(ctx context.Context, databaseURL string, nc *nats.Conn, master *keyring.Master, log *slog.Logger, schedule scheduleFlags) (*node, error) {
-	n := &node{log: log, nc: nc, metrics: prometheus.NewRegistry()}
+// openNode connects the parts. The database is migrated; nothing runs yet. The connection to NATS stays the caller's. Streams are made with so many replicas; with 0
+// there is one, and CC_EVENTS stays as it is.
+func openNode(ctx context.Context, databaseURL string, nc *nats.Conn, master *keyring.Master, log *slog.Logger, schedule scheduleFlags, replicas int) (*node, error) {
+	n := &node{log: log, nc: nc, replicas: replicas, metrics: prometheus.NewRegistry()}
 	n.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := n.open(ctx, databaseURL, master, schedule); err != nil {
 		n.close()
@@ -85,6 +94,9 @@ func openNode(ctx context.Context, databaseURL string, nc *nats.Conn, master *ke
 }
 
 func (n *node) open(ctx context.Context, databaseURL string, master *keyring.Master, schedule scheduleFlags) (err error) {
+	if err = n.openTraces(ctx); err != nil {
+		return err
+	}
 	if n.pool, err = eventstore.Connect(ctx, databaseURL, 32); err != nil {
 		return err
 	}
@@ -121,18 +133,18 @@ func (n *node) open(ctx context.Context, databaseURL string, master *keyring.Mas
 		return err
 	}
 	if n.projector, err = projector.New(projector.Config{
-		Store: n.store, Definitions: projections.Definitions(), Bells: n.bells, VerifyEvery: schedule.VerifyEvery, KeepFormer: schedule.KeepFormer, Log: n.log,
+		Store: n.store, Definitions: projections.Definitions(), Bells: n.bells, VerifyEvery: schedule.VerifyEvery, KeepFormer: schedule.KeepFormer, Tracer: n.tracer, Log: n.log,
 	}); err != nil {
 		return err
 	}
 	if n.asOf, err = asof.New(asof.Config{Store: n.store, Projector: n.projector, Log: n.log}); err != nil {
 		return err
 	}
-	if n.relay, err = relay.New(relay.Config{Store: n.store, NATS: n.nc}); err != nil {
+	if n.relay, err = relay.New(relay.Config{Store: n.store, NATS: n.nc, Replicas: n.replicas, Tracer: n.tracer}); err != nil {
 		return err
 	}
 	n.jobs = jobs.NewRunner(jobs.Config{Store: n.store, Center: n.center, Builds: n.projector, Log: n.log})
-	if n.policies, err = policies.New(policies.Config{Store: n.store, Center: n.center, Builds: n.projector, NATS: n.nc, Letters: n.dead, Bells: n.bells, Log: n.log}); err != nil {
+	if n.policies, err = policies.New(policies.Config{Store: n.store, Center: n.center, Builds: n.projector, NATS: n.nc, Letters: n.dead, Bells: n.bells, Replicas: n.replicas, Log: n.log}); err != nil {
 		return err
 	}
 	return n.metrics.Register(lag{n})
@@ -149,6 +161,7 @@ func (n *node) close() {
 	if n.pool != nil {
 		n.pool.Close()
 	}
+	n.closeTraces()
 }
 
 // waitForDatabase gives a server that is starting up half a minute.
@@ -174,6 +187,9 @@ func (n *node) run(ctx context.Context, roles []string, listener net.Listener, r
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	n.ctx = ctx
+	if err := n.metrics.Register(resources{n, roles}); err != nil {
+		return err
+	}
 	if n.past != (pastFlags{}) {
 		n.asOf.Keep, n.asOf.Room = n.past.AsOfKeep, n.past.AsOfRoom<<20
 	}
@@ -195,6 +211,8 @@ func (n *node) run(ctx context.Context, roles []string, listener net.Listener, r
 	start(rolePolicies, n.policies.Run)
 	start(rolePolicies, n.forget)
 	start(roleAPI, func(ctx context.Context) error { return n.serve(ctx, listener) })
+	n.stage.Store(serving)
+	context.AfterFunc(ctx, func() { n.stage.Store(ending) })
 	ready()
 	parts.Wait()
 	n.work.Wait()
@@ -205,7 +223,7 @@ func (n *node) run(ctx context.Context, roles []string, listener net.Listener, r
 }
 
 func (n *node) consume(ctx context.Context) error {
-	consumer, err := ingest.NewConsumer(ingest.Config{Handler: n.handler, NATS: n.nc, Pool: n.pool, Metrics: n.metrics})
+	consumer, err := ingest.NewConsumer(ingest.Config{Handler: n.handler, NATS: n.nc, Pool: n.pool, Metrics: n.metrics, Replicas: n.replicas, Tracer: n.tracer})
 	if err != nil {
 		return err
 	}
@@ -241,9 +259,15 @@ func (n *node) forget(ctx context.Context) error {
 	}
 }
 
-// serve answers over HTTP until the context ends, and then finishes what has begun.
+// finishing is for how long requests that are under way may go on when no others are taken any more: as long as the API lets them work.
+const finishing = 30 * time.Second
+
+// serve answers over HTTP until the context ends. From then on /readyz says no, and callers are told to use another connection; others may still come, for as long
+// as those who send them here need to notice. Then what has begun is finished.
 func (n *node) serve(ctx context.Context, listener net.Listener) error {
-	server := api.Server(n.httpHandler(), n.log)
+	until, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	server := api.Server(n.parting(ctx, n.httpHandler(until)), n.log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {
@@ -251,7 +275,13 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	select {
+	case err := <-failed:
+		return err
+	case <-time.After(n.drain):
+	}
+	end()
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishing)
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil {
 		server.Close()
@@ -260,4 +290,14 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 		return err
 	}
 	return nil
+}
+
+// parting closes connections behind their next answer once the process is to end: one that were closed while a request is on its way would lose it.
+func (n *node) parting(ctx context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ctx.Err() != nil {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }

@@ -29,7 +29,7 @@ type restoreCommand struct {
 
 // Run restores everything, or nothing.
 func (c *restoreCommand) Run(env *environment) (err error) {
-	master, err := (&doctorCommand{target: c.target}).existingMaster(found{target: c.target})
+	master, err := found{target: c.target}.existingMaster()
 	if err != nil {
 		return fmt.Errorf("the master key is needed first, as without it nobody's personal data could be read: bring back master.key to %s, or set CUSTOMERCENTER_MASTER_KEY (%w)", c.Data, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 )
 
 // serveCommand runs some of the parts against real servers.
@@ -16,6 +17,9 @@ type serveCommand struct {
 	pageFlags
 	scheduleFlags
 	pastFlags
+	watchFlags
+	Drain    time.Duration `help:"How long a process that is to end still takes requests while /readyz says no: longer than whoever sends them here needs to notice." default:"5s"`
+	Replicas int           `help:"On how many servers of a NATS cluster the streams are kept that are made from now on, 1 to 5; CC_EVENTS also if it is there. Default: 1, and those that are there stay as they are."`
 }
 
 // Run serves until it is interrupted.
@@ -26,7 +30,10 @@ func (c *serveCommand) Run(env *environment) error {
 		}
 	}
 	if c.DatabaseURL == "" || c.NatsURL == "" {
-		return usageError{"serve needs DATABASE_URL and NATS_URL (docker-compose.yml brings both up); `customercenter up` needs neither"}
+		return usageError{"serve needs DATABASE_URL and NATS_URL (`docker compose up -d --wait postgres nats` brings both up); `customercenter up` needs neither"}
+	}
+	if c.Drain < 0 || c.Replicas < 0 || c.Replicas > 5 {
+		return usageError{"--drain takes 0 or more, --replicas 0 to 5"}
 	}
 	master, err := c.master()
 	if err != nil {
@@ -57,12 +64,17 @@ func (c *serveCommand) Run(env *environment) error {
 		return err
 	}
 	defer nc.Close()
-	n, err := openNode(env.ctx, c.DatabaseURL, nc, master, env.log, c.scheduleFlags)
+	n, err := openNode(env.ctx, c.DatabaseURL, nc, master, env.log, c.scheduleFlags, c.Replicas)
 	if err != nil {
 		return err
 	}
 	defer n.close()
-	n.limits, n.pages, n.past = limits, c.pageFlags, c.pastFlags
+	n.limits, n.pages, n.past, n.drain = limits, c.pageFlags, c.pastFlags, c.Drain
+	stop, err := n.watch(c.watchFlags, c.Role)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if err := n.build(env); err != nil {
 		return err
 	}

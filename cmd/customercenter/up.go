@@ -30,6 +30,7 @@ type upCommand struct {
 	pageFlags
 	scheduleFlags
 	pastFlags
+	watchFlags
 }
 
 // Run brings everything up, and down again when it is interrupted.
@@ -72,12 +73,17 @@ func (c *upCommand) Run(env *environment) (err error) {
 	if err := s.start(env.ctx, c); err != nil {
 		return err
 	}
-	n, err := openNode(env.ctx, s.databaseURL, s.nc, master, env.log, c.scheduleFlags)
+	n, err := openNode(env.ctx, s.databaseURL, s.nc, master, env.log, c.scheduleFlags, 0)
 	if err != nil {
 		return err
 	}
 	defer n.close()
 	s.doorkeeper.tokens.Store(n.tokens)
+	stop, err := n.watch(c.watchFlags, allRoles)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	n.limits, n.pages, n.past = limits, c.pageFlags, c.pastFlags
 	info := &runInfo{PID: os.Getpid(), URL: "http://" + listener.Addr().String(), NATSURL: s.natsURL, DatabaseURL: s.databaseURL}
 	if err := n.build(env); err != nil {

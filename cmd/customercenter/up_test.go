@@ -58,12 +58,19 @@ func (b *buffer) String() string {
 // start runs the program with these arguments, without servers of the environment.
 func start(t testing.TB, args ...string) *process {
 	t.Helper()
+	return startWith(t, nil, args...)
+}
+
+// startWith is start with variables of the environment.
+func startWith(t testing.TB, environment []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, cmd: exec.Command("customercenter", args...), lines: make(chan string, 1000), done: make(chan error, 1), stderr: &buffer{}}
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "DATABASE_URL=") && !strings.HasPrefix(e, "NATS_URL=") && !strings.HasPrefix(e, "CUSTOMERCENTER_") {
 			p.cmd.Env = append(p.cmd.Env, e)
 		}
 	}
+	p.cmd.Env = append(p.cmd.Env, environment...)
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

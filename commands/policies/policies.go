@@ -29,6 +29,9 @@ import (
 	"customercenter/projections"
 )
 
+// LeaseName is of the leases that whoever runs policies takes part in.
+const LeaseName = "policies"
+
 // Config says what the policies work with. Store, Center, Builds and NATS are needed.
 type Config struct {
 	Store  *eventstore.Store
@@ -120,7 +123,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			}
 		})
 	}
-	group := lease.Group{Pool: r.store.Pool(), Name: "policies", Partitions: partitions, Run: r.work}
+	group := lease.Group{Pool: r.store.Pool(), Name: LeaseName, Partitions: partitions, Run: r.work}
 	if err := group.Loop(ctx); err != nil {
 		return fmt.Errorf("policies: %w", err)
 	}

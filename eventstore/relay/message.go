@@ -32,6 +32,7 @@ const (
 	headerRefill      = "cc-refill"   // absent, or how many refills there were before this publication
 	headerCustomer    = "cc-customer" // absent when the event concerns no customer
 	headerMeta        = "cc-meta"     // the envelope as JSON: actor, cause, correlation, occurred_at
+	headerTrace       = "traceparent" // absent unless somebody looks at the trace that the event is in
 	headerOmitted     = "cc-omitted"  // "too-large" when the body does not fit the server's limit and is empty; ask the API
 )
 
@@ -96,6 +97,15 @@ func (m *message) fill(t *tenant, e *eventstore.Event, expected uint64) {
 		m.Header[headerRefill] = []string{strconv.Itoa(t.refill)}
 	}
 	delete(m.Header, headerOmitted)
+}
+
+// trace says where in a trace the message is, if it is in one.
+func (m *message) trace(traceparent string) {
+	if traceparent == "" {
+		delete(m.Header, headerTrace)
+		return
+	}
+	m.Header[headerTrace] = []string{traceparent}
 }
 
 // omitBody is for an event that the server would not take.

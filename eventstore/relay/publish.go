@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/trace"
 
 	"customercenter/eventstore"
 )
@@ -40,6 +41,8 @@ type publisher struct {
 	inbox string // of acknowledgements; ".<sequence>" follows
 	sub   *nats.Subscription
 
+	tracer trace.Tracer // may be nil
+
 	// of the goroutine that publishes
 	asked      uint64 // sequence of the last message whose acknowledgement was asked for
 	askedBytes int64  // bytes sent up to there
@@ -55,6 +58,8 @@ type publisher struct {
 	marks []mark // whose acknowledgement is awaited, in order
 	spans []span // sent and not all stored, in order
 	dirty map[*tenant]struct{}
+
+	traced []traced // in order
 }
 
 // mark is a message whose acknowledgement was asked for.
@@ -77,8 +82,8 @@ type page struct {
 	events []eventstore.Event
 }
 
-func newPublisher(nc *nats.Conn, epoch uuid.UUID, sequence uint64, limit int) (*publisher, error) {
-	p := &publisher{nc: nc, m: newMessage(epoch), limit: uint64(limit), inbox: nc.NewInbox() + ".", asked: sequence,
+func newPublisher(nc *nats.Conn, epoch uuid.UUID, sequence uint64, limit int, tracer trace.Tracer) (*publisher, error) {
+	p := &publisher{nc: nc, tracer: tracer, m: newMessage(epoch), limit: uint64(limit), inbox: nc.NewInbox() + ".", asked: sequence,
 		progress: make(chan struct{}, 1), failed: make(chan error, 1), dirty: map[*tenant]struct{}{}}
 	p.sent.Store(sequence)
 	p.acked.Store(sequence)
@@ -90,7 +95,10 @@ func newPublisher(nc *nats.Conn, epoch uuid.UUID, sequence uint64, limit int) (*
 	return p, nil
 }
 
-func (p *publisher) close() { _ = p.sub.Unsubscribe() } // fails only when the connection is closed, and the subscription with it
+func (p *publisher) close() {
+	_ = p.sub.Unsubscribe() // fails only when the connection is closed, and the subscription with it
+	p.giveUp()
+}
 
 // publish sends a page. It waits while too much is in flight, and returns when all is sent, not when it is stored.
 func (p *publisher) publish(ctx context.Context, pg page) error {
@@ -123,9 +131,10 @@ func (p *publisher) room(ctx context.Context) error {
 
 func (p *publisher) send(ctx context.Context, t *tenant, e *eventstore.Event, ask bool) error {
 	sent := p.sent.Load()
-	p.m.fill(t, e, sent)
-	p.sentBytes += int64(len(e.Data) + len(e.Meta))
 	sequence := sent + 1
+	p.m.fill(t, e, sent)
+	p.m.trace(p.begin(ctx, t, e, sequence))
+	p.sentBytes += int64(len(e.Data) + len(e.Meta))
 	ask = ask || sequence-p.asked >= askEvery || p.sentBytes-p.askedBytes >= askBytes
 	p.m.Reply = ""
 	if ask {
@@ -216,6 +225,7 @@ func (p *publisher) stored(sequence uint64) {
 		}
 		p.spans = p.spans[1:]
 	}
+	p.end(sequence)
 	p.acked.Store(sequence)
 }
 

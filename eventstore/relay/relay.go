@@ -22,6 +22,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/trace"
 
 	"customercenter/eventstore"
 	"customercenter/eventstore/bell"
@@ -44,9 +45,14 @@ type Config struct {
 	InFlight int
 	// Sweep is how often to look for events whose bell was lost, and for new tenants; default 1 s.
 	Sweep time.Duration
+	// Tracer tells of every event that is in a trace when it is carried; nil: nobody looks.
+	Tracer trace.Tracer
 	// AckWait is how long the stream may be silent while messages are in flight; default 5 s. Then they are looked for.
 	AckWait time.Duration
 }
+
+// LeaseName is of the lease that whoever relays holds.
+const LeaseName = "relay"
 
 // Subjects is what the stream holds.
 const Subjects = subjectPrefix + ">"
@@ -93,7 +99,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		return fmt.Errorf("relay: %w", err)
 	}
 	defer bells.Close()
-	return lease.Group{Pool: r.cfg.Store.Pool(), Name: "relay", Partitions: 1, Run: func(ctx context.Context, _ int) error {
+	return lease.Group{Pool: r.cfg.Store.Pool(), Name: LeaseName, Partitions: 1, Run: func(ctx context.Context, _ int) error {
 		return r.relay(ctx, bells)
 	}}.Loop(ctx)
 }

@@ -77,7 +77,7 @@ func (r *Relay) session(ctx context.Context, bells *bell.Listener) (moved bool, 
 	if err = s.begin(ctx); err != nil {
 		return false, err
 	}
-	if s.publish, err = newPublisher(r.cfg.NATS, s.epoch, s.life.sequence, r.cfg.InFlight); err != nil {
+	if s.publish, err = newPublisher(r.cfg.NATS, s.epoch, s.life.sequence, r.cfg.InFlight, r.cfg.Tracer); err != nil {
 		return false, err
 	}
 	defer s.publish.close()

@@ -153,7 +153,8 @@ var headers = object{
 	"cc-epoch":           object{"type": "string", "format": "uuid", "description": words{"of the log; another one after a restore: begin anew", "日志的纪元；恢复备份后会改变：应从头开始"}.both()},
 	"cc-refill":          number(words{"absent, or how many refills there were before", "没有，或此前重新填充的次数"}),
 	"cc-customer":        object{"type": "string", "format": "uuid", "description": words{"the customer it concerns; absent if nobody", "涉及的客户；没有则不出现"}.both()},
-	"cc-meta":            header(words{"JSON: append, actor {kind, id}, cause, correlation, occurred_at", "JSON：append、actor {kind, id}、cause、correlation、occurred_at"}),
+	"cc-meta":            header(words{"JSON: append, actor {kind, id}, cause, correlation, trace, occurred_at", "JSON：append、actor {kind, id}、cause、correlation、trace、occurred_at"}),
+	"traceparent":        header(words{"absent, or where in which trace it was published, as the W3C writes it", "没有，或按 W3C 写法表示在哪个链路追踪中发布"}),
 	"cc-omitted":         header(words{"too-large: the body does not fit into a message and is empty; read the event by its position with GET /v1/events", "too-large：内容超出消息上限而为空；请按位置用 GET /v1/events 读取"}),
 	"Nats-Msg-Id":        header(words{"of the publication, not of the event: use ce-id", "属于发布，不属于事件：请用 ce-id"}),
 	// The relay's own, see ADR 5.

@@ -1,7 +1,8 @@
 //go:build unix
 
-// Package composetest checks docker-compose.yml: the Compose library reads it
-// (in a module of its own, see validate), and real servers take the settings.
+// Package composetest checks docker-compose.yml and what deploy/ puts over it: the Compose library reads them
+// (in a module of its own, see validate), and real servers take the settings. That the program takes its
+// command lines is checked in cmd/customercenter.
 package composetest
 
 import (
@@ -27,16 +28,22 @@ import (
 	"customercenter/internal/pgtest"
 )
 
-const composeFile = "../../docker-compose.yml"
+const (
+	composeFile = "../../docker-compose.yml"
+	clusterFile = "../../deploy/jetstream-cluster.yml"
+	standbyFile = "../../deploy/postgres-standby.yml"
+	watchFile   = "../../deploy/monitoring.yml"
+)
 
 type project struct {
 	Services map[string]service
-	Configs  map[string]struct{ Content string }
+	Configs  map[string]struct{ Content, File string }
 	Volumes  map[string]struct{ Name string }
 }
 
 type service struct {
 	Image       string
+	Entrypoint  []string
 	Command     []string
 	Environment map[string]string
 	Ports       []struct {
@@ -47,23 +54,39 @@ type service struct {
 	Volumes     []struct{ Type, Source, Target string }
 	Configs     []struct{ Source, Target string }
 	Healthcheck struct{ Test []string }
+	DependsOn   map[string]struct{ Condition string } `json:"depends_on"`
+	Deploy      struct {
+		Resources struct {
+			Limits struct {
+				CPUs   float64 `json:"cpus"`
+				Memory string
+			}
+		}
+	}
+	StopGracePeriod string   `json:"stop_grace_period"`
+	ReadOnly        bool     `json:"read_only"`
+	CapDrop         []string `json:"cap_drop"`
+	Profiles        []string
 }
 
-// validate runs the module that reads a Compose file.
-func validate(t *testing.T, path string) ([]byte, error) {
+// validate runs the module that reads Compose files, each over those before it.
+func validate(t *testing.T, paths ...string) ([]byte, error) {
 	t.Helper()
-	path, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
+	for i := range paths {
+		path, err := filepath.Abs(paths[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths[i] = path
 	}
 	// `go test` runs a test again when a file has changed that the test opened,
 	// and knows nothing of what other processes open.
-	for _, name := range []string{path, "validate/go.mod", "validate/go.sum", "validate/main.go"} {
+	for _, name := range append([]string{"validate/go.mod", "validate/go.sum", "validate/main.go"}, paths...) {
 		if _, err := os.ReadFile(name); err != nil {
 			t.Fatal(err)
 		}
 	}
-	c := exec.CommandContext(t.Context(), "go", "run", ".", path)
+	c := exec.CommandContext(t.Context(), "go", append([]string{"run", "."}, paths...)...)
 	c.Dir = "validate"
 	c.Env = append(os.Environ(), "GOWORK=off")
 	var stdout, stderr bytes.Buffer
@@ -74,9 +97,9 @@ func validate(t *testing.T, path string) ([]byte, error) {
 	return stdout.Bytes(), nil
 }
 
-func load(t *testing.T) project {
+func load(t *testing.T, over ...string) project {
 	t.Helper()
-	out, err := validate(t, composeFile)
+	out, err := validate(t, append([]string{composeFile}, over...)...)
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -105,8 +128,33 @@ func TestABrokenFileIsRefused(t *testing.T) {
 
 func TestServices(t *testing.T) {
 	p := load(t)
-	if len(p.Services) != 2 {
-		t.Errorf("%d services, want 2", len(p.Services))
+	if len(p.Services) != 7 {
+		t.Errorf("%d services, want 7", len(p.Services))
+	}
+	for _, name := range []string{"api", "relay", "projector", "policies"} {
+		s := p.Services[name]
+		if s.DependsOn["postgres"].Condition != "service_healthy" || s.DependsOn["nats"].Condition != "service_healthy" {
+			t.Errorf("%s does not wait for its servers: %+v", name, s.DependsOn)
+		}
+		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) {
+			t.Errorf("%s may do more than it has to", name)
+		}
+		if name != "api" && len(s.Ports) != 0 {
+			t.Errorf("%s is published at %+v", name, s.Ports)
+		}
+	}
+	for name, s := range p.Services {
+		if l := s.Deploy.Resources.Limits; l.CPUs == 0 || l.Memory == "" {
+			t.Errorf("%s has no limits", name)
+		}
+		if s.StopGracePeriod != "1m0s" {
+			t.Errorf("%s has %q to end", name, s.StopGracePeriod)
+		}
+		for _, port := range s.Ports {
+			if port.HostIP != "127.0.0.1" {
+				t.Errorf("%s is open to others: %+v", name, port)
+			}
+		}
 	}
 	for name, want := range map[string]struct {
 		image, volume, health string
@@ -173,6 +221,10 @@ func TestPostgresRunsWithTheSettingsOfThePrivateServer(t *testing.T) {
 	if len(command) < 3 || command[0] != "postgres" {
 		t.Fatalf("command %q", command)
 	}
+	standby := load(t, standbyFile)
+	if primary := standby.Services["postgres"].Command; len(primary) < len(command) || !slices.Equal(primary[:len(command)], command) {
+		t.Errorf("with a standby the primary has other settings: %q", primary)
+	}
 	conn, err := pgx.Connect(t.Context(), pgtest.NewCluster(t, true).DSN("postgres"))
 	if err != nil {
 		t.Fatal(err)
@@ -199,6 +251,43 @@ func TestPostgresRunsWithTheSettingsOfThePrivateServer(t *testing.T) {
 		if got != want {
 			t.Errorf("%s is %s in the container and %s in the private server", name, want, got)
 		}
+	}
+}
+
+func TestAStandbyFollowsAndTakesOver(t *testing.T) {
+	p := load(t, standbyFile)
+	s := p.Services["postgres-standby"]
+	if len(s.Command) != 1 || !slices.Equal(s.Entrypoint, []string{"bash", "-euc"}) || s.DependsOn["postgres"].Condition != "service_healthy" {
+		t.Fatalf("the standby is started by %q %q after %+v", s.Entrypoint, s.Command, s.DependsOn)
+	}
+	if len(s.Volumes) != 1 || s.Volumes[0].Source == p.Services["postgres"].Volumes[0].Source {
+		t.Errorf("volumes %+v", s.Volumes)
+	}
+	for _, name := range []string{"api", "relay", "projector", "policies"} {
+		config, err := pgx.ParseConfig(p.Services[name].Environment["DATABASE_URL"])
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if config.Host != "postgres" || len(config.Fallbacks) != 1 || config.Fallbacks[0].Host != "postgres-standby" || config.ValidateConnect == nil {
+			t.Errorf("%s does not look for whichever takes writes: %s, then %+v", name, config.Host, config.Fallbacks)
+		}
+	}
+	followAndPromote(t, s.Command[0])
+}
+
+func TestMonitoringReadsFilesThatAreThere(t *testing.T) {
+	p := load(t, watchFile)
+	files := 0
+	for _, c := range p.Configs {
+		if c.File != "" {
+			files++
+			if _, err := os.Stat(c.File); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if files != 3 {
+		t.Errorf("%d files are mounted, want 3", files)
 	}
 }
 

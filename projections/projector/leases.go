@@ -16,6 +16,9 @@ func (p *Projector) spread(ctx context.Context, def *Definition) error {
 	}.Loop(ctx)
 }
 
+// LeaseName is of the leases that whoever feeds a projection of this version takes part in.
+func LeaseName(d Definition) string { return leaseName(d.Name, d.Version) }
+
 func leaseName(name string, version int) string { return fmt.Sprintf("projector/%s/%d", name, version) }
 
 // listen passes on the rings of other processes.

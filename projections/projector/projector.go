@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/trace"
 
 	"customercenter/eventstore"
 	"customercenter/eventstore/bell"
@@ -50,6 +51,8 @@ type Config struct {
 	// KeepFormer is after what time Run has a version of a projection dropped that no process feeds any more, if it is older than the one that is
 	// served; 0: never. Of all processes one does so.
 	KeepFormer time.Duration
+	// Tracer tells of every event that is in a trace when it is in the rows of a read model that Run feeds; nil: nobody looks.
+	Tracer trace.Tracer
 	// Log takes what went wrong; default slog.Default.
 	Log *slog.Logger
 }

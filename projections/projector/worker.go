@@ -189,6 +189,7 @@ func (w *worker) step(ctx context.Context, f *feeding) (more bool, err error) {
 	if err := w.applyInTurn(ctx, f, s); err != nil {
 		return false, err
 	}
+	w.told(ctx, f, s, began)
 	if !s.full {
 		f.seen = f.position
 		if len(s.events) >= great {
