@@ -179,7 +179,7 @@ func place(tenant, stream string, version int64) string {
 // splitSealed cuts the sealed member off a stored payload. sealed is nil if there is none.
 func splitSealed(data []byte) (open, sealed []byte, err error) {
 	i := bytes.LastIndex(data, []byte(sealedMember))
-	if i < 1 || !bytes.HasSuffix(data, []byte(`"}`)) || (data[i-1] != ',' && data[i-1] != '{') {
+	if i < 1 || !bytes.HasSuffix(data[i+len(sealedMember):], []byte(`"}`)) || (data[i-1] != ',' && data[i-1] != '{') {
 		return data, nil, nil
 	}
 	text := data[i+len(sealedMember) : len(data)-2]
@@ -201,7 +201,7 @@ func (c *Codec) decode(e Event, key func(generation int) (keyring.Key, bool)) (D
 		return d, fmt.Errorf("eventstore: envelope of %s at %d: %w", e.Type, e.Position, err)
 	}
 	t := c.types[e.Type]
-	if t == nil || e.TypeVersion > t.version {
+	if t == nil || e.TypeVersion < 1 || e.TypeVersion > t.version {
 		return d, fmt.Errorf("%w: %s version %d at %d", ErrUnknownType, e.Type, e.TypeVersion, e.Position)
 	}
 	open, secret, erased, err := c.unseal(t.name, e, key)
@@ -270,6 +270,9 @@ func merge(parts ...[]byte) (map[string]json.RawMessage, error) {
 		}
 		if err := json.Unmarshal(p, &fields); err != nil {
 			return nil, scrub(err)
+		}
+		if fields == nil { // null empties the map
+			return nil, errors.New("it is no object")
 		}
 	}
 	return fields, nil
