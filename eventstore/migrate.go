@@ -42,13 +42,13 @@ func Migrations() fs.FS {
 // wait and find nothing to do. A table that somebody has in use for long is waited for in short turns, so that nobody stands in line behind
 // the migration for more than a second. A database that is newer stays as it is. Read models are not migrated but rebuilt, see package projector.
 func Migrate(ctx context.Context, pool *pgxpool.Pool) error {
-	if err := migrate(ctx, pool, Migrations()); err != nil {
+	if err := migrate(ctx, pool, Migrations(), isolate); err != nil {
 		return fmt.Errorf("eventstore: migrate: %w", err)
 	}
 	return nil
 }
 
-func migrate(ctx context.Context, pool *pgxpool.Pool, files fs.FS) error {
+func migrate(ctx context.Context, pool *pgxpool.Pool, files fs.FS, then func(context.Context, *sql.DB) error) error {
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, uint64(longest/time.Second))) // try every second
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, files fs.FS) error {
 	for end := time.Now().Add(longest); ; {
 		_, err := provider.Up(ctx)
 		if err == nil {
-			err = isolate(ctx, db)
+			err = then(ctx, db)
 		}
 		var pg *pgconn.PgError
 		if !errors.As(err, &pg) || pg.Code != "55P03" || time.Now().After(end) {

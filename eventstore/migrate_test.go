@@ -50,7 +50,8 @@ func upTo(t *testing.T, last string, more fstest.MapFS) fstest.MapFS {
 func TestMigrationsUnderTraffic(t *testing.T) {
 	ctx := t.Context()
 	pool := pgtest.New(t, pgtest.Template{Name: "empty"})
-	if err := migrate(ctx, pool, upTo(t, "00001~", nil)); err != nil {
+	nothing := func(context.Context, *sql.DB) error { return nil }
+	if err := migrate(ctx, pool, upTo(t, "00001~", nil), nothing); err != nil {
 		t.Fatal(err)
 	}
 	master, err := keyring.ParseMaster(strings.Repeat("A", 43) + "=")
@@ -96,7 +97,7 @@ func TestMigrationsUnderTraffic(t *testing.T) {
 	}
 	grow := upTo(t, "99999", fstest.MapFS{"99998_test.sql": {Data: []byte("-- +goose Up\nalter table events add column extra text;\n")}})
 	done := make(chan error, 1)
-	go func() { done <- migrate(ctx, pool, grow) }()
+	go func() { done <- migrate(ctx, pool, grow, nothing) }()
 	await := func(what string, is func() bool) {
 		t.Helper()
 		for end := time.Now().Add(2 * time.Minute); !is(); time.Sleep(5 * time.Millisecond) {

@@ -78,11 +78,11 @@ type Diff struct {
 	schema  string // of the read model of groups
 	every   []uuid.UUID
 	deleted map[uuid.UUID]bool // tags, by the later moment
-	cursor  uuid.UUID   // customers up to this one are behind
-	most    int         // of those that wait, see diffKept
-	looking *looking    // what is under way
-	waiting []uuid.UUID // the next ones, sorted
-	more    bool        // there may be others behind those
+	cursor  uuid.UUID          // customers up to this one are behind
+	most    int                // of those that wait, see diffKept
+	looking *looking           // what is under way
+	waiting []uuid.UUID        // the next ones, sorted
+	more    bool               // there may be others behind those
 	totals  DiffTotals
 	// compared is how many customers there were so far.
 	compared int64

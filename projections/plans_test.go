@@ -143,7 +143,7 @@ func TestPlans(t *testing.T) {
 	}{
 		"latest":             {SessionQuery{}, "session_started"},
 		"some":               {SessionQuery{IDs: some}, "session_pkey"},
-		"some of an agent's": {SessionQuery{IDs: some, Agent: "agent-3"}, "session_pkey"},
+		"some of an agent's": {SessionQuery{IDs: some, Agent: "agent-3"}, "session_agent_pkey"},
 		"today":              {SessionQuery{From: now.Add(-time.Hour), To: now}, "session_started"},
 		"customer":           {SessionQuery{Customer: world.Customers[10].ID}, "session_customer"},
 		"agent":              {SessionQuery{Agent: "agent-3"}, "session_agent_started"},

@@ -147,19 +147,28 @@ func (w *sessionWalk) source(args *arguments) (tables, id string, where []string
 	open := q.State == "waiting" || q.State == "processing"
 	switch {
 	case q.Agent == "":
-	case open || len(q.IDs) > 0: // few are open, so the index of those is walked; and those that are named are found by their ids
+	case open: // few are open, so the index of those is walked
 		where = append(where, "exists (select from $.session_agent a where a.tenant = o.tenant and a.agent = "+args.bind(q.Agent)+" and a.started_at = o.started_at and a.session = o.id)")
 	default:
 		tables, id = "$.session_agent o", "session"
-		where = append(where, "o.agent = "+args.bind(q.Agent))
+		if len(q.IDs) == 0 { // else the keys of the table have both
+			where = append(where, "o.agent = "+args.bind(q.Agent))
+		}
 		if len(w.conditions("s", new(arguments))) > 0 {
 			of = "s"
 			tables += ` cross join lateral (select b.channel, b.association, b.state, b.callback, b.rating_score from $.session b
 				where b.tenant = $1 and b.id = o.session offset 0) s`
 		}
 	}
-	if len(q.IDs) > 0 {
-		where = append(where, "o.id = any("+args.bind(q.IDs)+")")
+	switch {
+	case len(q.IDs) > 0 && id == "session":
+		keys := make([]string, len(q.IDs))
+		for i, one := range q.IDs {
+			keys[i] = sessionAgent(one, q.Agent)
+		}
+		where = append(where, "o.id = any("+args.bind(keys)+"::text[])")
+	case len(q.IDs) > 0:
+		where = append(where, "o.id = any("+args.bind(q.IDs)+"::uuid[])")
 	}
 	if q.Customer != uuid.Nil {
 		where = append(where, "o.customer = "+args.bind(q.Customer))
