@@ -1,6 +1,8 @@
 package eventstore
 
 import (
+	"context"
+	"database/sql"
 	"io/fs"
 	"maps"
 	"regexp"
