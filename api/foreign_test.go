@@ -163,7 +163,7 @@ func TestNoQueryReachesAnotherTenant(t *testing.T) {
 				"customer":       {theirs.things["customers"]},
 				"association":    {"1"},
 				"session":        {theirs.things["sessions"]},
-				"ids":            {theirs.things["sessions"], theirs.things["sessions"] + "," + mine.things["sessions"]},
+				"ids":            {theirs.things["sessions"], theirs.things["sessions"] + "," + mine["sessions"]},
 				"agent":          {"agent-1", "me"},
 				"after_position": {"1"}, "days": {"7"}, "from": {"1"}, "to": {fmt.Sprint(w.head("other"))}, "as_of": {fmt.Sprint(w.head("other")), "1"}, "removed": {"true"},
 			}[p.Name]
