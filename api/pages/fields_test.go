@@ -92,7 +92,7 @@ func TestOrderingFields(t *testing.T) {
 	if got := back.fieldsOf(); !slices.Equal(got, first.fieldsOf()) {
 		t.Errorf("%v", got)
 	}
-	v.send("/fields/order", url.Values{"order": first.fieldsOf(), "move": {"up.external_id"}}).want(http.StatusOK).hides(`class="toast `)
+	v.send("/fields/order", url.Values{"order": first.fieldsOf(), "move": {"up.external_id"}}).want(http.StatusOK).says(noToasts)
 }
 
 func TestHidingAndDisablingAField(t *testing.T) {

@@ -7,10 +7,12 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
@@ -91,6 +93,9 @@ const (
 
 // readForm takes in a form, so that no page takes half of one, and nothing waits for the rest of it later. Only who expects a file gets the body as it is.
 func (p *Pages) readForm(w http.ResponseWriter, r *http.Request, within time.Duration) error {
+	if !isText(r.URL.Query()) {
+		return errUnreadable
+	}
 	if r.Body == http.NoBody || r.Method == http.MethodPost && slices.ContainsFunc(p.pages, func(one page) bool { return one.takesFile == r.URL.Path }) {
 		return nil
 	}
@@ -112,10 +117,22 @@ func (p *Pages) readForm(w http.ResponseWriter, r *http.Request, within time.Dur
 	}
 	_ = control.SetReadDeadline(time.Time{})
 	r.Body = io.NopCloser(bytes.NewReader(form))
-	if r.ParseForm() != nil && r.Method == http.MethodPost {
+	if err := r.ParseForm(); err != nil && r.Method == http.MethodPost || !isText(r.PostForm) {
 		return errUnreadable
 	}
 	return nil
+}
+
+// isText reports whether all values are texts. The database takes no others, and browsers send none.
+func isText(form url.Values) bool {
+	for _, values := range form {
+		for _, text := range values {
+			if !utf8.ValidString(text) || strings.Contains(text, "\x00") {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // answer remembers the status of an answer.

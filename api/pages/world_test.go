@@ -52,6 +52,9 @@ type world struct {
 	texts     map[access.Role]string
 }
 
+// noToasts is what a page has where nothing is told.
+const noToasts = `<div id="toasts" class="toasts" aria-live="polite"></div>`
+
 // clock is moved by tests.
 type clock struct {
 	mu sync.Mutex
