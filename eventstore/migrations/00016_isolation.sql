@@ -39,7 +39,7 @@ begin
       when t.relname = 'erasures' then 'select, insert, update'
       when t.relname = 'customer_keys' then 'select, insert, delete'
       when t.relname in ('events', 'receipts') then 'select, insert'
-      when t.relname in ('tenants', 'log_epoch', 'projection_builds', 'projection_checkpoints', 'parked_customers') then 'select'
+      when t.relname in ('tenants', 'log_epoch', 'projection_builds', 'projection_checkpoints', 'parked_customers', 'policy_due') then 'select'
     end;
     if is_there and rights is not null and not has_table_privilege('customercenter_app', t.name, 'select') then
       execute format('grant %s on %s to customercenter_app', rights, t.name);
