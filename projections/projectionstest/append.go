@@ -77,7 +77,7 @@ func (w *World) setClock() {
 	if !w.clocked {
 		_, err := w.store.Pool().Exec(context.Background(), `
 			create table if not exists world_clock (tenant text primary key, at timestamptz not null);
-			create or replace function world_clock() returns trigger language plpgsql as $$
+			create or replace function world_clock() returns trigger language plpgsql security definer as $$
 			begin
 				new.recorded_at := coalesce((select at from world_clock where tenant = new.tenant), new.recorded_at);
 				return new;
