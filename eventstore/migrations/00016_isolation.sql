@@ -2,7 +2,7 @@
 
 -- for_tenant narrows the transaction it is called in to the rows of one tenant; of '' to none. isolate() makes it take the role customercenter_app, too,
 -- where there is one: only then the policies below bind, as they bind neither the owner of a table nor a superuser.
-create function for_tenant(p_tenant text) returns text language sql volatile as $$ select set_config('customercenter.tenant', p_tenant, true) $$;
+create or replace function for_tenant(p_tenant text) returns text language sql volatile as $$ select set_config('customercenter.tenant', p_tenant, true) $$;
 
 -- isolate_schema shows and gives the role customercenter_app of the tables of a schema only one tenant's rows. A table that has that already is not locked.
 -- p_writes: what it may do there besides reading is said here; of read models nothing.
