@@ -45,13 +45,20 @@ func with(t *testing.T, more fstest.MapFS) fstest.MapFS {
 	return files
 }
 
-// A migration is applied while events are appended, and somebody has the log open meanwhile for as long as he likes: a report, a backup. Writers do not stand in line
+// All migrations are applied while events are appended, and somebody has the log open meanwhile for as long as he likes: a report, a backup. Writers do not stand in line
 // behind the migration that waits for him.
 func TestMigrationsUnderTraffic(t *testing.T) {
 	ctx := t.Context()
 	pool := pgtest.New(t, pgtest.Template{Name: "empty"})
 	nothing := func(context.Context, *sql.DB) error { return nil }
-	if err := migrate(ctx, pool, Migrations(), nothing); err != nil {
+	first := fstest.MapFS{}
+	maps.Copy(first, with(t, nil))
+	maps.DeleteFunc(first, func(name string, _ *fstest.MapFile) bool { return name > "00001~" })
+	if err := migrate(ctx, pool, first, nothing); err != nil {
+		t.Fatal(err)
+	}
+	// An older program appends without it; this one's appends ask for it.
+	if _, err := pool.Exec(ctx, `create function for_tenant(p_tenant text) returns text language sql volatile as 'select p_tenant'`); err != nil {
 		t.Fatal(err)
 	}
 	master, err := keyring.ParseMaster(strings.Repeat("A", 43) + "=")

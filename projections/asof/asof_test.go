@@ -297,6 +297,35 @@ func TestAnEventThatCannotBeApplied(t *testing.T) {
 	}
 }
 
+// Somebody else's schema, made under the name before it is built, stays; and no name is one that a version of a read model could have.
+func TestASchemaOfSomebodyElsesStays(t *testing.T) {
+	w := newWorld(t, 50)
+	s := w.process(nil)
+	for _, name := range []string{"customers_v9", "groups_v1_b12"} {
+		if _, err := s.Name(t.Context(), name, tenant, w.moment(10), analyst, time.Hour); !errors.Is(err, ErrName) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	made, err := s.Name(t.Context(), "reports", tenant, w.moment(10), analyst, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.store.Pool().Exec(t.Context(), `create schema reports create table precious (n int)`); err != nil {
+		t.Fatal(err)
+	}
+	w.run(s)
+	w.await("it fails", func() bool {
+		found, known, err := s.Find(t.Context(), tenant, made.ID)
+		return err == nil && known && found.State == Failed
+	})
+	if err := s.Drop(t.Context(), "reports"); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.store.Pool().Exec(t.Context(), `select from reports.precious`); err != nil {
+		t.Errorf("somebody else's schema: %v", err)
+	}
+}
+
 // A schema with a name has all read models, stays for its time whether or not it is asked, and can be dropped.
 func TestASchemaWithAName(t *testing.T) {
 	w := newWorld(t, 200)

@@ -190,6 +190,56 @@ func TestAnErasureAndOlderVersions(t *testing.T) {
 	}
 }
 
+// While a build that is dropped waits for who reads from it, the one that is served is fed on.
+func TestDroppingABuildHoldsUpNobody(t *testing.T) {
+	store := projectionstest.Store(t, tenant)
+	world := projectionstest.NewWorld(t, store, tenant, 1, 200)
+	world.Run(300)
+	p := ledgersOf(t, store, 2, 0)
+	ensure(t, p)
+	beside, err := p.Rebuild(t.Context(), "ledger", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, p)
+	await(t, p, world.Head())
+	reader, err := store.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Rollback(context.Background())
+	if _, err := reader.Exec(t.Context(), `select from `+beside.Schema+`.entry`); err != nil {
+		t.Fatal(err)
+	}
+	dropped := make(chan error, 1)
+	go func() { dropped <- p.Drop(context.Background(), "ledger", beside.ID) }()
+	for end := time.Now().Add(time.Minute); ; {
+		var waits bool
+		if err := store.Pool().QueryRow(t.Context(), `select exists (select from pg_locks where not granted and locktype = 'relation' and mode = 'AccessExclusiveLock')`).Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+		if waits {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("it does not wait for who reads")
+		}
+	}
+	world.Run(50)
+	await(t, p, world.Head())
+	if err := reader.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-dropped; err != nil { // a slow machine took longer than it waits: it was given up, and can be dropped again
+		if err := p.Drop(t.Context(), "ledger", beside.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, schemas := versions(t, store); schemas != 1 {
+		t.Errorf("%d schemas are left", schemas)
+	}
+}
+
 // Several processes that drop at once, one of which dies in the middle, leave nothing or all.
 func TestManyDropAFormerVersion(t *testing.T) {
 	store := projectionstest.Store(t, tenant)
