@@ -431,3 +431,24 @@ func TestHowAnImportIsStarted(t *testing.T) {
 		t.Errorf("got %d and %d", one, two)
 	}
 }
+
+// Whoever an import has created and was erased since is called nothing in its rows, also as long as the uploaded file is still kept.
+func TestRowsOfWhomWasErased(t *testing.T) {
+	w := uploading(t)
+	made := w.upload("1.csv", "ID,昵称,关联ID\nwang.1,王小明,2\nli.2,李小红,2\n").want(http.StatusCreated)
+	id := made.get("id").(string)
+	path := "/v1/imports/" + id
+	w.admin("POST", path+"/start", nil).want(http.StatusAccepted)
+	w.finish(id)
+	rows, _ := w.outcomes(path, "")
+	if len(rows) != 2 || rows[0].CustomerID == nil {
+		t.Fatalf("the rows are %v", rows)
+	}
+	if shown := string(w.shown(path + "/rows").body); !strings.Contains(shown, "王小明") || !strings.Contains(shown, "李小红") {
+		t.Errorf("before: %s", shown)
+	}
+	w.do(call{as: "acme/admin", method: "DELETE", path: "/v1/customers/" + rows[0].CustomerID.String(), body: map[string]any{"confirm": "wang.1"}}).want(http.StatusAccepted)
+	if shown := string(w.shown(path + "/rows").body); strings.Contains(shown, "王小明") || strings.Contains(shown, "wang.1") || !strings.Contains(shown, "李小红") {
+		t.Errorf("afterwards: %s", shown)
+	}
+}

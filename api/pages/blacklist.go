@@ -134,22 +134,19 @@ func (p *Pages) askUnblacklist(_ http.ResponseWriter, r *http.Request) {
 func (p *Pages) unblacklist(_ http.ResponseWriter, r *http.Request) {
 	v := visitOf(r)
 	back := v.back("/blacklist")
-	customer, err := v.customer(chi.URLParam(r, "id"))
-	if err != nil {
-		v.fail(err)
+	customer, etag, ok := v.asLeft(chi.URLParam(r, "id"), back)
+	if !ok {
 		return
 	}
-	path := "/v1/customers/" + customer.ID.String() + "/blacklist"
-	if err := v.send(http.MethodDelete, path, nil, nil); err != nil {
-		v.refused(back, err)
+	if _, err := v.ask(call{method: http.MethodDelete, path: "/v1/customers/" + customer.ID.String() + "/blacklist", ifMatch: etag}, nil); err != nil {
+		v.notAsLeft(customer, back, err)
 		return
 	}
 	n := notice{Tone: "good", Text: v.t("blacklist.removed", "name", v.nameOf(customer))}
 	if customer.Listing != nil {
-		n.Undo = &undo{Action: "/blacklist/" + customer.ID.String() + "/restore", Fields: hidden{"reason": customer.Listing.Reason, "back": back}}
-		if at := customer.Listing.ExpiresAt; at != nil {
-			n.Undo.Fields["expires_at"] = at.Format(time.RFC3339Nano)
-		}
+		was := standingOf(customer.Listing)
+		n.Undo = undoOfListing(customer.ID.String()+"/restore", back, standing{})
+		n.Undo.Fields["reason"], n.Undo.Fields["expires_at"] = was.reason, was.until
 	}
 	v.done(back, n)
 }
@@ -167,10 +164,59 @@ func (p *Pages) blacklistAgain(_ http.ResponseWriter, r *http.Request) {
 		}
 		in.ExpiresAt = &at
 	}
-	var customer projections.Customer
-	if err := v.send(http.MethodPut, "/v1/customers/"+url.PathEscape(chi.URLParam(r, "id"))+"/blacklist", in, &customer); err != nil {
-		v.refused(back, err)
+	customer, etag, ok := v.asLeft(chi.URLParam(r, "id"), back)
+	if !ok {
 		return
 	}
-	v.done(back, notice{Tone: "good", Text: v.t("blacklist.restored", "name", v.nameOf(&customer))})
+	if _, err := v.ask(call{method: http.MethodPut, path: "/v1/customers/" + customer.ID.String() + "/blacklist", body: in, ifMatch: etag}, nil); err != nil {
+		v.notAsLeft(customer, back, err)
+		return
+	}
+	v.done(back, notice{Tone: "good", Text: v.t("blacklist.restored", "name", v.nameOf(customer))})
+}
+
+// standing is how somebody stands on the blacklist; without a reason, they do not.
+type standing struct{ reason, until string }
+
+func standingOf(l *projections.Listing) (s standing) {
+	if l == nil {
+		return s
+	}
+	s.reason = l.Reason
+	if l.ExpiresAt != nil {
+		s.until = l.ExpiresAt.UTC().Format(time.RFC3339Nano)
+	}
+	return s
+}
+
+// undoOfListing changes how somebody stands on the blacklist, unless they stand otherwise than was left by then.
+func undoOfListing(change, back string, left standing) *undo {
+	return &undo{Action: "/blacklist/" + change, Fields: hidden{"left.reason": left.reason, "left.until": left.until, "back": back}}
+}
+
+// asLeft reads a customer whose place on the blacklist is to be changed. If that is an undo, it gives the ETag to change by, and tells the visitor if
+// somebody has changed the place since: then nothing is to be done.
+func (v *visit) asLeft(id, back string) (c *projections.Customer, etag string, ok bool) {
+	c, etag, err := v.customerWithTag(id)
+	if err != nil {
+		v.fail(err)
+		return nil, "", false
+	}
+	if !v.r.PostForm.Has("left.reason") {
+		return c, "", true
+	}
+	if left := (standing{v.r.PostFormValue("left.reason"), v.r.PostFormValue("left.until")}); left != standingOf(c.Listing) {
+		v.done(back, notice{Tone: "bad", Text: v.t("blacklist.changed_since", "name", v.nameOf(c))})
+		return nil, "", false
+	}
+	return c, etag, true
+}
+
+// notAsLeft tells why a place on the blacklist was not changed.
+func (v *visit) notAsLeft(c *projections.Customer, back string, err error) {
+	if problem, refused := refusal(err); refused && problem.Status == http.StatusPreconditionFailed {
+		v.done(back, notice{Tone: "bad", Text: v.t("blacklist.changed_since", "name", v.nameOf(c))})
+		return
+	}
+	v.refused(back, err)
 }

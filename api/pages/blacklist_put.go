@@ -11,6 +11,7 @@ import (
 
 	"customercenter/api"
 	"customercenter/domain/customer"
+	"customercenter/domain/text"
 	"customercenter/projections"
 )
 
@@ -132,7 +133,7 @@ func (v *visit) putListing(l *listing) {
 			v.fail(errUnreadable)
 			return
 		}
-		at := v.p.Now().Add(time.Duration(days) * 24 * time.Hour)
+		at := v.p.Now().UTC().Add(time.Duration(days) * 24 * time.Hour).Truncate(time.Microsecond) // as the log keeps it
 		in.ExpiresAt = &at
 	}
 	err := v.send(http.MethodPut, "/v1"+l.path, in, nil)
@@ -144,6 +145,7 @@ func (v *visit) putListing(l *listing) {
 		v.refused(l.back, err)
 		return
 	}
+	in.Reason, _ = text.Line(in.Reason) // as the log has it
 	v.done(l.back, notice{Tone: "good", Text: v.t("blacklist.listed", "name", l.name),
-		Undo: &undo{Action: "/blacklist/" + l.customer + "/remove", Fields: hidden{"back": l.back}}})
+		Undo: undoOfListing(l.customer+"/remove", l.back, standingOf(&projections.Listing{Reason: in.Reason, ExpiresAt: in.ExpiresAt}))})
 }

@@ -66,12 +66,7 @@ func TestTakingSomebodyOffTheBlacklist(t *testing.T) {
 	v.post("/blacklist/"+id.String()+"/remove", url.Values{}).want(http.StatusSeeOther)
 	v.get("/blacklist").says("toast bad") // it was off already: the API's words, not a broken page
 
-	undo := regexp.MustCompile(`name="(reason|expires_at)" value="([^"]*)"`).FindAllStringSubmatch(removed.body, -1)
-	form := url.Values{"back": {"/blacklist"}}
-	for _, field := range undo {
-		form.Set(field[1], field[2])
-	}
-	back := v.send("/blacklist/"+id.String()+"/restore", form).want(http.StatusOK).says("已重新加入黑名单", "共 4 位", "冒充官方客服索要验证码")
+	back := v.send(removed.undo()).want(http.StatusOK).says("已重新加入黑名单", "共 4 位", "冒充官方客服索要验证码")
 	if !strings.Contains(back.body, w.clock.now().Add(9*24*time.Hour).In(time.FixedZone("", 8*3600)).Format(exactly)) {
 		t.Errorf("the end of the listing is lost: %s", back.body)
 	}

@@ -389,7 +389,7 @@ func (b *window) accessible() *window {
 	return b.fits()
 }
 
-// legible checks what the theme and the width decide, the rest of what accessible checks being the same in all.
+// legible checks what the theme and the width decide, where accessible has checked the rest.
 func (b *window) legible() *window {
 	b.t.Helper()
 	b.obeys(`resultTypes: ["violations"], runOnly: ["color-contrast", "link-in-text-block", "scrollable-region-focusable"]`)
@@ -450,8 +450,11 @@ func (b *window) picture(dir, name string) string {
 	return path
 }
 
-// looks opens pages, each given by a name and its path, after a status if it is to be another than 200, in Chinese in a wide window and in English in a narrow one. It checks each in the light theme and in
-// the dark one, and whether it fits either width, and takes pictures of it as <name>.<language>.<theme>.<width>.
+// themes are their names in pictures, the dark one under true.
+var themes = map[bool]string{false: "light", true: "dark"}
+
+// looks opens pages, each given by a name and its path, after a status if it is to be another than 200, in Chinese in a wide window of the light theme and in English in a narrow one of the dark theme. It checks
+// each with all rules in both, what the other theme changes there, and whether it fits either width, and takes pictures of it as <name>.<language>.<theme>.<width>.
 func (w *world) looks(role access.Role, namesAndPaths ...string) {
 	w.t.Helper()
 	for _, l := range []look{{language: "zh"}, {language: "en", width: narrow, dark: true}} {
@@ -465,13 +468,9 @@ func (w *world) looks(role access.Role, namesAndPaths ...string) {
 				path = rest
 				b.refuses(status + " " + path)
 			}
-			if b.visit(path); l.dark {
-				b.legible().fits().shot(fmt.Sprintf("%s.dark.%d", name, width))
-			} else {
-				b.accessible().shot(fmt.Sprintf("%s.light.%d", name, width))
-				b.dark(true).legible().shot(fmt.Sprintf("%s.dark.%d", name, width))
-				b.dark(false)
-			}
+			b.visit(path).accessible().shot(fmt.Sprintf("%s.%s.%d", name, themes[l.dark], width))
+			b.dark(!l.dark).legible().shot(fmt.Sprintf("%s.%s.%d", name, themes[!l.dark], width))
+			b.dark(l.dark)
 			b.sized(other).until(fmt.Sprintf("matchMedia('(width: %dpx)').matches", other)).fits().shot(fmt.Sprintf("%s.%d", name, other))
 			b.sized(width).troubled()
 		}

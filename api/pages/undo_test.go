@@ -64,6 +64,12 @@ func TestUndoingWhatAColleagueHasChangedSince(t *testing.T) {
 		"a group's rule": {path: "/groups/" + k.group + "/edit", form: url.Values{"name": {"高价值客户"}, "visible": {"true"}, "c.match": {"all"}, "c.0.field": {"external_id"}, "c.0.op": {"in"}, "c.0.was": {"lines"},
 			"c.0.value": {"qy_2"}}, undone: "标签包含任一 VIP", theirs: func() { run(w, commands.ChangeGroup{Group: uuid.MustParse(k.group), Name: &gold}) }, wanted: http.StatusPreconditionFailed,
 			says: []string{"有人修改了“金牌”", `value="高价值客户"`}, after: map[string]string{"/groups": "金牌"}},
+		"a place on the blacklist": {path: path + "/blacklist", form: url.Values{"reason": {" 辱骂客服 "}, "days": {"7"}}, undone: "已移出黑名单",
+			theirs: func() {
+				run(w, commands.UnblacklistCustomer{Customer: k.id})
+				run(w, commands.BlacklistCustomer{Customer: k.id, Reason: "同行询价"})
+			}, wanted: http.StatusSeeOther, says: []string{"没有撤销", "的黑名单状态"},
+			after: map[string]string{"/blacklist": "同行询价"}},
 		"the order of fields": {path: "/fields/order", form: url.Values{"order": strings.Split(order, ","), "move": {"up.phone"}}, undone: "新的顺序已保存",
 			theirs: func() {
 				run(w, commands.ReorderFields{Order: strings.Split(strings.Replace(order, "company,email", "email,company", 1), ",")})

@@ -22,6 +22,7 @@ var blacklistWords = words{
 	"blacklist.ask_text_suppressed": {"下一条消息会创建会话。期间的 {n} 条消息不会补发，记录仍可查看。", "The next message opens a session. The {n} {n?message:messages} held back meanwhile will not be delivered; the record keeps them."},
 	"blacklist.removed":             {"“{name}”已移出黑名单，下一条消息会创建会话。", "“{name}” is off the blacklist. The next message opens a session."},
 	"blacklist.restored":            {"“{name}”已重新加入黑名单。", "“{name}” is on the blacklist again."},
+	"blacklist.changed_since":       {"没有撤销：刚才有人改了“{name}”的黑名单状态。", "Nothing was taken back: somebody has just changed whether “{name}” is on the blacklist."},
 	"blacklist.put":                 {"加入黑名单", "Put on the blacklist"},
 	"blacklist.put_ask":             {"将“{name}”加入黑名单？", "Put “{name}” on the blacklist?"},
 	"blacklist.put_text":            {"之后的消息会被记下并计数，但不再创建会话。随时可以移除。", "Messages from now on are kept and counted, and open no session. It can be taken back at any time."},

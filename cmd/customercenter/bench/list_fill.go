@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -92,6 +93,8 @@ func (b *listBench) build(ctx context.Context) (err error) {
 	wanted := models()
 	if b.Ungrouped {
 		wanted = wanted[:1]
+	} else if strings.Contains("pages", b.Kinds) { // which say who serves whom
+		wanted = append(wanted, projections.SessionsDefinition())
 	}
 	for _, model := range wanted {
 		builds.Go(func() error { return b.buildModel(building, model) })

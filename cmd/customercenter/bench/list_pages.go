@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"time"
@@ -82,12 +83,12 @@ func (b *listBench) serve(ctx context.Context) (*httptest.Server, *browser, erro
 	now := func() time.Time { return b.at }
 	catalogues := projections.NewCatalogues(b.plant.store)
 	groups := projections.NewGroups(b.plant.store, b.engine, catalogues)
-	silent := slog.New(slog.DiscardHandler)
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	tokens, signIns := access.NewTokens(b.plant.pool, now, b.plant.store.Secret), access.NewSignIns(b.plant.pool, now)
 	calls := api.New(api.Config{
 		Store: b.plant.store, Center: b.plant.center, Projector: b.engine, Catalogues: catalogues, Channels: b.plant.handler,
 		Customers: projections.NewCustomers(b.plant.store, b.engine, catalogues).WithClock(now).WithGroups(groups), Groups: groups,
-		Sessions: projections.NewSessions(b.plant.store, b.engine), Tokens: tokens, Answers: access.NewAnswers(b.plant.pool, now), Now: now, Log: silent,
+		Sessions: projections.NewSessions(b.plant.store, b.engine), Tokens: tokens, Answers: access.NewAnswers(b.plant.pool, now), Now: now, Log: log,
 		Background: func(func(context.Context)) {},
 	})
 	_, token, err := tokens.Create(ctx, access.New{Tenant: b.plant.tenant, Role: access.Admin, Actor: "bench", Name: "bench of the pages"}, nil)
@@ -98,7 +99,7 @@ func (b *listBench) serve(ctx context.Context) (*httptest.Server, *browser, erro
 	if err != nil {
 		return nil, nil, fmt.Errorf("bench: %w", err)
 	}
-	server := httptest.NewServer(pages.New(pages.Config{API: calls, SignIns: signIns, Now: now, Log: silent}))
+	server := httptest.NewServer(pages.New(pages.Config{API: calls, SignIns: signIns, Now: now, Log: log}))
 	jar, err := cookiejar.New(nil)
 	if err == nil {
 		var address *url.URL
