@@ -5,29 +5,31 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // TagUsage tells how many customers carry each of these tags. A tag that nobody carries is absent.
 func (c *Customers) TagUsage(ctx context.Context, tenant string, tags []uuid.UUID) (map[uuid.UUID]int64, error) {
-	build, err := c.builds.Live(ctx, CustomersName)
-	if err != nil {
-		return nil, err
+	values := make(map[int64]facetValue, len(tags))
+	for _, tag := range tags {
+		values[facet(facetTag, tag.String())] = facetValue{FacetTags, tag.String()}
 	}
-	facets := tagFacets(tags)
-	of := make(map[int64]uuid.UUID, len(tags))
-	for i, tag := range tags {
-		of[facets[i]] = tag
-	}
-	rows, err := c.pool.Query(ctx, in(build.Schema, `select facet, sum(bit_count(bits))::bigint from $.customer_bits where tenant = $1 and facet = any($2) group by facet`),
-		planned, tenant, facets)
+	counted := map[string]int64{}
+	everybody := listing{query: &ListQuery{}}
+	err := c.ask(ctx, tenant, &everybody, func() error {
+		a := everybody.answer
+		if err := a.loadAll(); err != nil {
+			return err
+		}
+		return a.tally(setTable{a.schema, "customer_bits", "facet"}, values, map[string]map[string]int64{FacetTags: counted})
+	})
 	if err != nil {
 		return nil, fmt.Errorf("projections: tag usage: %w", err)
 	}
-	counts := map[uuid.UUID]int64{}
-	var set, n int64
-	if _, err := pgx.ForEachRow(rows, []any{&set, &n}, func() error { counts[of[set]] = n; return nil }); err != nil {
-		return nil, fmt.Errorf("projections: tag usage: %w", err)
+	usage := make(map[uuid.UUID]int64, len(counted))
+	for _, tag := range tags {
+		if n := counted[tag.String()]; n > 0 {
+			usage[tag] = n
+		}
 	}
-	return counts, nil
+	return usage, nil
 }
