@@ -35,6 +35,7 @@ type benchCommand struct {
 
 // Run starts what is needed, measures, and removes it.
 func (c *benchCommand) Run(env *environment) (err error) {
+	collectSeldom()
 	cases := c.Case
 	if len(cases) == 0 {
 		cases = bench.Names()

@@ -24,6 +24,7 @@ type serveCommand struct {
 
 // Run serves until it is interrupted.
 func (c *serveCommand) Run(env *environment) error {
+	collectSeldom()
 	for _, role := range c.Role {
 		if !slices.Contains(allRoles, role) {
 			return usageError{fmt.Sprintf("--role %s: there are %s", role, strings.Join(allRoles, ", "))}

@@ -35,6 +35,7 @@ type upCommand struct {
 
 // Run brings everything up, and down again when it is interrupted.
 func (c *upCommand) Run(env *environment) (err error) {
+	collectSeldom()
 	limits, err := c.limits()
 	if err != nil {
 		return err
