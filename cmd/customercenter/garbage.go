@@ -10,7 +10,7 @@ import (
 // How much garbage there may be before it is collected. By itself Go lets there be as much as what is in use: in a process that uses 12 MB, every 12 MB
 // that are read of the log, twice a second; and each time it takes all processors, which the database wants, too.
 const (
-	leastGarbage = 64 << 20
+	leastGarbage = 40 << 20
 	garbageShare = 2 // above that, one part of so many of what is in use
 )
 

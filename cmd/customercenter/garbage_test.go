@@ -7,7 +7,7 @@ import (
 )
 
 func TestHowMuchGarbageThereMayBe(t *testing.T) {
-	for inUse, want := range map[uint64]int{0: 6400, 12 << 20: 533, 64 << 20: 100, 128 << 20: 50, 1 << 30: 50} {
+	for inUse, want := range map[uint64]int{0: 4000, 10 << 20: 400, 40 << 20: 100, 80 << 20: 50, 1 << 30: 50} {
 		if got := percentOf(inUse); got != want {
 			t.Errorf("with %d MB in use: %d %%, want %d", inUse>>20, got, want)
 		}
