@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/eventstore/keyring"
@@ -168,18 +169,14 @@ func (s *Store) read(ctx context.Context, what, sql string, expect int, args ...
 func scan(rows pgx.Rows, expect int) ([]Event, error) {
 	defer rows.Close()
 	events := make([]Event, 0, expect)
-	var customer *uuid.UUID
+	var customer pgtype.UUID // a uuid.UUID would be made of a text
 	for rows.Next() {
-		var e Event
-		var data, meta []byte
-		if err := rows.Scan(&e.Tenant, &e.Position, &e.Stream, &e.Version, &e.Type, &e.TypeVersion, &customer, &data, &meta, &e.RecordedAt); err != nil {
+		events = append(events, Event{})
+		e := &events[len(events)-1]
+		if err := rows.Scan(&e.Tenant, &e.Position, &e.Stream, &e.Version, &e.Type, &e.TypeVersion, &customer, (*[]byte)(&e.Data), (*[]byte)(&e.Meta), &e.RecordedAt); err != nil {
 			return nil, err
 		}
-		if customer != nil {
-			e.Customer = *customer
-		}
-		e.Data, e.Meta, e.RecordedAt = data, meta, e.RecordedAt.UTC()
-		events = append(events, e)
+		e.Customer, e.RecordedAt = customer.Bytes, e.RecordedAt.UTC() // no bytes: no customer
 	}
 	return events, rows.Err()
 }
@@ -326,7 +323,8 @@ func (s *Store) Reveal(ctx context.Context, events []Event, masked bool) ([]Even
 		if i%polite == polite-1 {
 			runtime.Gosched()
 		}
-		find := func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) }
+		customer := e.Customer
+		find := func(generation int) (keyring.Key, bool) { return keys.Of(customer, generation) }
 		open, secret, shut, err := s.codec.unseal(e.Type, e, find)
 		if err == nil && shut && !masked { // as in OpenEach
 			if keys, err = s.keys.Reload(ctx, e.Tenant, []uuid.UUID{e.Customer}); err != nil {
