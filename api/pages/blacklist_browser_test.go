@@ -42,7 +42,7 @@ func TestRemovingByKeyboard(t *testing.T) {
 	b.focus("tbody tr:first-child .act a")
 	b.press(kb.Enter).sees("#dialogs dialog[open]").press(kb.Escape).until(`!document.querySelector("dialog[open]")`)
 	b.until(`document.activeElement.matches("tbody tr:first-child .act a")`) // where one was
-	b.press(kb.Enter).sees("#dialogs dialog[open]").press(kb.Tab, kb.Enter).says("#toasts", "is off the blacklist")
+	b.press(kb.Enter).sees("#dialogs dialog[open]").press(kb.Tab, kb.Enter).says("#toasts", "is off the blacklist").says(".pager", "3 in all")
 	b.press("/").until(`document.activeElement.id === "needle"`).press("6092217745", kb.Enter).says(".chips", "6092217745").says(".pager", "1 in all")
 	b.press(kb.Escape).focus("#main")
 	b.press("?").sees("#keys[open]").accessible().press(kb.Escape).until(`!document.querySelector("#keys[open]")`)

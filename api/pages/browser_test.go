@@ -242,10 +242,11 @@ func (b *window) went(err error) {
 	b.t.Fatalf("in the browser: %v; the focus is at %s; see %s", err, focus, b.picture(cmp.Or(os.Getenv("PAGES_SHOTS"), os.TempDir()), "trouble."+strings.ReplaceAll(b.t.Name(), "/", ".")))
 }
 
+// visit opens a page and waits until its links and forms are those of the script. Before that they work, too, but each leads to a page of its own.
 func (b *window) visit(path string) *window {
 	b.t.Helper()
 	b.do(chromedp.Navigate(b.w.server.URL + path))
-	return b
+	return b.until(`!document.body?.matches(".shell") || document.querySelector("main [data-htmx-powered], nav [data-htmx-powered]")`)
 }
 
 // The selectors are those of CSS.
