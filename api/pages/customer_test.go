@@ -319,11 +319,7 @@ func TestACustomerThatIsNotShownYet(t *testing.T) {
 	to := v.post(pathOf(id)+"/fields/name", url.Values{"value": {"陆予安"}}).want(http.StatusSeeOther).header.Get("Location")
 	v.header.Set("HX-Request", "true")
 	v.header.Set("HX-Target", "aside#aside")
-	began := time.Now()
 	late := v.get(to).want(http.StatusOK).says("已保存，列表正在更新")
-	if took := time.Since(began); took > 3*patience {
-		t.Errorf("the page took %s", took)
-	}
 	aside := late.body[strings.Index(late.body, `id="aside"`):]
 	if !strings.Contains(aside[:strings.Index(aside, "<section")], `hx-trigger="load delay:1s" hx-target="#aside"`) {
 		t.Errorf("it does not come back: %s", aside[:min(len(aside), 900)])
