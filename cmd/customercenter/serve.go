@@ -15,6 +15,7 @@ type serveCommand struct {
 	Listen string   `help:"Where the API and the pages listen." default:"127.0.0.1:8080"`
 	limitFlags
 	pageFlags
+	oidcFlags `prefix:"oidc-" embed:""`
 	scheduleFlags
 	pastFlags
 	watchFlags
@@ -49,6 +50,14 @@ func (c *serveCommand) Run(env *environment) error {
 	if err := c.pageFlags.check(); err != nil {
 		return err
 	}
+	company, err := c.oidcFlags.provider()
+	if err != nil {
+		return err
+	}
+	if company != nil && c.PublicURL == "" {
+		return usageError{"--oidc-issuer needs --public-url: the provider leads people back to it"}
+	}
+	leadBack(company, c.PublicURL)
 	if err := c.scheduleFlags.check(); err != nil {
 		return err
 	}
@@ -70,6 +79,7 @@ func (c *serveCommand) Run(env *environment) error {
 	}
 	defer n.close()
 	n.limits, n.pages, n.past, n.drain = limits, c.pageFlags, c.pastFlags, c.Drain
+	n.accounts, n.accountsFor = company, c.oidcFlags.SignInFor
 	stop, err := n.watch(c.watchFlags, c.Role)
 	if err != nil {
 		return err
