@@ -36,6 +36,14 @@ func (c *serveCommand) Run(env *environment) error {
 	if c.Drain < 0 || c.Replicas < 0 || c.Replicas > 5 {
 		return usageError{"--drain takes 0 or more, --replicas 0 to 5"}
 	}
+	company, err := c.oidcFlags.provider()
+	if err != nil {
+		return err
+	}
+	if company != nil && c.PublicURL == "" {
+		return usageError{"--oidc-issuer needs --public-url: the provider leads people back to it"}
+	}
+	leadBack(company, c.PublicURL)
 	master, err := c.master()
 	if err != nil {
 		return err
@@ -50,14 +58,6 @@ func (c *serveCommand) Run(env *environment) error {
 	if err := c.pageFlags.check(); err != nil {
 		return err
 	}
-	company, err := c.oidcFlags.provider()
-	if err != nil {
-		return err
-	}
-	if company != nil && c.PublicURL == "" {
-		return usageError{"--oidc-issuer needs --public-url: the provider leads people back to it"}
-	}
-	leadBack(company, c.PublicURL)
 	if err := c.scheduleFlags.check(); err != nil {
 		return err
 	}
