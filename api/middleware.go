@@ -58,6 +58,8 @@ func (s *server) arrive(next http.Handler) http.Handler {
 		out.Header().Set("X-Request-Id", about.id)
 		out.Header().Set("X-Content-Type-Options", "nosniff")
 		out.Header().Set("Cache-Control", "no-store")
+		out.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'") // for programs: a browser may do nothing with it
+		out.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 		ctx, span := s.traced(r)
 		r = r.WithContext(context.WithValue(tenancy.Narrow(ctx, ""), requestKey{}, about)) // until it is known whose request it is
 		defer func() {

@@ -40,7 +40,7 @@ func (s *SignIns) Use(ctx context.Context, secret string) (cookie string, err er
 		if _, err := tx.Exec(ctx, `update sign_in_links set used_at = $2 where hash = $1`, used[:], s.now()); err != nil {
 			return fmt.Errorf("access: use sign-in link: %w", err)
 		}
-		return s.insert(ctx, tx, hash, who.Token)
+		return s.insert(ctx, tx, hash, who.Token, SignInFor, nil)
 	})
 	if err != nil {
 		return "", err

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// SignInFor is how long a sign-in lasts, whatever happens.
+	// SignInFor is how long a sign-in lasts at most, whatever happens.
 	SignInFor = 12 * time.Hour
 	// SignInIdle is how long it lasts without a page being asked for.
 	SignInIdle = 2 * time.Hour
@@ -29,7 +29,7 @@ var (
 	ErrNoSignIn = errors.New("access: there is no such sign-in")
 	// ErrSignInIdle says that nobody asked for a page for SignInIdle.
 	ErrSignInIdle = errors.New("access: the sign-in was idle for too long")
-	// ErrSignInOver says that it has lasted SignInFor.
+	// ErrSignInOver says that it has lasted as long as it may: SignInFor, or less.
 	ErrSignInOver = errors.New("access: the sign-in has lasted as long as it may")
 	// ErrSignInRevoked says that its token was revoked or has expired.
 	ErrSignInRevoked = errors.New("access: the sign-in's token does not count any more")
@@ -77,16 +77,16 @@ func newSecret() (secret string, hash [sha256.Size]byte) {
 // Open signs in with a token that was verified, and returns the secret for the cookie: always a new one.
 func (s *SignIns) Open(ctx context.Context, token uuid.UUID) (secret string, err error) {
 	secret, hash := newSecret()
-	if err := s.insert(ctx, s.pool, hash, token); err != nil {
+	if err := s.insert(ctx, s.pool, hash, token, SignInFor, nil); err != nil {
 		return "", err
 	}
 	return secret, nil
 }
 
-func (s *SignIns) insert(ctx context.Context, db database, hash [sha256.Size]byte, token uuid.UUID) error {
+func (s *SignIns) insert(ctx context.Context, db database, hash [sha256.Size]byte, token uuid.UUID, lasts time.Duration, account []byte) error {
 	now := s.now()
-	_, err := db.Exec(ctx, `insert into sign_ins (hash, token, created_at, expires_at, seen_at) values ($1, $2, $3, $4, $3)`,
-		hash[:], token, now, now.Add(SignInFor))
+	_, err := db.Exec(ctx, `insert into sign_ins (hash, token, created_at, expires_at, seen_at, account) values ($1, $2, $3, $4, $3, $5)`,
+		hash[:], token, now, now.Add(lasts), account)
 	if err != nil {
 		return fmt.Errorf("access: sign in: %w", err)
 	}
@@ -154,7 +154,7 @@ func counting(ctx context.Context, db database, id uuid.UUID, now time.Time) (To
 // Close signs out. A sign-in that does not count any more is no error.
 func (s *SignIns) Close(ctx context.Context, secret string) error {
 	hash := sha256.Sum256([]byte(secret))
-	if _, err := s.pool.Exec(ctx, `update sign_ins set ended_at = coalesce(ended_at, $2), notice = null where hash = $1`, hash[:], s.now()); err != nil {
+	if _, err := s.pool.Exec(ctx, `update sign_ins set ended_at = coalesce(ended_at, $2), notice = null, account = null where hash = $1`, hash[:], s.now()); err != nil {
 		return fmt.Errorf("access: sign out: %w", err)
 	}
 	return nil

@@ -33,6 +33,7 @@ func (p *Pages) arrive(next http.Handler) http.Handler {
 		id := uuid.Must(uuid.NewV7()).String()
 		out.Header().Set("X-Request-Id", id)
 		out.Header().Set("X-Content-Type-Options", "nosniff")
+		out.Header().Set("Cross-Origin-Resource-Policy", "same-origin")
 		r = r.WithContext(context.WithValue(r.Context(), idKey{}, id))
 		defer func() {
 			panicked := recover()

@@ -21,7 +21,8 @@ func TestWhatBrowsersMayDoWithPages(t *testing.T) {
 		page := v.get(path)
 		for name, want := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-			"Referrer-Policy":         "same-origin", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
+			"Referrer-Policy":         "same-origin", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
+			"Cross-Origin-Opener-Policy": "same-origin", "Strict-Transport-Security": "",
 		} {
 			if got := page.header.Get(name); got != want {
 				t.Errorf("%s: %s: %s", path, name, got)

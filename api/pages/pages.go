@@ -17,6 +17,7 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"customercenter/api/access"
+	"customercenter/api/accounts"
 )
 
 // Config is what the pages work with. API and SignIns are needed.
@@ -26,6 +27,9 @@ type Config struct {
 	SignIns *access.SignIns
 	// PublicURL is where people find the pages, if a proxy stands before this process; cookies are for https only if it is https.
 	PublicURL string
+	// Accounts is the company's own sign-in; nil: there is none. A sign-in by it lasts AccountsFor, or access.SignInFor if that is shorter.
+	Accounts    *accounts.Provider
+	AccountsFor time.Duration
 	// Parts serves /_parts, which shows every part in all its states, for those who make pages.
 	Parts bool
 	// Now is the clock by which "3 minutes ago" is told; default time.Now.

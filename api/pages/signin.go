@@ -1,9 +1,12 @@
 package pages
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -45,23 +48,34 @@ func (p *Pages) signInPages(r chi.Router) {
 	r.Get("/sign-in/{secret}", p.linkPage)
 	r.Post("/sign-in/{secret}", p.useLink)
 	r.Post("/sign-out", p.signOut)
+	p.companyPages(r)
 }
 
 // signInView is the view of the page to sign in on.
 type signInView struct {
-	Why   string // why one has to sign in again
-	Wrong string // what is wrong with the token
-	Back  string
+	Why     string // why one has to sign in again
+	Wrong   string // what is wrong with the token
+	Trouble string // why the company account did not sign in
+	Back    string
+	Company string // where one signs in with a company account; empty: nowhere
+}
+
+// signInView completes a view with what this installation offers.
+func (v *visit) signInView(view signInView) signInView {
+	if v.p.Accounts != nil {
+		view.Company = companyPath + "?" + url.Values{"back": {view.Back}}.Encode()
+	}
+	return view
 }
 
 func (p *Pages) signInPage(w http.ResponseWriter, r *http.Request) {
 	v := p.visit(w, r)
 	view := signInView{Back: local(r.URL.Query().Get("back"))}
-	switch why := r.URL.Query().Get("why"); why {
+	switch why := cmp.Or(r.URL.Query().Get("why"), r.URL.Query().Get("state")); why { // the company's sign-in hands a state back
 	case "idle", "over", "revoked", "out":
 		view.Why = v.t("signin.why_" + why)
 	}
-	v.show(http.StatusOK, "signin", v.t("signin.title"), view)
+	v.show(http.StatusOK, "signin", v.t("signin.title"), v.signInView(view))
 }
 
 // signIn takes a token, or a link that was pasted.
@@ -79,7 +93,7 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 		if problem.Status == http.StatusUnauthorized {
 			wrong = v.t("signin.unknown")
 		}
-		v.show(problem.Status, "signin", v.t("signin.title"), signInView{Wrong: wrong, Back: back})
+		v.show(problem.Status, "signin", v.t("signin.title"), v.signInView(signInView{Wrong: wrong, Back: back}))
 		return
 	}
 	if err != nil {
@@ -87,7 +101,7 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if me.Role == string(access.Channel) {
-		v.show(http.StatusForbidden, "signin", v.t("signin.title"), signInView{Wrong: v.t("signin.channel"), Back: back})
+		v.show(http.StatusForbidden, "signin", v.t("signin.title"), v.signInView(signInView{Wrong: v.t("signin.channel"), Back: back}))
 		return
 	}
 	v.open(back, func() (string, error) { return p.SignIns.Open(r.Context(), me.TokenID) })
@@ -108,17 +122,22 @@ func (v *visit) whose(token string) (me api.Me, err error) {
 func (v *visit) open(back string, open func() (secret string, err error)) {
 	secret, err := open()
 	if wrong, ok := v.linkWrong(err); ok {
-		v.show(http.StatusGone, "signin", v.t("signin.title"), signInView{Wrong: wrong, Back: back})
+		v.show(http.StatusGone, "signin", v.t("signin.title"), v.signInView(signInView{Wrong: wrong, Back: back}))
 		return
 	}
 	if err != nil {
 		v.fail(err)
 		return
 	}
+	v.enter(back, secret, access.SignInFor)
+}
+
+// enter hands the browser the secret of a sign-in that was opened, for so long, and leads on.
+func (v *visit) enter(back, secret string, lasts time.Duration) {
 	if old, err := v.r.Cookie(v.p.cookieName()); err == nil {
 		_ = v.p.SignIns.Close(v.r.Context(), old.Value) // it goes out of use anyway
 	}
-	v.p.setCookie(v.w, secret, int(access.SignInFor.Seconds()))
+	v.p.setCookie(v.w, secret, int(lasts.Seconds()))
 	http.Redirect(v.w, v.r, back, http.StatusSeeOther)
 }
 
@@ -147,7 +166,7 @@ func (p *Pages) linkPage(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Referrer-Policy", "no-referrer") // the address is a secret
 	who, err := p.SignIns.Look(r.Context(), chi.URLParam(r, "secret"))
 	if wrong, ok := v.linkWrong(err); ok {
-		v.show(http.StatusGone, "signin", v.t("signin.title"), signInView{Wrong: wrong, Back: "/"})
+		v.show(http.StatusGone, "signin", v.t("signin.title"), v.signInView(signInView{Wrong: wrong, Back: "/"}))
 		return
 	}
 	if err != nil {
@@ -165,12 +184,19 @@ func (p *Pages) useLink(w http.ResponseWriter, r *http.Request) {
 
 func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) {
 	v := p.visit(w, r)
+	var proof []byte
 	if cookie, err := r.Cookie(p.cookieName()); err == nil {
-		if err := p.SignIns.Close(r.Context(), cookie.Value); err != nil {
+		proof, err = p.SignIns.Proof(r.Context(), cookie.Value)
+		if err == nil {
+			err = p.SignIns.Close(r.Context(), cookie.Value)
+		}
+		if err != nil {
 			v.fail(err) // better still signed in and told so than signed in unawares
 			return
 		}
 	}
 	p.setCookie(w, "", -1)
-	v.leave("/sign-in?why=out")
+	if !v.leaveCompany(proof) {
+		v.leave("/sign-in?why=out")
+	}
 }

@@ -104,7 +104,7 @@ func TestSignInsEnd(t *testing.T) {
 		w.clock.move(90*time.Minute - time.Second)
 	}
 	w.clock.move(8 * time.Second)
-	ends(busy, "12 hours are over")
+	ends(busy, "has lasted as long as it may")
 
 	revoked := w.as(access.Admin, "en")
 	revoked.get("/tags").want(http.StatusOK)
@@ -143,5 +143,8 @@ func TestBehindHTTPS(t *testing.T) {
 	in := w.visitor("en").post("/sign-in", url.Values{"token": {w.texts[access.Admin]}}).want(http.StatusSeeOther)
 	if cookie := in.header.Get("Set-Cookie"); !strings.HasPrefix(cookie, "__Host-cc_sign_in=") || !strings.Contains(cookie, "Secure") {
 		t.Errorf("cookie %s", cookie)
+	}
+	if got := in.header.Get("Strict-Transport-Security"); got != "max-age=31536000" {
+		t.Errorf("Strict-Transport-Security: %q", got)
 	}
 }

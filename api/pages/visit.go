@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"customercenter/api"
@@ -196,6 +197,9 @@ func (v *visit) back(other string) string {
 func (v *visit) here() string {
 	if v.r.Method != http.MethodGet {
 		return "/"
+	}
+	if strings.HasPrefix(v.r.URL.Path, companyPath) { // what brought somebody there counts once
+		return "/sign-in"
 	}
 	return v.r.URL.RequestURI()
 }

@@ -44,7 +44,7 @@ func (w word) in(l language) string {
 // dictionary has the words of all pages. It panics if two say different things by one name: a mistake in this package.
 func dictionary() words {
 	d := words{}
-	for _, more := range append([]words{shellWords, partWords, catalogueWords, partsPage.words}, pageWords()...) {
+	for _, more := range append([]words{shellWords, companyWords, partWords, catalogueWords, partsPage.words}, pageWords()...) {
 		for key, w := range more {
 			if _, twice := d[key]; twice {
 				panic("pages: two words are called " + key)

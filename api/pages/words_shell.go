@@ -45,7 +45,7 @@ var shellWords = words{
 	"signin.button":       {"登录", "Sign in"},
 	"signin.lasts":        {"登录 12 小时内有效，闲置 2 小时后失效", "Lasts 12 hours, and 2 hours without activity"},
 	"signin.why_idle":     {"2 小时没有操作，已自动退出。登录后回到刚才的页面。", "You were signed out after 2 hours without activity. Sign in to go on where you were."},
-	"signin.why_over":     {"登录已满 12 小时，请重新登录，之后回到刚才的页面。", "12 hours are over. Sign in again to go on where you were."},
+	"signin.why_over":     {"登录时间已到上限，请重新登录，之后回到刚才的页面。", "Your sign-in has lasted as long as it may. Sign in again to go on where you were."},
 	"signin.why_revoked":  {"这次登录所用的令牌已失效或被吊销，请用另一个令牌登录。", "The token you signed in with has expired or was revoked. Sign in with another one."},
 	"signin.why_out":      {"已退出登录。", "You are signed out."},
 	"signin.unknown":      {"没有这个令牌，或者它已失效。请检查是否复制完整。", "There is no such token, or it is no longer valid. Check that you copied all of it."},

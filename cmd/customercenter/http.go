@@ -59,7 +59,7 @@ func (n *node) httpHandler(until context.Context) http.Handler {
 	if !n.pages.Pages {
 		return calls
 	}
-	shown := pages.New(pages.Config{API: calls, SignIns: n.signIns, PublicURL: n.pages.PublicURL, Parts: n.pages.PageParts, Log: n.log})
+	shown := pages.New(pages.Config{API: calls, SignIns: n.signIns, PublicURL: n.pages.PublicURL, Accounts: n.accounts, AccountsFor: n.accountsFor, Parts: n.pages.PageParts, Log: n.log})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if api.Owns(r.URL.Path) {
 			calls.ServeHTTP(w, r)

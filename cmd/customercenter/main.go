@@ -73,16 +73,20 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return guarded(func() int {
 		command, err := parser.Parse(args)
 		if err != nil {
-			fmt.Fprintf(stderr, "customercenter: %v\nTry: customercenter --help\n", err)
+			fmt.Fprintf(stderr, "customercenter: %s\nTry: customercenter --help\n", hushed(err.Error()))
+			return exitUsage
+		}
+		if err := exposed(command); err != nil {
+			fmt.Fprintln(stderr, "customercenter:", err)
 			return exitUsage
 		}
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		context.AfterFunc(ctx, stop) // the second signal is not ours any more
-		env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.LogLevel}))}
+		env := &environment{ctx: ctx, stdout: stdout, stderr: stderr, log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: c.LogLevel, ReplaceAttr: hush}))}
 		slog.SetDefault(env.log)
 		if err := command.Run(env); err != nil && !(errors.Is(err, context.Canceled) && ctx.Err() != nil) {
-			fmt.Fprintln(stderr, "customercenter:", err)
+			fmt.Fprintln(stderr, "customercenter:", hushed(err.Error()))
 			switch {
 			case errors.As(err, new(usageError)):
 				return exitUsage

@@ -23,6 +23,7 @@ import (
 
 	"customercenter/api"
 	"customercenter/api/access"
+	"customercenter/api/accounts"
 	"customercenter/api/ingest"
 	"customercenter/commands"
 	"customercenter/commands/jobs"
@@ -50,32 +51,34 @@ var allRoles = []string{roleAPI, roleRelay, roleProjector, rolePolicies}
 
 // node is one process of the product: everything the roles share.
 type node struct {
-	log        *slog.Logger
-	pool       *pgxpool.Pool
-	nc         *nats.Conn
-	js         jetstream.JetStream
-	bells      *bell.Listener
-	store      *eventstore.Store
-	center     *commands.Center
-	catalogues *projections.Catalogues
-	projector  *projector.Projector
-	tokens     *access.Tokens
-	signIns    *access.SignIns
-	relay      *relay.Relay
-	handler    *ingest.Handler
-	policies   *policies.Runner
-	dead       *ingest.DeadLetters
-	asOf       *asof.Schemas // the past
-	jobs       *jobs.Runner  // takes in files and gives them out; policies work on jobs with one of their own
-	metrics    *prometheus.Registry
-	traces     *sdktrace.TracerProvider // nil: nobody looks
-	tracer     trace.Tracer             // of them, or nil
-	limits     api.Limits               // of the API; none if it is not set
-	past       pastFlags                // what is kept of the past; the defaults if it is not set
-	pages      pageFlags                // none are served if it is not set
-	stage      atomic.Int32             // starting, serving, ending
-	replicas   int                      // of streams; 0: the defaults
-	drain      time.Duration            // for how long a process that is to end still takes requests
+	log         *slog.Logger
+	pool        *pgxpool.Pool
+	nc          *nats.Conn
+	js          jetstream.JetStream
+	bells       *bell.Listener
+	store       *eventstore.Store
+	center      *commands.Center
+	catalogues  *projections.Catalogues
+	projector   *projector.Projector
+	tokens      *access.Tokens
+	signIns     *access.SignIns
+	relay       *relay.Relay
+	handler     *ingest.Handler
+	policies    *policies.Runner
+	dead        *ingest.DeadLetters
+	asOf        *asof.Schemas // the past
+	jobs        *jobs.Runner  // takes in files and gives them out; policies work on jobs with one of their own
+	metrics     *prometheus.Registry
+	traces      *sdktrace.TracerProvider // nil: nobody looks
+	tracer      trace.Tracer             // of them, or nil
+	limits      api.Limits               // of the API; none if it is not set
+	past        pastFlags                // what is kept of the past; the defaults if it is not set
+	pages       pageFlags                // none are served if it is not set
+	accounts    *accounts.Provider       // the company's own sign-in; nil: there is none
+	accountsFor time.Duration            // how long a sign-in by it lasts
+	stage       atomic.Int32             // starting, serving, ending
+	replicas    int                      // of streams; 0: the defaults
+	drain       time.Duration            // for how long a process that is to end still takes requests
 
 	ctx  context.Context // of run; ends background work
 	work sync.WaitGroup

@@ -15,6 +15,7 @@ type serveCommand struct {
 	Listen string   `help:"Where the API and the pages listen." default:"127.0.0.1:8080"`
 	limitFlags
 	pageFlags
+	oidcFlags `prefix:"oidc-" embed:""`
 	scheduleFlags
 	pastFlags
 	watchFlags
@@ -36,6 +37,14 @@ func (c *serveCommand) Run(env *environment) error {
 	if c.Drain < 0 || c.Replicas < 0 || c.Replicas > 5 {
 		return usageError{"--drain takes 0 or more, --replicas 0 to 5"}
 	}
+	company, err := c.oidcFlags.provider()
+	if err != nil {
+		return err
+	}
+	if company != nil && c.PublicURL == "" {
+		return usageError{"--oidc-issuer needs --public-url: the provider leads people back to it"}
+	}
+	leadBack(company, c.PublicURL)
 	master, err := c.master()
 	if err != nil {
 		return err
@@ -71,6 +80,7 @@ func (c *serveCommand) Run(env *environment) error {
 	}
 	defer n.close()
 	n.limits, n.pages, n.past, n.drain = limits, c.pageFlags, c.pastFlags, c.Drain
+	n.accounts, n.accountsFor = company, c.oidcFlags.SignInFor
 	stop, err := n.watch(c.watchFlags, c.Role)
 	if err != nil {
 		return err

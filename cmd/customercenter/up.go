@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type upCommand struct {
 	DemoRate   float64 `help:"Events per second that go on arriving afterwards; 0 for none." default:"2"`
 	limitFlags
 	pageFlags
+	oidcFlags `prefix:"oidc-" embed:""`
 	scheduleFlags
 	pastFlags
 	watchFlags
@@ -49,6 +51,10 @@ func (c *upCommand) Run(env *environment) (err error) {
 	if err := c.scheduleFlags.check(); err != nil {
 		return err
 	}
+	company, err := c.oidcFlags.provider()
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(c.Data, 0o711); err != nil { // others may pass through to what they own: as root, Postgres runs as another user
 		return fmt.Errorf("data directory: %w", err)
 	}
@@ -65,6 +71,8 @@ func (c *upCommand) Run(env *environment) (err error) {
 		return err
 	}
 	defer listener.Close()
+	url := "http://" + listener.Addr().String()
+	leadBack(company, cmp.Or(c.PublicURL, url))
 	master, err := c.master()
 	if err != nil {
 		return err
@@ -86,7 +94,8 @@ func (c *upCommand) Run(env *environment) (err error) {
 	}
 	defer stop()
 	n.limits, n.pages, n.past = limits, c.pageFlags, c.pastFlags
-	info := &runInfo{PID: os.Getpid(), URL: "http://" + listener.Addr().String(), NATSURL: s.natsURL, DatabaseURL: s.databaseURL}
+	n.accounts, n.accountsFor = company, c.oidcFlags.SignInFor
+	info := &runInfo{PID: os.Getpid(), URL: url, NATSURL: s.natsURL, DatabaseURL: s.databaseURL}
 	if err := n.build(env); err != nil {
 		return err
 	}

@@ -112,4 +112,7 @@
     event.preventDefault();
     act();
   });
+
+  // signing out of the company account goes on by itself
+  find("form[data-at-once]")?.submit();
 }
