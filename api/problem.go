@@ -224,6 +224,8 @@ func problemOf(ctx context.Context, err error) *Problem {
 	}
 	code := codeInternal
 	switch {
+	case errors.Is(err, eventstore.ErrUnavailable) && ctx.Err() == nil: // whoever gave up was not the request
+		code = codeUnavailable
 	case errors.Is(err, context.DeadlineExceeded):
 		code = codeTimeout
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:

@@ -375,6 +375,10 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
+// Unavailable reports whether an error, of this package or of the database, says that the database cannot be reached or cannot work just now: it is away, going
+// down, out of connections, memory or disk, or only to be read from. Trying again later may help.
+func Unavailable(err error) bool { return errors.Is(err, ErrUnavailable) || lost(err) }
+
 // lost reports whether the connection is gone or the server cannot work just now. The outcome of a statement may be unknown then.
 func lost(err error) bool {
 	var pg *pgconn.PgError

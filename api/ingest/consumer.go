@@ -72,6 +72,11 @@ func NewConsumer(config Config) (*Consumer, error) {
 	return &Consumer{config: config, js: js, metrics: m}, nil
 }
 
+// ensure makes the streams that do not exist: at the start, and when they have been deleted, or lost by the server, meanwhile.
+func (c *Consumer) ensure(ctx context.Context) error {
+	return EnsureStreams(ctx, c.js, c.config.Replicas, c.config.MaxBytes)
+}
+
 // Run makes the streams if they do not exist, waiting for NATS if need be, and carries out what is in the queue until ctx ends; then it
 // returns nil, when nothing is being handled any more. It may be called once. Any other error is final: ErrStream.
 //
@@ -79,7 +84,7 @@ func NewConsumer(config Config) (*Consumer, error) {
 // customer, and goes there then. While the database or NATS is unavailable events wait, in order.
 func (c *Consumer) Run(ctx context.Context) error {
 	for pause := shortestPause; ; pause = min(2*pause, longestPause) {
-		err := EnsureStreams(ctx, c.js, c.config.Replicas, c.config.MaxBytes)
+		err := c.ensure(ctx)
 		if err == nil {
 			break
 		}
@@ -96,7 +101,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ingest: %w", err)
 	}
-	poison, err := middleware.PoisonQueueWithFilter(&deadQueue{js: c.js, limit: c.config.NATS.MaxPayload, metrics: c.metrics}, StreamDead,
+	poison, err := middleware.PoisonQueueWithFilter(&deadQueue{js: c.js, ensure: c.ensure, limit: c.config.NATS.MaxPayload, metrics: c.metrics}, StreamDead,
 		func(err error) bool { return !passing(err) })
 	if err != nil {
 		return fmt.Errorf("ingest: %w", err)
@@ -113,7 +118,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}
 	router.AddMiddleware(c.metrics.middleware, c.watch, poison, retry.Middleware, translatePanics, middleware.Recoverer)
 	router.AddConsumerHandler("channel events", StreamIn, &subscriber{
-		handler: c.config.Handler, pool: c.config.Pool, conn: c.config.NATS, js: c.js, metrics: c.metrics,
+		handler: c.config.Handler, pool: c.config.Pool, conn: c.config.NATS, js: c.js, ensure: c.ensure, metrics: c.metrics,
 		flights: semaphore.NewWeighted(int64(c.config.InFlight)), trouble: &c.trouble, out: make(chan *message.Message),
 	}, c.handle)
 	if err := router.Run(ctx); err != nil {
@@ -133,7 +138,7 @@ func (c *Consumer) handle(msg *message.Message) error {
 	outcome, err := c.config.Handler.handle(ctx, it.arrival, it.event, it.wrong)
 	tell(outcome, err)
 	if err != nil {
-		return err
+		return interrupted(ctx, err)
 	}
 	if it.outcome = outcome; outcome.Status == StatusRefused {
 		return errRefused
@@ -145,6 +150,14 @@ func (c *Consumer) handle(msg *message.Message) error {
 func passing(err error) bool {
 	return errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, eventstore.ErrClocks) || errors.Is(err, commands.ErrBusy) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// interrupted marks an error as one that passes if the reader has ended meanwhile: the error may be its reason to, which is not the event's fault. It comes again.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !passing(err) {
+		return fmt.Errorf("%w: %w", context.Canceled, err)
+	}
+	return err
 }
 
 // watch logs what fails. It sees only what is not refused: that is counted, and kept with its reason.

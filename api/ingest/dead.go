@@ -38,7 +38,8 @@ const codeFailed = "INTERNAL"
 // deadQueue puts messages among the dead letters. It is a message.Publisher for Watermill's poison queue.
 type deadQueue struct {
 	js      jetstream.JetStream
-	limit   func() int64 // the largest message, headers included
+	ensure  func(ctx context.Context) error // makes the streams that are gone
+	limit   func() int64                    // the largest message, headers included
 	metrics *metrics
 }
 
@@ -87,7 +88,13 @@ func (d *deadQueue) publish(ctx context.Context, it *item, correlation, cause st
 	}
 	// The time tells the queue's messages apart even when it was lost and made again.
 	id := fmt.Sprintf("%d/%d", it.meta.Sequence.Stream, it.meta.Timestamp.UnixNano())
-	if _, err := d.js.PublishMsg(ctx, letter, jetstream.WithMsgID(id)); err != nil {
+	_, err := d.js.PublishMsg(ctx, letter, jetstream.WithMsgID(id))
+	if errors.Is(err, jetstream.ErrNoStreamResponse) {
+		if err = d.ensure(ctx); err == nil {
+			_, err = d.js.PublishMsg(ctx, letter, jetstream.WithMsgID(id))
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("ingest: dead letter: %w", err)
 	}
 	d.metrics.dead.Inc()

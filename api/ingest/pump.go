@@ -76,7 +76,11 @@ func (s *subscriber) run(ctx context.Context, partition int) error {
 // with the former one's consumer, it would come after ackWait, behind later events.
 func (s *subscriber) consumer(ctx context.Context, partition int) (jetstream.Consumer, error) {
 	name := "part-" + strconv.Itoa(partition)
-	if err := s.js.DeleteConsumer(ctx, StreamIn, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+	err := s.js.DeleteConsumer(ctx, StreamIn, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		err = s.ensure(ctx)
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return nil, fmt.Errorf("ingest: consumer: %w", err)
 	}
 	consumer, err := s.js.CreateConsumer(ctx, StreamIn, jetstream.ConsumerConfig{

@@ -27,6 +27,19 @@ func TestPassing(t *testing.T) {
 	}
 }
 
+// An event whose reader ends while it is handled is not put aside for the reason why it ended.
+func TestWhatIsInterruptedPasses(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	unknown := func() error { return fmt.Errorf("outcome unknown: %w", context.Cause(ctx)) }
+	if err := interrupted(ctx, errMissed); passing(err) {
+		t.Errorf("nothing has ended, and %v passes", err)
+	}
+	cancel(errMissed)
+	if err := interrupted(ctx, unknown()); !passing(err) || !errors.Is(err, errMissed) {
+		t.Errorf("%v does not pass, or does not say why", err)
+	}
+}
+
 // What does not pass must not stop the reader: the event is tried a few times and put aside, and those of others go on.
 func TestALookupThatFailsForGoodHoldsUpNobody(t *testing.T) {
 	w := newWorld(t)

@@ -26,6 +26,7 @@ type subscriber struct {
 	pool    *pgxpool.Pool
 	conn    *nats.Conn
 	js      jetstream.JetStream
+	ensure  func(ctx context.Context) error // makes the streams that are gone
 	metrics *metrics
 	flights *semaphore.Weighted // messages at the router, over all parts
 	trouble *trouble

@@ -64,6 +64,9 @@ func NewCluster(t testing.TB, durable bool) *Cluster {
 // DSN is the URL of one of its databases. It stays the same over all starts.
 func (c *Cluster) DSN(database string) string { return c.dsn(database) }
 
+// DataDir is where its files are, which belong to the user that it runs as.
+func (c *Cluster) DataDir() string { return filepath.Join(c.config.Dir, "data") }
+
 // EnsureDatabase creates the database when there is none of that name. The
 // server must be running.
 func (c *Cluster) EnsureDatabase(ctx context.Context, name string) error {

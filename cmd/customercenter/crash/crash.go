@@ -41,7 +41,7 @@ type Request struct {
 	Correlation string
 	// Acknowledged says that there was an answer. Without one, it may have been carried out or not, but not twice.
 	Acknowledged bool
-	// Changed and Position are of the answer: whether something was written, and the last position written.
+	// Changed and Position are of the answer: whether something was written, and the last position written; 0 if the answer did not tell, as that of a queue does not.
 	Changed  bool
 	Position int64
 	// Receipt names the receipt that the request must have left; zero if none was asked for.

@@ -153,7 +153,7 @@ func checkRequests(l *tenantLog, requests []Request, r *report) {
 		case !q.Acknowledged:
 		case q.Changed && len(appends) == 0:
 			r.add(Lost, l.tenant, q.Position, "request %s was answered with this position, and has no event", q.Correlation)
-		case q.Changed && l.appends[appends[0]].last != q.Position:
+		case q.Changed && q.Position > 0 && l.appends[appends[0]].last != q.Position:
 			w := l.appends[appends[0]]
 			r.add(Elsewhere, l.tenant, q.Position, "request %s was answered with this position, and stands at %d to %d", q.Correlation, w.first, w.last)
 		case !q.Changed && len(appends) > 0:

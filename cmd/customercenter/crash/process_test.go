@@ -3,31 +3,20 @@
 package crash
 
 import (
-	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
+
+	"customercenter/internal/processtest"
 )
 
 // process is one child in one of its lives. A killed one is replaced by another.
-type process struct {
-	name  string
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	ended chan struct{} // closed when it is gone and everything it said was heard
-	err   error         // how it ended
-
-	frozen atomic.Bool
-}
+type process struct{ *processtest.Process }
 
 // launch starts this program again as a child and hands its lines to hear.
 func launch(name string, c childConfig, stderr io.Writer, hear func([]byte) error) (*process, error) {
@@ -35,81 +24,50 @@ func launch(name string, c childConfig, stderr io.Writer, hear func([]byte) erro
 	if err != nil {
 		return nil, err
 	}
-	p := &process{name: name, cmd: exec.Command(exe), ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), childEnv+"="+name)
-	p.cmd.Stderr = stderr
-	dieWithParent(p.cmd)
-	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := p.cmd.StdoutPipe()
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), childEnv+"="+name)
+	cmd.Stderr = stderr
+	started, err := processtest.Start(cmd, hear)
 	if err != nil {
 		return nil, err
 	}
-	started := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // for dieWithParent: the thread ends with this goroutine, and so after the child
-		err := p.cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		defer close(p.ended)
-		lines := bufio.NewReader(out)
-		var heard error
-		for {
-			l, err := lines.ReadBytes('\n')
-			if err != nil {
-				break // the rest is a line that the child did not live to end
-			}
-			heard = errors.Join(heard, hear(l))
-		}
-		p.err = errors.Join(heard, p.cmd.Wait())
-	}()
-	if err := <-started; err != nil {
-		return nil, err
-	}
+	p := &process{started}
 	first, err := json.Marshal(c)
 	if err == nil {
-		_, err = p.stdin.Write(append(first, '\n'))
+		err = p.Say(append(first, '\n'))
 	}
 	if err != nil {
-		p.kill()
+		p.Kill()
 		return nil, err
 	}
 	return p, nil
 }
 
-// kill is kill -9. It returns when the process is gone.
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // fails only for one that has ended
-	<-p.ended
-	_ = p.stdin.Close()
-}
-
-// freeze stops the process for a time, as a machine does that has too much to do. It knows nothing of it when it goes on.
+// freeze stops the process for a time.
 func (p *process) freeze(long time.Duration) error {
-	if p.frozen.Swap(true) {
+	if p.Frozen() {
 		return nil
+	}
+	if err := p.Freeze(); err != nil {
+		return err
 	}
 	go func() {
 		timer := time.NewTimer(long)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			p.frozen.Store(false)
-			_ = p.cmd.Process.Signal(syscall.SIGCONT) // fails only for one that has been killed meanwhile
-		case <-p.ended:
+			p.Thaw()
+		case <-p.Ended():
 		}
 	}()
-	return p.cmd.Process.Signal(syscall.SIGSTOP)
+	return nil
 }
 
 // end tells the process to end in order and returns how it did.
 func (p *process) end() error {
-	_ = p.stdin.Close()
-	<-p.ended
-	return p.err
+	p.HangUp()
+	<-p.Ended()
+	return p.Err()
 }
 
 // fleet is all children, each in its slot, by name.
@@ -128,7 +86,7 @@ func newFleet(t *testing.T, stderr *os.File) *fleet {
 	f := &fleet{t: t, stderr: stderr, ledger: newLedger(), configs: map[string]childConfig{}, alive: map[string]*process{}, natsURL: make(chan string, 1)}
 	t.Cleanup(func() {
 		for _, p := range f.alive {
-			p.kill()
+			p.Kill()
 		}
 	})
 	return f
@@ -147,7 +105,7 @@ func (f *fleet) start(name string, c childConfig) {
 		hear = func(l []byte) error { return f.ledger.hear(c.Slot, l) }
 	case roleNATS:
 		hear = func(l []byte) error {
-			f.natsURL <- string(l[:len(l)-1])
+			f.natsURL <- string(l)
 			return nil
 		}
 	}
@@ -165,8 +123,8 @@ func (f *fleet) startNATS(c childConfig) string {
 	select {
 	case url := <-f.natsURL:
 		return url
-	case <-f.alive[roleNATS].ended:
-		f.t.Fatalf("the NATS server: %v", f.alive[roleNATS].err)
+	case <-f.alive[roleNATS].Ended():
+		f.t.Fatalf("the NATS server: %v", f.alive[roleNATS].Err())
 	case <-time.After(patience):
 		f.t.Fatalf("the NATS server is not ready after %s", patience)
 	}
@@ -178,15 +136,15 @@ func (f *fleet) startNATS(c childConfig) string {
 func (f *fleet) strike(name string) {
 	f.t.Helper()
 	p := f.alive[name]
-	if p.frozen.Load() {
+	if p.Frozen() {
 		return
 	}
 	select {
-	case <-p.ended:
-		f.t.Errorf("%s ended by itself: %v", name, p.err)
+	case <-p.Ended():
+		f.t.Errorf("%s ended by itself: %v", name, p.Err())
 	default:
 	}
-	p.kill()
+	p.Kill()
 	if f.configs[name].Role == roleNATS {
 		f.startNATS(f.configs[name])
 		return
@@ -198,7 +156,7 @@ func (f *fleet) strike(name string) {
 func (f *fleet) end(names ...string) {
 	f.t.Helper()
 	for _, name := range names {
-		_ = f.alive[name].stdin.Close()
+		f.alive[name].HangUp()
 	}
 	for _, name := range names {
 		if err := f.alive[name].end(); err != nil {

@@ -1,4 +1,4 @@
-package crash
+package processtest
 
 import (
 	"os/exec"

@@ -1,0 +1,51 @@
+//go:build unix
+
+package faults
+
+import (
+	"context"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is for what takes a second or two, and longer on a busy machine.
+const patience = 3 * time.Minute
+
+// buildProgram builds the product and returns where it is.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "customercenter")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "customercenter/cmd/customercenter").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
+}
+
+// insist does something until it works.
+func insist(t *testing.T, what string, do func(ctx context.Context) error) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
+		err := do(ctx)
+		cancel()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		pause(20 * time.Millisecond)
+	}
+}
+
+func pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	<-timer.C
+}
