@@ -45,6 +45,7 @@ type cli struct {
 	Relay       relayCommand       `cmd:"" help:"Show how far the log has been carried to NATS; refill the event stream."`
 	Backup      backupCommand      `cmd:"" help:"Dump what cannot be made again: the log and the settings, and apart from them the customers' keys."`
 	Restore     restoreCommand     `cmd:"" help:"Put a backup into an empty database."`
+	Keys        keysCommand        `cmd:"" help:"Replace the master key while everything runs, and show what is wrapped by which."`
 	Doctor      doctorCommand      `cmd:"" help:"Check everything that has to work, and say how to mend what does not."`
 	Health      healthCommand      `cmd:"" help:"Ask a process of this machine whether it is ready; for the health checks of containers."`
 	Bench       benchCommand       `cmd:"" help:"Measure speed beside raw Postgres and NATS in the same run."`
