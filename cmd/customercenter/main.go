@@ -36,6 +36,7 @@ type cli struct {
 	Channel     channelCommand     `cmd:"" help:"Play a channel: send what customers write, hear what is sent to them."`
 	Import      importCommand      `cmd:"" help:"Import customers from a spreadsheet: check every row, ask, create; list, cancel and revert imports."`
 	Export      exportCommand      `cmd:"" help:"Get a spreadsheet of the customers who match a filter."`
+	Customers   customersCommand   `cmd:"" help:"Get all that is known of a customer."`
 	Events      eventsCommand      `cmd:"" help:"Print the events of a tenant's log as JSON lines."`
 	Diff        diffCommand        `cmd:"" help:"Compare the customers at two times: who appeared, who changed what, who went from which group to which."`
 	Whatif      whatIfCommand      `cmd:"" help:"Tell what a rule of a group would have done, had it been there in the past."`
