@@ -60,6 +60,7 @@ func (s *server) customerOperations() {
 	s.customerListOperations()
 	s.customerGroupsOperation()
 	s.erasureOperations()
+	s.everythingOperation()
 	const tag = "Customers"
 	register(s, operation{id: "create-customer", method: http.MethodPost, path: "/v1/customers", tag: tag, status: http.StatusCreated,
 		summary: "Add a customer", notes: "A repeated request gets the same id and status; the customer is shown as it is now.",

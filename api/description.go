@@ -64,7 +64,9 @@ func nameSchema(t reflect.Type, hint string) string {
 
 // allowNull says which objects may be null: huma describes a pointer to a struct as if it were always there.
 func allowNull(schemas huma.Registry) {
-	for name, properties := range map[string][]string{"Session": {"agent", "rating", "web"}} {
+	for name, properties := range map[string][]string{
+		"Session": {"agent", "rating", "web"}, "SessionWithMessages": {"agent", "rating", "web"}, "Everything": {"erasure", "customer"},
+	} {
 		for _, p := range properties {
 			schema := schemas.Map()[name].Properties[p]
 			schemas.Map()[name].Properties[p] = &huma.Schema{AnyOf: []*huma.Schema{schema, {Type: "null"}}}

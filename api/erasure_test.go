@@ -56,6 +56,18 @@ func TestErase(t *testing.T) {
 		}
 	}
 
+	// Who asks what is known of the person is told that, and nothing else.
+	known := w.admin("GET", path+"/everything", nil).want(http.StatusOK)
+	if known.get("customer") != nil || known.get("erasure.generation") != 1.0 || known.get("lives.0.ended") != "erased" || known.get("sessions.0.id") != session ||
+		known.get("events.0.erased") != true || known.get("complete") != true {
+		t.Errorf("everything: %s", known.body)
+	}
+	for _, secret := range []string{"visitor_1", "bimingzi", "cunzai"} {
+		if strings.Contains(string(known.body), secret) {
+			t.Errorf("everything tells %s: %s", secret, known.body)
+		}
+	}
+
 	back := w.admin("POST", "/v1/customers", map[string]any{"association_id": 1, "external_id": "visitor_1"}).want(http.StatusCreated)
 	if back.get("id") != id || back.get("session_count") != 0.0 {
 		t.Errorf("back: %s", back.body)

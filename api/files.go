@@ -14,6 +14,7 @@ import (
 // mediaTypes are those of files, by their format.
 var mediaTypes = map[string]string{
 	"csv":  "text/csv; charset=utf-8",
+	"json": "application/json",
 	"xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 

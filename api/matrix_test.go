@@ -37,6 +37,7 @@ var matrix = map[string][5]string{
 	"GET /v1/customers/{id}":                               {all, ownIf, all, no, no},
 	"DELETE /v1/customers/{id}":                            {all, no, no, no, no},
 	"GET /v1/customers/{id}/erasure":                       {all, no, no, no, no},
+	"GET /v1/customers/{id}/everything":                    {all, no, no, no, no},
 	"PATCH /v1/customers/{id}":                             {all, ownIf, no, no, no},
 	"PUT /v1/customers/{id}/tags":                          {all, ownIf, no, no, no},
 	"PUT /v1/customers/{id}/tags/{tag_id}":                 {all, ownIf, no, no, no},

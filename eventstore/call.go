@@ -15,6 +15,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"customercenter/eventstore/keyring"
 )
 
 // One call of append_events, or of an INSERT in its place: its arguments, its answer, and what that means for every append of a batch.
@@ -53,6 +55,12 @@ func (s *Store) call(tenant string, batch []*prepared) (settle func() (last int6
 			args = layout.arguments(tenant, batch, careful)
 			continue
 		}
+		if keyring.Outdated(err) {
+			if err = s.wrapAnew(ctx, tenant, batch); err == nil {
+				args = layout.arguments(tenant, batch, careful)
+				continue
+			}
+		}
 		if !lost(err) {
 			return nil, translate(err)
 		}
@@ -63,6 +71,19 @@ func (s *Store) call(tenant string, batch []*prepared) (settle func() (last int6
 			pause = min(2*pause, time.Second)
 		}
 	}
+}
+
+// wrapAnew wraps the keys of new customers by the master key that wraps by now.
+func (s *Store) wrapAnew(ctx context.Context, tenant string, batch []*prepared) error {
+	if err := s.keys.Learn(ctx); err != nil {
+		return err
+	}
+	for _, p := range batch {
+		if err := s.keys.Anew(tenant, p.keys); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // near returns a position of the tenant's log that this process has seen, the later the better.

@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
+
+	"customercenter/eventstore/keyring"
 )
 
 // Past is an append together with the instant at which it is said to have been recorded.
@@ -127,6 +129,23 @@ func (s *Store) encodePast(ctx context.Context, tenant string, chunk []pastPrepa
 
 // copyPast writes a chunk behind the log's end and returns the new head.
 func (s *Store) copyPast(ctx context.Context, tenant string, chunk []pastPrepared) (head int64, err error) {
+	head, err = s.copyChunk(ctx, tenant, chunk)
+	if keyring.Outdated(err) {
+		batch := make([]*prepared, len(chunk))
+		for i, p := range chunk {
+			batch[i] = p.prepared
+		}
+		if err = s.wrapAnew(ctx, tenant, batch); err == nil {
+			head, err = s.copyChunk(ctx, tenant, chunk)
+		}
+	}
+	if err != nil && !errors.Is(err, ErrHistory) {
+		return 0, fmt.Errorf("eventstore: load: %w", unavailable(err))
+	}
+	return head, err
+}
+
+func (s *Store) copyChunk(ctx context.Context, tenant string, chunk []pastPrepared) (head int64, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock(hashtextextended('append/' || $1, 0))`, tenant); err != nil {
 			return err
@@ -162,8 +181,5 @@ func (s *Store) copyPast(ctx context.Context, tenant string, chunk []pastPrepare
 			pgx.CopyFromRows(events))
 		return err
 	})
-	if err != nil && !errors.Is(err, ErrHistory) {
-		return 0, fmt.Errorf("eventstore: load: %w", unavailable(err))
-	}
 	return head, err
 }

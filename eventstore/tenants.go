@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"customercenter/eventstore/keyring"
 	"customercenter/eventstore/tenancy"
 )
 
@@ -33,8 +35,12 @@ func (s *Store) CreateTenant(ctx context.Context, slug, name string) error {
 	if !slugPattern.MatchString(slug) {
 		return ErrTenantSlug
 	}
-	master, wrapped := s.keys.NewTenantSecret(slug)
-	tag, err := s.db.Exec(ctx, `insert into tenants (slug, name, secret, master) values ($1, $2, $3, $4) on conflict do nothing`, slug, name, wrapped, master)
+	tag, err := s.insertTenant(ctx, slug, name)
+	if keyring.Outdated(err) {
+		if err = s.keys.Learn(ctx); err == nil {
+			tag, err = s.insertTenant(ctx, slug, name)
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("eventstore: create tenant: %w", unavailable(err))
 	}
@@ -42,6 +48,11 @@ func (s *Store) CreateTenant(ctx context.Context, slug, name string) error {
 		return ErrTenantExists
 	}
 	return nil
+}
+
+func (s *Store) insertTenant(ctx context.Context, slug, name string) (pgconn.CommandTag, error) {
+	master, wrapped := s.keys.NewTenantSecret(slug)
+	return s.db.Exec(ctx, `insert into tenants (slug, name, secret, master) values ($1, $2, $3, $4) on conflict do nothing`, slug, name, wrapped, master)
 }
 
 // Tenants lists all tenants by slug.

@@ -20,6 +20,40 @@ type GroupMove struct {
 	Evidence []filter.Evidence
 }
 
+const groupMovesOfSQL = `select group_id, entered, at, kind, position, evidence from $.group_change where tenant = $1 and customer = $2 and id > 0 order by at, id`
+
+// MovesOf lists all entries and leaves of a customer, the earliest first, by group. It is for read models of that customer alone, see projector.CustomerAsOf: in
+// others it would read all that there are.
+func (g *Groups) MovesOf(ctx context.Context, tenant string, customer uuid.UUID) (moves []GroupMove, groups []uuid.UUID, err error) {
+	err = g.snapshot(ctx, func(tx pgx.Tx, schema string) error {
+		rows, err := tx.Query(ctx, in(schema, groupMovesOfSQL), planned, tenant, customer)
+		if err != nil {
+			return err
+		}
+		m := GroupMove{Customer: customer}
+		var group uuid.UUID
+		var position int64
+		var evidence []byte
+		_, err = pgx.ForEachRow(rows, []any{&group, &m.Entered, &m.At, &m.Cause.Kind, &position, &evidence}, func() error {
+			one := m
+			one.caused(position)
+			groups, moves = append(groups, group), append(moves, one)
+			return json.Unmarshal(evidence, &moves[len(moves)-1].Evidence)
+		})
+		return err
+	})
+	return moves, groups, err
+}
+
+// caused completes the cause of a move by its position in the log, 0 if there is none.
+func (m *GroupMove) caused(position int64) {
+	m.At = m.At.UTC()
+	m.Cause.At = m.At
+	if position > 0 {
+		m.Cause.EventPosition = &position
+	}
+}
+
 const groupLastMovesSQL = `select id, customer, entered, at, kind, position, evidence from $.group_change
 	where tenant = $1 and group_id = $2 and (at, id) < ($3, $4) and id > 0 order by at desc, id desc limit $5`
 
@@ -50,12 +84,7 @@ func (g *Groups) Moves(ctx context.Context, tenant string, group uuid.UUID, from
 			}
 			c.At, c.Ordinal = m.At, id
 			one := m
-			one.At = m.At.UTC()
-			one.Cause.At = one.At
-			if position > 0 {
-				at := position
-				one.Cause.EventPosition = &at
-			}
+			one.caused(position)
 			if err := json.Unmarshal(evidence, &one.Evidence); err != nil {
 				return err
 			}

@@ -27,10 +27,10 @@ const HistoryName = "history"
 func HistoryDefinition() projector.Definition {
 	tables, indexes := projector.Sections(historySQL)
 	return projector.Definition{
-		Name: HistoryName, Version: 5,
+		Name: HistoryName, Version: 6,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
-			"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted", "customer.withdrawn", "customer.erased",
+			"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted", "customer.withdrawn", "customer.erased", "customer.disclosed",
 			"session.started", "session.rated", "session.web_attributes_recorded", "session.message_recorded",
 			"suppressed.message_recorded",
 			"auto_message.sent", "auto_message.withheld", "auto_message.delivered", "auto_message.read", "auto_message.replied",
@@ -49,7 +49,7 @@ func HistoryDefinition() projector.Definition {
 // its end. Of messages only late ones have.
 var marked = []string{
 	"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
-	"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted", "customer.withdrawn", "customer.erased",
+	"customer.session_opened", "customer.session_closed", "customer.blacklisted", "customer.unblacklisted", "customer.withdrawn", "customer.erased", "customer.disclosed",
 	"session.started", "session.rated", "session.web_attributes_recorded", "session.message_recorded",
 	"suppressed.message_recorded",
 	"auto_message.sent", "auto_message.withheld", "auto_message.delivered", "auto_message.read", "auto_message.replied",

@@ -79,6 +79,25 @@ func Transcript(ctx context.Context, store *eventstore.Store, tenant string, id 
 	}
 }
 
+// TranscriptTo reads all of a session's messages up to a position of the log. Else it is as Transcript.
+func TranscriptTo(ctx context.Context, store *eventstore.Store, tenant string, id uuid.UUID, position int64) ([]TranscriptItem, error) {
+	events, err := store.ReadStreamsTo(ctx, tenant, []string{session.Stream(id)}, position, nil)
+	if err != nil {
+		return nil, fmt.Errorf("projections: transcript: %w", err)
+	}
+	decoded, failed, err := store.OpenEach(ctx, events)
+	if err != nil {
+		return nil, fmt.Errorf("projections: transcript: %w", err)
+	}
+	items := []TranscriptItem{}
+	for i := range decoded {
+		if item, ok := transcriptItem(id, &decoded[i]); ok && failed[i] == nil {
+			items = append(items, item)
+		}
+	}
+	return items, nil
+}
+
 func transcriptItem(id uuid.UUID, e *eventstore.Decoded) (TranscriptItem, bool) {
 	item := TranscriptItem{SessionID: id, At: e.OccurredAt().UTC(), Version: e.Version}
 	switch payload := e.Payload.(type) {

@@ -39,6 +39,7 @@ var rules = map[string]reach{
 	"get-customer":            {Admin: All, Agent: Own, Analyst: All},
 	"erase-customer":          {Admin: All},
 	"get-erasure":             {Admin: All},
+	"disclose-customer":       {Admin: All},
 	"edit-customer":           {Admin: All, Agent: Own},
 	"set-customer-tags":       {Admin: All, Agent: Own},
 	"tag-customer":            {Admin: All, Agent: Own},

@@ -245,9 +245,9 @@ var (
 	namesSession    = regexp.MustCompile(`"(?:session_id|subject)"\s*:\s*"(?:session-)?([0-9A-Fa-f-]{36})"`)
 )
 
-// Erase removes for good those dead letters of a tenant that are about somebody: that name a session, or an external id of an association, of which about
-// says so. What names nobody, or is cut off before it does, stays until its time is over.
-func (d *DeadLetters) Erase(ctx context.Context, tenant string, about func(association int, externalID string, session uuid.UUID) (bool, error)) error {
+// About goes through those dead letters of a tenant that are about somebody, the oldest first: that name a session, or an external id of an association, of
+// which is says so. What names nobody, or is cut off before it does, is not found.
+func (d *DeadLetters) About(ctx context.Context, tenant string, is func(association int, externalID string, session uuid.UUID) (bool, error), each func(DeadLetter) error) error {
 	const page = 100
 	for after, more := uint64(0), true; more; {
 		letters, err := d.List(ctx, tenant, after, page)
@@ -259,25 +259,37 @@ func (d *DeadLetters) Erase(ctx context.Context, tenant string, about func(assoc
 		}
 		for _, letter := range letters {
 			after = letter.Sequence
-			is := false
-			for _, n := range letter.names() {
-				if is, err = about(n.association, n.externalID, n.session); err != nil {
-					return err
-				}
-				if is {
-					break
-				}
+			named, err := letter.about(is)
+			if err == nil && named {
+				err = each(letter)
 			}
-			if !is {
-				continue
-			}
-			if err := d.Discard(ctx, letter.Sequence); err != nil && !errors.Is(err, ErrNoLetter) {
+			if err != nil {
 				return err
 			}
 		}
 		more = len(letters) == page
 	}
 	return nil
+}
+
+// Erase removes for good the dead letters that are about somebody, see About. Others stay until their time is over.
+func (d *DeadLetters) Erase(ctx context.Context, tenant string, is func(association int, externalID string, session uuid.UUID) (bool, error)) error {
+	return d.About(ctx, tenant, is, func(letter DeadLetter) error {
+		if err := d.Discard(ctx, letter.Sequence); err != nil && !errors.Is(err, ErrNoLetter) {
+			return err
+		}
+		return nil
+	})
+}
+
+// about reports whether a name in the letter is one of those that are meant.
+func (l *DeadLetter) about(is func(association int, externalID string, session uuid.UUID) (bool, error)) (bool, error) {
+	for _, n := range l.names() {
+		if found, err := is(n.association, n.externalID, n.session); found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
 }
 
 // names are all names in a letter.

@@ -35,6 +35,7 @@ func (p *Pages) customerPages(r chi.Router) {
 	r.Post("/customers/{id}/tags/{tag}/remove", p.removeTag)
 	r.Get("/customers/{id}/blacklist", p.askBlacklist)
 	r.Post("/customers/{id}/blacklist", p.blacklist)
+	r.Get("/customers/{id}/everything", p.everything)
 	r.Get("/customers/{id}/erase", p.askErase)
 	r.Post("/customers/{id}/erase", p.erase)
 	r.Get("/customers/{id}/callback", p.askCallback)

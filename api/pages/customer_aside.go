@@ -24,6 +24,8 @@ type asideView struct {
 	Listing   listingCard
 	Facts     []fact
 	Erase     string // the address of the dialog; empty: not the visitor's
+	// Everything is the address of the file with all that is known; empty: not the visitor's.
+	Everything string
 }
 
 type tagsCard struct {
@@ -82,7 +84,7 @@ func (v *visit) aside(c *projections.Customer, etag string, ask *customerAsk) (a
 		return nil, err
 	}
 	a.Listing = v.listingCard(c, ask)
-	a.Facts, a.Erase = v.figures(c), v.eraseAsk(c)
+	a.Facts, a.Erase, a.Everything = v.figures(c), v.eraseAsk(c), v.everythingFile(c)
 	return a, nil
 }
 

@@ -48,7 +48,7 @@ type changeKind struct {
 var changeKinds = func() []changeKind {
 	kinds := []changeKind{
 		{"all", true, nil},
-		{"profile", true, []string{"customer.created", "customer.profile_changed", "customer.withdrawn", "customer.erased"}},
+		{"profile", true, []string{"customer.created", "customer.profile_changed", "customer.withdrawn", "customer.erased", "customer.disclosed"}},
 		{"tags", true, []string{"customer.tagged", "customer.untagged"}},
 		{"blacklist", true, []string{"customer.blacklisted", "customer.unblacklisted"}},
 		{"sessions", false, []string{"session.started", "session.accepted", "session.transferred", "session.closed", "session.aborted", "session.rated", "session.web_attributes_recorded"}},

@@ -83,6 +83,9 @@ var customerWords = words{
 	"customer.list_open_dialog": {"加入黑名单…", "Put on the blacklist…"},
 	"customer.list_may_not":     {"需要加入或移出时，请联系管理员。", "To put somebody on or take somebody off, ask an admin."},
 
+	"customer.everything":        {"客户知情权", "What we know of them"},
+	"customer.everything_effect": {"应客户的要求，把系统中关于此人的一切导出为一个 JSON 文件。谁在何时导出会记入变更记录。", "On the customer's request: all that is known of the person, as one JSON file. Who got it and when stands among the changes."},
+	"customer.everything_get":    {"我们所知的一切（JSON）", "Everything we know, as JSON"},
 	"customer.erase":             {"删除个人数据", "Erase personal data"},
 	"customer.erase_effect":      {"按客户的要求永久删除此人的全部个人数据，无法恢复。", "On the customer's request: all that is known of the person goes for good."},
 	"customer.erase_open_dialog": {"删除客户…", "Erase the customer…"},

@@ -7,6 +7,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"customercenter/eventstore"
 	"customercenter/eventstore/keyring"
 )
@@ -26,6 +28,18 @@ func (c *migrateCommand) Run(env *environment) error {
 
 // withStore opens the target's event store, migrated, for one command.
 func (t target) withStore(env *environment, do func(ctx context.Context, s *eventstore.Store) error) error {
+	return t.withKeys(env, func(ctx context.Context, pool *pgxpool.Pool, keys *keyring.Keyring) error {
+		here, err := keys.Attend(ctx, processName())
+		if err != nil {
+			return masterNeeded(err)
+		}
+		defer here.Leave()
+		return do(ctx, eventstore.New(pool, codec(), keys))
+	})
+}
+
+// withKeys opens the target's database, migrated, and the keys in it. Whether the master key is the right one was not looked at.
+func (t target) withKeys(env *environment, do func(ctx context.Context, pool *pgxpool.Pool, keys *keyring.Keyring) error) error {
 	f, err := t.find()
 	if err != nil {
 		return err
@@ -48,19 +62,7 @@ func (t target) withStore(env *environment, do func(ctx context.Context, s *even
 	if err := eventstore.Migrate(env.ctx, pool); err != nil {
 		return err
 	}
-	keys := keyring.New(pool, master)
-	if err := checkMaster(env.ctx, keys); err != nil {
-		return err
-	}
-	return do(env.ctx, eventstore.New(pool, codec(), keys))
-}
-
-// checkMaster refuses to go on with a master key that is not the database's: what it would seal, nobody else could read.
-func checkMaster(ctx context.Context, keys *keyring.Keyring) error {
-	if err := keys.Check(ctx); err != nil {
-		return fmt.Errorf("%w. Give the database's own master key with CUSTOMERCENTER_MASTER_KEY or --master-key-file (`up` keeps it as master.key in its data directory)", err)
-	}
-	return nil
+	return do(env.ctx, pool, keyring.New(pool, master))
 }
 
 // tenantCommand creates and lists tenants.

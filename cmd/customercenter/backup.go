@@ -31,7 +31,7 @@ var (
 	// madeAgain follows from the log, or belongs to servers and browsers that a restored system does not have.
 	madeAgain = []string{
 		"relay_cursors", "projection_builds", "projection_live", "projection_checkpoints", "projection_verifications", "parked_customers", "as_of_schemas",
-		"sign_ins", "sign_in_links", "sign_in_queries", "job_progress",
+		"sign_ins", "sign_in_links", "sign_in_queries", "job_progress", "master_keys", "master_key_holders",
 	}
 	// unsealed holds personal data in the open, which must not outlive the customer's key: uploaded rows, and files of exports.
 	unsealed = []string{"job_parts"}

@@ -169,8 +169,9 @@ func (c *clinic) insides() {
 	c.show(isolation(ctx, c.pool))
 	master, err := c.existingMaster()
 	var store *eventstore.Store
+	keys := keyring.New(c.pool, master)
 	if err == nil {
-		store = eventstore.New(c.pool, codec(), keyring.New(c.pool, master))
+		store = eventstore.New(c.pool, codec(), keys)
 		var tenants []eventstore.Tenant
 		if tenants, err = store.Tenants(ctx); err == nil && len(tenants) > 0 {
 			_, err = store.Secret(ctx, tenants[0].Slug)
@@ -179,6 +180,7 @@ func (c *clinic) insides() {
 	if !c.show(finding{what: "master key", err: err, mend: "personal data cannot be read without it: give the right one with CUSTOMERCENTER_MASTER_KEY, or bring back master.key from its backup"}) {
 		return
 	}
+	c.show(olderMaster(ctx, keys))
 	c.workers(ctx)
 	carried, err := relay.Status(ctx, store)
 	mend := "is a process with the role relay running, and NATS? See `customercenter relay status`"
@@ -197,6 +199,17 @@ func (c *clinic) insides() {
 	}
 	c.show(finding{what: "erasures", err: err, mend: "is a process with the role policies running? GET /v1/customers/{id}/erasure says what is left; see docs/erasure.md"})
 	c.readModels(ctx, store, len(carried) > 0)
+}
+
+// olderMaster tells whether a rotation of the master key was not brought to its end.
+func olderMaster(ctx context.Context, keys *keyring.Keyring) finding {
+	f := finding{what: "keys wrapped by an older master key", minor: true, mend: "go on: `customercenter keys rotate`; see `customercenter keys status`", note: "none"}
+	older, err := keys.Older(ctx)
+	if err == nil && older > 0 {
+		err = fmt.Errorf("there are %s, as the master key is being replaced", grouped(older))
+	}
+	f.err = err
+	return f
 }
 
 // workers looks for processes that do the work of each role, whoever holds which lease.

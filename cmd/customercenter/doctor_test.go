@@ -75,6 +75,8 @@ func TestDoctorFinds(t *testing.T) {
 		{"a key that others may read", mode(0o644), mode(0o600), "ILL   master.key: others may read it (mode 0644)", "chmod 600"},
 		{"a slot that nobody follows", sql(`select pg_create_physical_replication_slot('gone', true)`), sql(`select pg_drop_replication_slot('gone')`), "ILL   replication slots: nobody follows gone", "pg_drop_replication_slot"},
 		{"commits that wait for nothing", sql(`alter database center set synchronous_commit = off`), sql(`alter database center reset synchronous_commit`), "ILL   what is acknowledged is on the disk: synchronous_commit = off", "set them to on"},
+		{"a rotation that was left alone", sql(`update master_keys set wraps = false; insert into master_keys (id, wraps) values ('new', true)`), sql(`delete from master_keys where id = 'new'; update master_keys set wraps = true`),
+			"look  keys wrapped by an older master key: there are 1", "customercenter keys rotate"},
 		{"a schema that is older", sql(`update goose_db_version set is_applied = false where version_id = ` + newest), sql(`update goose_db_version set is_applied = true`), "ILL   database schema: version ", "customercenter migrate"},
 		{"a schema that is newer", sql(`insert into goose_db_version (version_id, is_applied) values (99999, true)`), sql(`delete from goose_db_version where version_id = 99999`), "look  database schema: version 99999 is newer", "finish the upgrade"},
 	} {

@@ -123,6 +123,14 @@ type eraseWorld struct {
 	association int
 	id, session string
 	n           int
+	words       []string // that she has left, each at one place
+}
+
+// word are words of hers, other ones at each place.
+func (w *eraseWorld) word(place string) string {
+	word := herWords + "-" + place
+	w.words = append(w.words, word)
+	return word
 }
 
 func (w *eraseWorld) ask(method, path, body string, into any) {
@@ -199,31 +207,40 @@ func (w *eraseWorld) lives() {
 	w.ask("POST", "/v1/fields", `{"key": "shoe", "type": "text", "label": "Shoe"}`, nil)
 	ask(w.t, "PUT", w.run.URL+"/v1/tenants/"+w.run.Tenant+"/entitlements/import", w.run.Tokens["operator"], "", nil)
 	w.ask("POST", "/v1/groups", `{"name": "who is named", "rule": {"field": "name", "op": "is_set"}}`, nil)
-	w.tell("message.received", fmt.Sprintf(`{"external_id": %q, "nickname": %q, "message": {"id": "m1", "kind": "text", "text": %q}, "web": {"region": %[2]q, "user_agent": %[2]q, "referrer": "https://x.example/"}}`, herID, herWords, herWords))
+	w.tell("message.received", fmt.Sprintf(`{"external_id": %q, "nickname": %q, "message": {"id": "m1", "kind": "text", "text": %q}, "web": {"region": %q, "user_agent": %q, "referrer": "https://x.example/"}}`,
+		herID, w.word("nick"), w.word("said"), w.word("region"), w.word("agent")))
 	w.until("she is no customer", func() bool {
 		return w.pool.QueryRow(w.t.Context(), `select id::text, open_session::text from `+w.schema("customers")+`.customer join `+w.schema("customers")+`.customer_activity using (tenant, id)
 			where external_id = $1 and open_session is not null`, herID).Scan(&w.id, &w.session) == nil
 	})
 	all := ""
 	for _, key := range []string{"name", "phone", "qq", "wechat_id", "email", "company", "description"} {
-		all += fmt.Sprintf("%q: %q, ", key, herWords)
+		all += fmt.Sprintf("%q: %q, ", key, w.word(key))
 	}
-	w.ask("PATCH", "/v1/customers/"+w.id, `{"profile": {`+all+`"custom": {"shoe": "`+herWords+`"}}}`, nil)
+	w.ask("PATCH", "/v1/customers/"+w.id, `{"profile": {`+all+`"custom": {"shoe": "`+w.word("shoe")+`"}}}`, nil)
+	w.ask("PATCH", "/v1/customers/"+w.id, `{"profile": {"name": "`+w.word("married")+`"}}`, nil)
 	w.ask("POST", "/v1/sessions/"+w.session+"/accept", `{"agent_id": "li.na"}`, nil)
-	w.ask("POST", "/v1/sessions/"+w.session+"/messages", `{"kind": "text", "text": "`+herWords+`"}`, nil)
+	w.ask("POST", "/v1/sessions/"+w.session+"/messages", `{"kind": "text", "text": "`+w.word("told")+`"}`, nil)
 	w.tell("session.closed", fmt.Sprintf(`{"session_id": %q, "by": "agent"}`, w.session))
-	w.tell("session.rated", fmt.Sprintf(`{"session_id": %q, "score": 3, "reasons": [%q], "comment": %[2]q}`, w.session, herWords))
-	w.tell("message.received", fmt.Sprintf(`{"external_id": %q, "message": {"id": "m2", "kind": "file", "url": "https://x.example/1", "name": %q}}`, herID, herWords))
+	w.tell("session.rated", fmt.Sprintf(`{"session_id": %q, "score": 3, "reasons": [%q], "comment": %q}`, w.session, w.word("why"), w.word("comment")))
+	w.tell("message.received", fmt.Sprintf(`{"external_id": %q, "message": {"id": "m2", "kind": "file", "url": "https://x.example/1", "name": %q}}`, herID, w.word("file")))
 	w.until("her second session is not open", func() bool {
 		return w.count(`select count(*) from events where customer = $1 and type = 'customer.session_opened'`, w.id) == 2
 	})
-	w.ask("PUT", "/v1/customers/"+w.id+"/blacklist", `{"reason": "`+herWords+`", "end_session": true}`, nil)
-	w.tell("message.received", fmt.Sprintf(`{"external_id": %q, "message": {"id": "m3", "kind": "text", "text": %q}}`, herID, herWords))
-	w.tell("no.such.type", fmt.Sprintf(`{"external_id": %q, "message": {"id": "m4", "text": %q}}`, herID, herWords)) // among the dead letters
+	var made struct{ ID string }
+	w.ask("POST", "/v1/auto-messages", `{"name": "hello", "text": "How are you?", "audience": {"customers": ["`+w.id+`"]}}`, &made)
+	w.ask("POST", "/v1/tags", `{"name": "known"}`, &made)
+	w.ask("POST", "/v1/customers/bulk", `{"action": "tag", "tag_id": "`+made.ID+`", "ids": ["`+w.id+`"]}`, nil)
+	w.until("she has no tag", func() bool {
+		return w.count(`select count(*) from events where customer = $1 and type = 'customer.tagged'`, w.id) == 1
+	})
+	w.ask("PUT", "/v1/customers/"+w.id+"/blacklist", `{"reason": "`+w.word("reason")+`", "end_session": true}`, nil)
+	w.tell("message.received", fmt.Sprintf(`{"external_id": %q, "message": {"id": "m3", "kind": "text", "text": %q}}`, herID, w.word("held")))
+	w.tell("no.such.type", fmt.Sprintf(`{"external_id": %q, "message": {"id": "m4", "text": %q}}`, herID, w.word("dead"))) // among the dead letters
 	w.until("not all of it has happened", func() bool {
 		return w.count(`select count(*) from events where customer = $1 and type in ('session.rated', 'suppressed.message_recorded')`, w.id) == 2
 	})
-	w.upload(fmt.Sprintf("ID,昵称,关联ID\n%s,%s,%d\nsomebody-else,somebody else,%[3]d\n", herID, herWords, w.association))
+	w.upload(fmt.Sprintf("ID,昵称,关联ID\n%s,%s,%d\nsomebody-else,somebody else,%[3]d\n", herID, w.word("row"), w.association))
 	var export struct{ ID string }
 	w.ask("POST", "/v1/exports", `{"filter": {}, "columns": ["external_id", "name"]}`, &export)
 	w.until("the export has no file", func() bool {
@@ -298,6 +315,7 @@ func TestNothingIsLeftOfWhoeverIsErased(t *testing.T) {
 		t.Error("before, her words are in no dump")
 	}
 
+	w.everything()
 	w.ask("DELETE", "/v1/customers/"+w.id, `{"confirm": "`+herID+`"}`, nil)
 	w.until("the erasure is not completed", func() bool {
 		var e struct {

@@ -23,11 +23,12 @@ var (
 	stopped         = prometheus.NewDesc("customercenter_stopped_tenants", "Tenants for whom the part stands still until somebody acts.", []string{"part"}, nil)
 	openErasures    = prometheus.NewDesc("customercenter_open_erasures", "Customers who were erased and of whom something is left beside the log.", nil, nil)
 	erasureSeconds  = prometheus.NewDesc("customercenter_open_erasure_seconds", "How long ago the first of them was erased. An hour is too long.", nil, nil)
+	olderKeys       = prometheus.NewDesc("customercenter_keys_by_older_master", "Keys of customers and secrets of tenants that are still wrapped by an older master key, while it is being replaced.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (l lag) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{lagEvents, lagSeconds, parked, verifiedAt, differingTables, stopped, openErasures, erasureSeconds} {
+	for _, d := range []*prometheus.Desc{lagEvents, lagSeconds, parked, verifiedAt, differingTables, stopped, openErasures, erasureSeconds, olderKeys} {
 		out <- d
 	}
 }
@@ -95,6 +96,9 @@ func (l lag) Collect(out chan<- prometheus.Metric) {
 	if open, oldest, err := policies.OpenErasures(ctx, l.n.pool); err == nil {
 		out <- prometheus.MustNewConstMetric(openErasures, prometheus.GaugeValue, float64(open))
 		out <- prometheus.MustNewConstMetric(erasureSeconds, prometheus.GaugeValue, oldest.Seconds())
+	}
+	if older, err := l.n.keys.Older(ctx); err == nil {
+		out <- prometheus.MustNewConstMetric(olderKeys, prometheus.GaugeValue, float64(older))
 	}
 	for name, b := range parts {
 		out <- prometheus.MustNewConstMetric(lagEvents, prometheus.GaugeValue, float64(b.events), name)

@@ -36,6 +36,7 @@ type cli struct {
 	Channel     channelCommand     `cmd:"" help:"Play a channel: send what customers write, hear what is sent to them."`
 	Import      importCommand      `cmd:"" help:"Import customers from a spreadsheet: check every row, ask, create; list, cancel and revert imports."`
 	Export      exportCommand      `cmd:"" help:"Get a spreadsheet of the customers who match a filter."`
+	Customers   customersCommand   `cmd:"" help:"Get all that is known of a customer."`
 	Events      eventsCommand      `cmd:"" help:"Print the events of a tenant's log as JSON lines."`
 	Diff        diffCommand        `cmd:"" help:"Compare the customers at two times: who appeared, who changed what, who went from which group to which."`
 	Whatif      whatIfCommand      `cmd:"" help:"Tell what a rule of a group would have done, had it been there in the past."`
@@ -45,6 +46,7 @@ type cli struct {
 	Relay       relayCommand       `cmd:"" help:"Show how far the log has been carried to NATS; refill the event stream."`
 	Backup      backupCommand      `cmd:"" help:"Dump what cannot be made again: the log and the settings, and apart from them the customers' keys."`
 	Restore     restoreCommand     `cmd:"" help:"Put a backup into an empty database."`
+	Keys        keysCommand        `cmd:"" help:"Replace the master key while everything runs, and show what is wrapped by which."`
 	Doctor      doctorCommand      `cmd:"" help:"Check everything that has to work, and say how to mend what does not."`
 	Health      healthCommand      `cmd:"" help:"Ask a process of this machine whether it is ready; for the health checks of containers."`
 	Bench       benchCommand       `cmd:"" help:"Measure speed beside raw Postgres and NATS in the same run."`

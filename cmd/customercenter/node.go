@@ -57,6 +57,8 @@ type node struct {
 	js          jetstream.JetStream
 	bells       *bell.Listener
 	store       *eventstore.Store
+	keys        *keyring.Keyring
+	attendance  *keyring.Attendance
 	center      *commands.Center
 	catalogues  *projections.Catalogues
 	projector   *projector.Projector
@@ -122,11 +124,11 @@ func (n *node) open(ctx context.Context, databaseURL string, master *keyring.Mas
 	if n.bells, err = bell.Listen(n.nc); err != nil {
 		return err
 	}
-	keys := keyring.New(n.pool, master)
-	if err = checkMaster(ctx, keys); err != nil {
-		return err
+	n.keys = keyring.New(n.pool, master)
+	if n.attendance, err = n.keys.Attend(ctx, processName()); err != nil {
+		return masterNeeded(err)
 	}
-	n.store = eventstore.New(n.pool, codec(), keys, eventstore.WithBell(bell.Ringer(n.nc)))
+	n.store = eventstore.New(n.pool, codec(), n.keys, eventstore.WithBell(bell.Ringer(n.nc)))
 	n.center = commands.NewCenter(n.store, time.Now, newID)
 	n.catalogues = projections.NewCatalogues(n.store)
 	n.tokens = access.NewTokens(n.pool, time.Now, n.store.Secret)
@@ -160,6 +162,9 @@ func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) } // fails only when the
 func (n *node) close() {
 	if n.bells != nil {
 		n.bells.Close()
+	}
+	if n.attendance != nil {
+		n.attendance.Leave()
 	}
 	if n.pool != nil {
 		n.pool.Close()
@@ -214,6 +219,13 @@ func (n *node) run(ctx context.Context, roles []string, listener net.Listener, r
 	start(rolePolicies, n.policies.Run)
 	start(rolePolicies, n.forget)
 	start(roleAPI, func(ctx context.Context) error { return n.serve(ctx, listener) })
+	parts.Go(func() {
+		select {
+		case <-n.attendance.Lost():
+			cancel(errMasterReplaced)
+		case <-ctx.Done():
+		}
+	})
 	n.stage.Store(serving)
 	context.AfterFunc(ctx, func() { n.stage.Store(ending) })
 	ready()

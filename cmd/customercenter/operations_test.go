@@ -539,6 +539,18 @@ func TestBackupOfADatabaseOfOnesOwn(t *testing.T) {
 	if epoch(full) == epoch(restored) {
 		t.Error("the restored log has the epoch of the other")
 	}
+
+	// The master key is replaced. What was backed up before needs the old one, too, and is then wrapped by the new one.
+	both := key(9) + strings.Replace(key(7), "--master-key=", ",", 1)
+	tool(exitFailed, "not the master key", pgtest.DSN(t, nothing), "restore", log, keys, key(9))
+	again := pgtest.DSN(t, nothing)
+	tool(0, "restored up to position 0", again, "restore", log, keys, both)
+	tool(exitFailed, "not given", again, "tenant", "list", key(9))
+	tool(0, "nothing by an older one", again, "keys", "rotate", both)
+	tool(0, "acme", again, "tenant", "list", key(9))
+	newLog, newKeys := filepath.Join(t.TempDir(), "log.dump"), filepath.Join(t.TempDir(), "keys.dump")
+	tool(0, "Log and settings", again, "backup", newLog, newKeys)
+	tool(0, "restored up to position 0", pgtest.DSN(t, nothing), "restore", newLog, newKeys, key(9))
 }
 
 // The password of a database is in no argument of a program, which everybody on the machine sees.

@@ -208,7 +208,11 @@ func (c *restoreCommand) check(env *environment, master *keyring.Master, dsn str
 	if err := eventstore.Migrate(env.ctx, pool); err != nil {
 		return err
 	}
-	store := eventstore.New(pool, codec(), keyring.New(pool, master))
+	keys := keyring.New(pool, master)
+	if err := keys.Check(env.ctx); err != nil {
+		return fmt.Errorf("everything is restored, but this is not the master key it belongs to, or not all of them: bring back the right one before the next start (%w)", err)
+	}
+	store := eventstore.New(pool, codec(), keys)
 	tenants, err := store.Tenants(env.ctx)
 	if err != nil {
 		return err

@@ -55,36 +55,80 @@ func (r *Runner) eraseRows(ctx context.Context, tenant string, id, who uuid.UUID
 	if err != nil {
 		return fmt.Errorf("jobs: erase: %w", err)
 	}
-	for first := 0; first < work.File.Rows; first += job.Chunk {
-		rows, _, err := r.parts.rows(ctx, tenant, id, first)
-		if errors.Is(err, errGone) {
-			return nil // its time is over
-		}
-		if err != nil {
-			return err
-		}
+	err = r.eachPart(ctx, tenant, id, work.File.Rows, func(part int, rows []imports.Row) error {
 		found := false
 		for i := range rows {
-			named, told, err := r.center.RowCustomer(ctx, tenant, &work, rows[i])
+			named, err := r.names(ctx, tenant, &work, rows[i], who)
 			if err != nil {
-				return fmt.Errorf("jobs: erase: %w", err)
+				return err
 			}
-			if told && named == who {
+			if named {
 				found, rows[i] = true, imports.Row{Number: rows[i].Number, Cells: []string{}}
 			}
 		}
 		if !found {
-			continue
+			return nil
 		}
 		content, err := encodeRows(rows)
 		if err != nil {
 			return err
 		}
 		// Only if it is there still; and it is no older by that.
-		if _, err := r.parts.db.Exec(ctx, `update job_parts set content = $4 where tenant = $1 and job = $2 and part = $3`, tenant, id, first/job.Chunk, content); err != nil {
+		if _, err := r.parts.db.Exec(ctx, `update job_parts set content = $4 where tenant = $1 and job = $2 and part = $3`, tenant, id, part, content); err != nil {
 			return fmt.Errorf("jobs: erase: %w", err)
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	r.Forget(id) // rows that are in memory
 	return nil
+}
+
+// eachPart goes through the rows of an uploaded file, as far as they are kept.
+func (r *Runner) eachPart(ctx context.Context, tenant string, id uuid.UUID, count int, do func(part int, rows []imports.Row) error) error {
+	for first := 0; first < count; first += job.Chunk {
+		rows, _, err := r.parts.rows(ctx, tenant, id, first)
+		if errors.Is(err, errGone) {
+			return nil // its time is over
+		}
+		if err == nil {
+			err = do(first/job.Chunk, rows)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// names reports whether a row of an uploaded file names a customer.
+func (r *Runner) names(ctx context.Context, tenant string, work *imports.State, row imports.Row, who uuid.UUID) (bool, error) {
+	named, told, err := r.center.RowCustomer(ctx, tenant, work, row)
+	if err != nil {
+		return false, fmt.Errorf("jobs: rows: %w", err)
+	}
+	return told && named == who, nil
+}
+
+// Naming returns the rows of an uploaded file that name a customer, in the order of the file: those that are kept still. None if that is no import.
+func (r *Runner) Naming(ctx context.Context, tenant string, id, who uuid.UUID) (found []imports.Row, err error) {
+	work, version, err := r.catalogues.Import(ctx, tenant, id)
+	if err != nil || version == 0 {
+		return nil, err
+	}
+	err = r.eachPart(ctx, tenant, id, work.File.Rows, func(_ int, rows []imports.Row) error {
+		for _, row := range rows {
+			named, err := r.names(ctx, tenant, &work, row, who)
+			if err != nil {
+				return err
+			}
+			if named {
+				found = append(found, row)
+			}
+		}
+		return nil
+	})
+	return found, err
 }

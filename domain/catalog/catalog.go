@@ -31,7 +31,7 @@ func Events() []domain.Event {
 		view.Saved{}, view.Shared{}, view.Unshared{}, view.Deleted{},
 		customer.Created{}, customer.ProfileChanged{}, customer.Tagged{}, customer.Untagged{},
 		customer.SessionOpened{}, customer.SessionClosed{}, customer.Blacklisted{}, customer.Unblacklisted{}, customer.Withdrawn{},
-		customer.Erased{},
+		customer.Erased{}, customer.Disclosed{},
 		session.Started{}, session.Accepted{}, session.Transferred{}, session.MessageRecorded{},
 		session.WebAttributesRecorded{}, session.Rated{}, session.Closed{}, session.Aborted{},
 		suppressed.MessageRecorded{},

@@ -72,7 +72,8 @@ func (s *State) Clone() State {
 // Apply folds one event, given by value. Events of other aggregates are ignored. at is when the event occurred; if it
 // says nothing of that, when it was recorded.
 func (s *State) Apply(e domain.Event, at time.Time) {
-	if _, own := e.(Event); own {
+	_, own := e.(Event)
+	if _, read := e.(Disclosed); own && !read {
 		s.Touched = true // whatever it is; a life begins and ends untouched
 	}
 	switch e := e.(type) {

@@ -85,6 +85,9 @@ type Erased struct {
 	Generation int `json:"generation"`
 }
 
+// Disclosed says that somebody was given all that is known of the person. It changes nothing.
+type Disclosed struct{}
+
 func (Created) EventType() string        { return "customer.created" }
 func (ProfileChanged) EventType() string { return "customer.profile_changed" }
 func (Tagged) EventType() string         { return "customer.tagged" }
@@ -95,6 +98,7 @@ func (Blacklisted) EventType() string    { return "customer.blacklisted" }
 func (Unblacklisted) EventType() string  { return "customer.unblacklisted" }
 func (Withdrawn) EventType() string      { return "customer.withdrawn" }
 func (Erased) EventType() string         { return "customer.erased" }
+func (Disclosed) EventType() string      { return "customer.disclosed" }
 
 // DestroysKeys tells the event store which keys go with the event.
 func (e Erased) DestroysKeys() (generation int) { return e.Generation }
@@ -109,6 +113,7 @@ func (Blacklisted) customerEvent()    {}
 func (Unblacklisted) customerEvent()  {}
 func (Withdrawn) customerEvent()      {}
 func (Erased) customerEvent()         {}
+func (Disclosed) customerEvent()      {}
 
 // Profile is what is known about the person besides the identity. Empty strings are "not set".
 type Profile struct {

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -116,6 +117,7 @@ type Keyring struct {
 	db     *tenancy.DB
 	master *Master
 	mu     sync.Mutex              // held while a customer's list is changed
+	wraps  atomic.Pointer[string]  // id of the master key that wraps, once it is known
 	keys   *lru.Cache[name, []Key] // all generations of a customer, ascending; none that is known to be destroyed
 
 	destroyed *destroyed
@@ -137,10 +139,9 @@ func New(pool *pgxpool.Pool, master *Master) *Keyring {
 
 // Create makes a new key. It becomes valid when its wrapped form is inserted; call Keep then.
 func (r *Keyring) Create(tenant string, customer uuid.UUID, generation int) (Key, Wrapped) {
-	k := Key{generation: generation}
+	k, master := Key{generation: generation}, r.wrapping()
 	rand.Read(k.secret[:])
-	return k, Wrapped{Customer: customer, Generation: generation, Master: r.master.current,
-		Bytes: r.master.wrap(k.secret[:], place(tenant, customer, generation))}
+	return k, Wrapped{Customer: customer, Generation: generation, Master: master, Bytes: r.master.wrap(master, k.secret[:], place(tenant, customer, generation))}
 }
 
 // Keep remembers a key whose insertion was committed.
@@ -238,24 +239,6 @@ func (r *Keyring) Of(ctx context.Context, tenant string, customers []uuid.UUID) 
 // Reload is Of past the cache: it tells a key that was destroyed from one that another process has made since.
 func (r *Keyring) Reload(ctx context.Context, tenant string, customers []uuid.UUID) (Keys, error) {
 	return r.load(ctx, tenant, customers)
-}
-
-// Check returns ErrMaster if the secret of a tenant was wrapped with a master key that was not given.
-func (r *Keyring) Check(ctx context.Context) error {
-	rows, err := r.db.Query(tenancy.Widen(ctx), `select distinct master from tenants`)
-	if err != nil {
-		return fmt.Errorf("keyring: check: %w", err)
-	}
-	masters, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return fmt.Errorf("keyring: check: %w", err)
-	}
-	for _, id := range masters {
-		if r.master.keys[id] == nil {
-			return fmt.Errorf("%w: %s", ErrMaster, id)
-		}
-	}
-	return nil
 }
 
 func (r *Keyring) load(ctx context.Context, tenant string, customers []uuid.UUID) (Keys, error) {

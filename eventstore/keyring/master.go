@@ -13,23 +13,26 @@ import (
 	"strings"
 )
 
-// Master wraps customers' keys and tenants' secrets. The first key given wraps; the others only unwrap.
+// Master is the master keys that a process was given. They wrap customers' keys and tenants' secrets. Which one of them wraps, the database says; in a new one,
+// and where nobody has asked it, the first.
 type Master struct {
-	current string
-	keys    map[string][]byte
+	order []string // ids
+	keys  map[string][]byte
 }
 
-// NewMaster returns a master from one or more 32-byte keys.
+func (m *Master) first() string { return m.order[0] }
+
+// NewMaster takes one or more 32-byte keys.
 func NewMaster(keys ...[]byte) (*Master, error) {
 	m := &Master{keys: map[string][]byte{}}
-	for i, k := range keys {
+	for _, k := range keys {
 		if len(k) != 32 {
 			return nil, fmt.Errorf("keyring: a master key has 32 bytes, not %d", len(k))
 		}
 		sum := sha256.Sum256(append([]byte("customercenter master key "), k...))
 		id := hex.EncodeToString(sum[:6])
-		if i == 0 {
-			m.current = id
+		if m.keys[id] == nil {
+			m.order = append(m.order, id)
 		}
 		m.keys[id] = k
 	}
@@ -95,8 +98,8 @@ func createMasterFile(path string) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-func (m *Master) wrap(secret, place []byte) []byte {
-	aead := newAEAD(m.keys[m.current])
+func (m *Master) wrap(id string, secret, place []byte) []byte {
+	aead := newAEAD(m.keys[id])
 	nonce := make([]byte, aead.NonceSize())
 	rand.Read(nonce)
 	return aead.Seal(nonce, nonce, secret, place)
@@ -118,11 +121,21 @@ func (m *Master) unwrap(id string, wrapped, place []byte) ([]byte, error) {
 	return secret, nil
 }
 
+// again wraps by one master key what another has wrapped.
+func (m *Master) again(id, by string, wrapped, place []byte) ([]byte, error) {
+	secret, err := m.unwrap(by, wrapped, place)
+	if err != nil {
+		return nil, err
+	}
+	return m.wrap(id, secret, place), nil
+}
+
 // NewTenantSecret makes the secret of a tenant and wraps it.
 func (r *Keyring) NewTenantSecret(tenant string) (master string, wrapped []byte) {
 	secret := make([]byte, 32)
 	rand.Read(secret)
-	return r.master.current, r.master.wrap(secret, tenantPlace(tenant))
+	master = r.wrapping()
+	return master, r.master.wrap(master, secret, tenantPlace(tenant))
 }
 
 // TenantSecret unwraps the secret of a tenant.

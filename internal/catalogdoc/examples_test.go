@@ -73,7 +73,7 @@ var eventExamples = []domain.Event{
 	customer.SessionOpened{Session: conversation, Initiator: "customer"},
 	customer.SessionClosed{Session: conversation, Aborted: true, LastCustomerMessageAt: &noon},
 	customer.Blacklisted{Reason: "广告骚扰", ExpiresAt: &nextWeek}, customer.Unblacklisted{Cause: "expired"}, customer.Withdrawn{Import: job},
-	customer.Erased{Generation: 1},
+	customer.Erased{Generation: 1}, customer.Disclosed{},
 
 	session.Started{Customer: wang, Association: 1, Channel: "wechat", Initiator: "agent", Callback: true},
 	session.Accepted{Agent: "li.na"}, session.Transferred{From: "li.na", To: "zhao.min"},

@@ -102,6 +102,7 @@ var events = map[string]text{
 	"customer.blacklisted":   {"Put on the blacklist; reason: {reason}; until: {expires_at}.", "加入黑名单；原因：{reason}；到期时间：{expires_at}。"},
 	"customer.unblacklisted": {"Taken off the blacklist: {cause}.", "移出黑名单：{cause}。"},
 	"customer.erased":        {"The customer was erased, with all that was known of the person.", "客户已被删除，连同有关此人的全部个人数据。"},
+	"customer.disclosed":     {"All that is known about the customer was given out.", "导出了关于此客户的全部信息。"},
 	"customer.withdrawn":     {"The customer was withdrawn: the import {import} was reverted.", "客户已被撤回：导入 {import} 已撤销。"},
 
 	"session.started": {"A session began; channel {channel}, begun by: {initiator}, callback: {callback}.",
