@@ -47,10 +47,13 @@ case " $* " in *" install "*)
 		printf '#!/bin/sh\n' >"$(dirname "$0")/jq"
 		chmod +x "$(dirname "$0")/jq"
 	esac
-	case " $* " in *" chromium "*)
-		printf '#!/bin/sh\n' >"$(dirname "$0")/chromium"
-		chmod +x "$(dirname "$0")/chromium"
-	esac
+	case " $* " in *" chromium-headless-shell "*) [ -z "$NO_SHELL" ] || exit 100 ;; esac
+	for b in chromium-headless-shell chromium; do
+		case " $* " in *" $b "*)
+			printf '#!/bin/sh\n' >"$(dirname "$0")/$b"
+			chmod +x "$(dirname "$0")/$b"
+		esac
+	done
 	case " $* " in *" fontconfig "*)
 		printf '#!/bin/sh\necho Noto\n' >"$(dirname "$0")/fc-list"
 		chmod +x "$(dirname "$0")/fc-list"
@@ -80,7 +83,7 @@ func (m machine) setup(t *testing.T, version string) (output, calls string, err 
 		t.Fatal(err)
 	}
 	c := exec.Command(filepath.Join(m.bin, "sh"), script)
-	c.Env = []string{"PATH=" + m.bin, "POSTGRES_BIN_DIR=" + m.postgres, "CALLS=" + m.calls, "VERSION=" + version}
+	c.Env = []string{"PATH=" + m.bin, "POSTGRES_BIN_DIR=" + m.postgres, "CALLS=" + m.calls, "VERSION=" + version, "NO_SHELL=" + os.Getenv("NO_SHELL")}
 	out, err := c.CombinedOutput()
 	noted, readErr := os.ReadFile(m.calls)
 	if readErr != nil && !os.IsNotExist(readErr) {
@@ -138,10 +141,13 @@ func TestSetupInstallsWhatTheTourNeeds(t *testing.T) {
 }
 
 func TestSetupInstallsWhatPagesAreTestedIn(t *testing.T) {
-	for manager, want := range map[string][]string{
-		"apt-get": {"apt-get install -y -q --no-install-recommends chromium\n", "apt-get install -y -q --no-install-recommends fontconfig fonts-noto-cjk\n"},
-		"dnf":     {"dnf -y install chromium\n", "dnf -y install fontconfig google-noto-sans-cjk-fonts\n"},
+	for machine, want := range map[string][]string{
+		"apt-get":                   {"apt-get install -y -q --no-install-recommends chromium-headless-shell\n", "apt-get install -y -q --no-install-recommends fontconfig fonts-noto-cjk\n"},
+		"apt-get without the shell": {"apt-get install -y -q --no-install-recommends chromium\n", "apt-get install -y -q --no-install-recommends fontconfig fonts-noto-cjk\n"},
+		"dnf":                       {"dnf -y install chromium\n", "dnf -y install fontconfig google-noto-sans-cjk-fonts\n"},
 	} {
+		manager, without, _ := strings.Cut(machine, " ")
+		t.Setenv("NO_SHELL", without)
 		m := newMachine(t, manager)
 		for _, name := range []string{"chromium", "fc-list"} {
 			if err := os.Remove(filepath.Join(m.bin, name)); err != nil {
@@ -150,7 +156,7 @@ func TestSetupInstallsWhatPagesAreTestedIn(t *testing.T) {
 		}
 		out, calls, err := m.setup(t, "17.2")
 		if err != nil || !strings.Contains(calls, want[0]) || !strings.Contains(calls, want[1]) {
-			t.Errorf("%s: %v, calls %s\n%s", manager, err, calls, out)
+			t.Errorf("%s: %v, calls %s\n%s", machine, err, calls, out)
 		}
 	}
 }
