@@ -1,6 +1,7 @@
 package main
 
 import (
+	"runtime"
 	"runtime/metrics"
 	"testing"
 	"time"
@@ -14,30 +15,25 @@ func TestHowMuchGarbageThereMayBe(t *testing.T) {
 	}
 }
 
-var garbage [][]byte
-
-// TestGarbageIsCollectedSeldom makes garbage for a while: it is collected each time that there is as much of it as there may be, not sooner.
+// TestGarbageIsCollectedSeldom sees that after each collection the rule follows what that has left in use.
 func TestGarbageIsCollectedSeldom(t *testing.T) {
 	t.Setenv("GOGC", "")
 	collectSeldom() // from here on, in all tests
-	cycles := func() uint64 {
-		s := []metrics.Sample{{Name: "/gc/cycles/automatic:gc-cycles"}}
+	percent := func() uint64 {
+		s := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 		metrics.Read(s)
 		return s[0].Value.Uint64()
 	}
-	spend := func(bytes int) {
-		for ; bytes > 0; bytes -= 1 << 16 {
-			garbage = [][]byte{make([]byte, 1<<16)}
+	follows := func(what string, is func(percent uint64) bool) {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); !is(percent()); runtime.GC() {
+			if time.Now().After(end) {
+				t.Fatalf("with %s in use there may be %d %% of it as garbage", what, percent())
+			}
 		}
 	}
-	spend(2 * leastGarbage) // the first collections under the new rule
-	time.Sleep(50 * time.Millisecond)
-	from := cycles()
-	for range 8 {
-		spend(leastGarbage)
-		time.Sleep(10 * time.Millisecond) // for the finalizer
-	}
-	if n := cycles() - from; n < 4 || n > 12 {
-		t.Errorf("%d collections of 8 times as much garbage as there may be", n)
-	}
+	much := make([]byte, 200<<20)
+	follows("200 MB", func(percent uint64) bool { return percent == 100/garbageShare })
+	runtime.KeepAlive(much)
+	follows("little", func(percent uint64) bool { return percent > 100/garbageShare })
 }
