@@ -4,6 +4,7 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -69,7 +71,53 @@ func (c *Cluster) follow(ctx context.Context, dir string, tablespaces map[string
 	if err := c.execute(ctx, `alter system set synchronous_standby_names = '*'`, `select pg_reload_conf()`); err != nil {
 		return nil, err
 	}
+	if err := c.awaitFollower(ctx); err != nil {
+		return nil, err
+	}
 	return standby, nil
+}
+
+// awaitFollower returns when every commit waits for the standby and the standby has what was committed before. Until then commits may be answered that nobody
+// but this server has.
+func (c *Cluster) awaitFollower(ctx context.Context) error {
+	// Whoever connects when the setting is seen was forked after everybody was told of it, the checkpointer among them, who makes commits wait. It does so before
+	// it begins the next checkpoint.
+	if err := c.until(ctx, `select current_setting('synchronous_standby_names') = '*'`); err != nil {
+		return err
+	}
+	if err := c.execute(ctx, `checkpoint`); err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, c.DSN("postgres"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // it was only read from
+	var end string
+	if err := conn.QueryRow(ctx, `select pg_current_wal_flush_lsn()::text`).Scan(&end); err != nil {
+		return err
+	}
+	return c.until(ctx, `select coalesce(max(flush_lsn) >= $1::pg_lsn, false) from pg_stat_replication where sync_state = 'sync'`, end)
+}
+
+// until asks a question over a new connection each time, until the answer is yes.
+func (c *Cluster) until(ctx context.Context, question string, args ...any) error {
+	for {
+		var yes bool
+		conn, err := pgx.Connect(ctx, c.DSN("postgres"))
+		if err != nil {
+			return err
+		}
+		err = conn.QueryRow(ctx, question, args...).Scan(&yes)
+		if err := errors.Join(err, conn.Close(ctx)); err != nil || yes {
+			return err
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", question, ctx.Err())
+		}
+	}
 }
 
 // Promote makes a standby take writes. Nobody follows it yet, and its commits wait for nobody.
