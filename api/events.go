@@ -95,19 +95,22 @@ func (s *server) readEvents(ctx context.Context, r *request, in *readEventsInput
 	}}, nil
 }
 
-// write sends the pages as lines. Between them it rests twice as long as it worked, unless it has waited for the caller anyway, so that those who
-// write meanwhile find a processor.
+// write sends the pages as lines. Between them it rests, unless it has waited for the caller anyway.
 func (r *reading) write(ctx context.Context, page logPage, w http.ResponseWriter) error {
 	control, about := http.NewResponseController(w), requestOf(ctx)
 	var text []byte
 	for began := time.Now(); ; {
 		err := about.turn.during(ctx, func() error {
-			told, err := r.reveal(ctx, page.events)
-			text = text[:0]
-			for i := range told {
-				text = append(told[i].appendJSON(text), '\n')
+			told, err := r.open(ctx, page.events)
+			if err != nil {
+				return err
 			}
-			return err
+			text = text[:0]
+			for i := range page.events {
+				e := told(i)
+				text = append(e.appendJSON(text), '\n')
+			}
+			return nil
 		})
 		if err != nil {
 			return err
@@ -125,7 +128,7 @@ func (r *reading) write(ctx context.Context, page logPage, w http.ResponseWriter
 		if !page.more {
 			return nil
 		}
-		pause(ctx, (1+restTimes)*worked-time.Since(began))
+		pause(ctx, worked+restAfter(worked)-time.Since(began))
 		err = about.turn.during(ctx, func() (err error) {
 			began = time.Now()
 			page, err = r.next(ctx)

@@ -41,7 +41,7 @@ func (s *server) followLog(ctx context.Context, read *reading, out *eventStream)
 			}
 			page = newTailPage(ctx, read.store, read.epoch, before, read.after, own.events)
 			read.after = before
-			pause(ctx, restTimes*time.Since(began)) // as in write
+			pause(ctx, restAfter(time.Since(began))) // as in write
 		}
 		text, err := read.tell(page)
 		switch {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"math"
 	"slices"
 	"strconv"
@@ -22,9 +21,13 @@ const (
 	eventPage = 250
 	// sparsePage is how many positions one statement looks at if it leaves out all but some types.
 	sparsePage = 8 * eventPage
-	// restTimes is for how many times as long as it worked on a page a reading rests.
-	restTimes = 2
+	// restTimes is for how many times as long as it worked on a page a reading rests, so that those who write meanwhile find a processor.
+	restTimes = 2.5
 )
+
+func restAfter(worked time.Duration) time.Duration {
+	return time.Duration(restTimes * float64(worked))
+}
 
 // reader opens what is read from the log, as far as somebody may see it.
 type reader struct {
@@ -46,6 +49,7 @@ type reading struct {
 	found   []int64
 	looked  int64
 	live    bool
+	page    eventstore.Page
 }
 
 // wanted are the events that are meant: those that meet everything that is set.
@@ -159,7 +163,7 @@ func (s *server) position(ctx context.Context, tenant, text, location string) (b
 	return bound{first: last + 1, last: last, at: at}, err
 }
 
-// logPage are events of the log, as they are stored.
+// logPage are events of the log, as they are stored, until the next page is read.
 type logPage struct {
 	events []eventstore.Event
 	more   bool // there may be others behind them
@@ -178,7 +182,8 @@ func (r *reading) next(ctx context.Context) (page logPage, err error) {
 		events, r.after, err = r.store.ReadHeard(ctx, r.tenant, r.after, int(min(sparsePage, left)), r.types)
 		page.more = r.after-before == sparsePage && r.after < r.to
 	default:
-		if events, err = r.store.ReadLog(ctx, r.tenant, r.after, int(min(eventPage, left))); len(events) > 0 {
+		err = r.store.ReadPage(ctx, &r.page, r.tenant, r.after, int(min(eventPage, left)))
+		if events = r.page.Events; err == nil && len(events) > 0 {
 			r.after = events[len(events)-1].Position
 			page.more = len(events) == eventPage && r.after < r.to
 		}
@@ -222,49 +227,25 @@ func (w *wanted) wants(e *eventstore.Event) bool {
 		(w.customer == uuid.Nil || e.Customer == w.customer)
 }
 
-// reveal opens a page. Should one event be broken, the others are still told as they are. If the database cannot be asked for keys, nothing is told: whoever
-// reads on would never see what is missing.
-func (r *reader) reveal(ctx context.Context, events []eventstore.Event) ([]Event, error) {
-	page := make([]Event, 0, len(events))
-	opened, err := r.store.Reveal(ctx, events, r.masked)
-	switch {
-	case err == nil:
-		for i := range opened {
-			page = append(page, r.told(&opened[i]))
-		}
-		return page, nil
-	case !errors.Is(err, eventstore.ErrUnreadable):
+// open opens events where they stand, as far as the reader may see them, and returns what is told of each. Should one be broken, it is told as far as it can be
+// read, and the others as they are. If the database cannot be asked for keys, nothing is told: whoever reads on would never see what is missing.
+//
+// Who sees personal data masked sees no filter that looks for such, as the needle may be some, nor what may be about somebody and is sealed for nobody, as it is
+// of many.
+func (r *reader) open(ctx context.Context, events []eventstore.Event) (told func(i int) Event, err error) {
+	failed, err := r.store.Reveal(ctx, events, r.masked)
+	if err != nil {
 		return nil, err
 	}
-	for i := range events {
-		one, err := r.store.Reveal(ctx, events[i:i+1], r.masked)
-		switch {
-		case err == nil:
-			page = append(page, r.told(&one[0]))
-			continue
-		case !errors.Is(err, eventstore.ErrUnreadable):
-			return nil, err
+	return func(i int) Event {
+		out := eventOf(&events[i])
+		out.Unreadable = failed != nil && failed[i] != nil
+		aggregate, _, _ := strings.Cut(out.Type, ".")
+		if r.masked && slices.Contains([]string{"group", "view", "auto_message", "import", "export", "bulk", "projection"}, aggregate) {
+			out.Data = withoutNeedles(out.Data)
 		}
-		broken := events[i]
-		broken.Data = json.RawMessage("null")
-		if open, err := r.store.Reveal(ctx, events[i:i+1], true); err == nil {
-			broken.Data = open[0].Data
-		}
-		page = append(page, r.told(&broken))
-		page[len(page)-1].Unreadable = true
-	}
-	return page, nil
-}
-
-// told is an event as the reader may see it. Who sees personal data masked sees no filter that looks for such, as the needle may be some, nor what
-// may be about somebody and is sealed for nobody, as it is of many.
-func (r *reader) told(e *eventstore.Event) Event {
-	out := eventOf(e)
-	aggregate, _, _ := strings.Cut(e.Type, ".")
-	if r.masked && slices.Contains([]string{"group", "view", "auto_message", "import", "export", "bulk", "projection"}, aggregate) {
-		out.Data = withoutNeedles(out.Data)
-	}
-	return out
+		return out
+	}, nil
 }
 
 // withoutNeedles leaves out the filters that look for personal data, reasons that people wrote and the names of files.

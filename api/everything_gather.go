@@ -310,17 +310,18 @@ func (d *disclosure) events(ctx context.Context, out *objectWriter) error {
 		if err != nil {
 			return err
 		}
-		told, err := read.reveal(ctx, page.events)
+		told, err := read.open(ctx, page.events)
 		if err != nil {
 			return err
 		}
-		for i := range told {
-			one := EventWithMeaning{Stream: told[i].Stream, Version: told[i].Version, Data: told[i].Data, Unreadable: told[i].Unreadable}
+		for i := range page.events {
+			e := told(i)
+			one := EventWithMeaning{Stream: e.Stream, Version: e.Version, Data: e.Data, Unreadable: e.Unreadable}
 			if failed[i] == nil {
 				t := d.tell.of(&decoded[i])
 				one.HistoryItem = t.item(t.changes())
 			} else {
-				one.HistoryItem = HistoryItem{Position: told[i].Position, Type: told[i].Type, At: told[i].RecordedAt, Changes: []HistoryChange{}}
+				one.HistoryItem = HistoryItem{Position: e.Position, Type: e.Type, At: e.RecordedAt, Changes: []HistoryChange{}}
 			}
 			out.item(one)
 		}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -160,15 +161,17 @@ func newTailPage(ctx context.Context, store *eventstore.Store, epoch string, aft
 			if texts != nil {
 				return texts, nil
 			}
-			told, err := (&reader{store: store, masked: masked}).reveal(ctx, events)
+			told, err := (&reader{store: store, masked: masked}).open(ctx, slices.Clone(events)) // the others are told of the same events
 			if err != nil {
 				return nil, err // who listens next tries again
 			}
-			texts = make([][]byte, len(told))
-			for i := range told {
-				b := strconv.AppendInt([]byte("id: "), told[i].Position, 10)
-				texts[i] = append(told[i].appendJSON(append(b, "\ndata: "...)), "\n\n"...)
+			all := make([][]byte, len(events))
+			for i := range all {
+				e := told(i)
+				b := strconv.AppendInt([]byte("id: "), e.Position, 10)
+				all[i] = append(e.appendJSON(append(b, "\ndata: "...)), "\n\n"...)
 			}
+			texts = all
 			return texts, nil
 		}
 	}

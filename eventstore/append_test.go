@@ -263,9 +263,9 @@ func TestAnotherProcessSeesTheNextGenerationOfACustomersKey(t *testing.T) {
 	if err != nil || !decoded[0].Erased || decoded[1].Erased {
 		t.Errorf("after the first life's key is gone: %v %v %v", decoded[0].Erased, decoded[1].Erased, err)
 	}
-	shown, err := fresh.Reveal(ctx, events, false)
-	if err != nil || bytes.Contains(shown[0].Data, []byte("external_id")) || !bytes.Contains(shown[1].Data, []byte(`"external_id":"x"`)) {
-		t.Errorf("revealed %s and %s %v", shown[0].Data, shown[1].Data, err)
+	failed, err := fresh.Reveal(ctx, events, false)
+	if failed != nil || err != nil || bytes.Contains(events[0].Data, []byte("external_id")) || !bytes.Contains(events[1].Data, []byte(`"external_id":"x"`)) {
+		t.Errorf("revealed %s and %s %v %v", events[0].Data, events[1].Data, failed, err)
 	}
 }
 
@@ -480,9 +480,8 @@ func TestReadingFindsRangesStreamsAndInstants(t *testing.T) {
 	if head, _, err := s.Watermark(ctx, "empty"); err != nil || head != 0 {
 		t.Errorf("empty watermark %d %v", head, err)
 	}
-	masked, err := s.Reveal(ctx, page, true)
-	if err != nil || !slices.EqualFunc(masked, page, func(a, b eventstore.Event) bool { return a.Position == b.Position }) {
-		t.Errorf("reveal: %v", err)
+	if failed, err := s.Reveal(ctx, page, true); failed != nil || err != nil {
+		t.Errorf("reveal: %v %v", failed, err)
 	}
 }
 

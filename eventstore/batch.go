@@ -249,7 +249,7 @@ func (s *Store) encode(ctx context.Context, p *prepared) error {
 				}
 				pe.meta = string(b)
 			}
-			data, name, version, err := s.codec.encode(e.Payload, place(a.Tenant, st.Stream, pe.version), func() (keyring.Key, error) {
+			data, name, version, err := s.codec.encode(e.Payload, at{a.Tenant, st.Stream, pe.version}, func() (keyring.Key, error) {
 				if k, ok := p.fresh[e.Customer]; ok {
 					return k, nil
 				}

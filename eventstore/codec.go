@@ -120,7 +120,7 @@ func (c *Codec) PersonalFields(name string) []string {
 const sealedMember = `"sealed":"`
 
 // encode returns the stored form. key is only used when the payload has personal fields.
-func (c *Codec) encode(payload any, place string, key func() (keyring.Key, error)) (data []byte, name string, version int, err error) {
+func (c *Codec) encode(payload any, at at, key func() (keyring.Key, error)) (data []byte, name string, version int, err error) {
 	p, ok := payload.(Payload)
 	if !ok {
 		return nil, "", 0, fmt.Errorf("%w: %T", ErrUnknownType, payload)
@@ -148,7 +148,7 @@ func (c *Codec) encode(payload any, place string, key func() (keyring.Key, error
 	if err != nil {
 		return nil, "", 0, err
 	}
-	sealed := k.Seal(secret, sealedPlace(place, t.name))
+	sealed := k.Seal(secret, at.appendPlace(nil, t.name))
 	out := make([]byte, 0, len(data)+len(sealedMember)+base64.RawStdEncoding.EncodedLen(len(sealed))+3)
 	out = append(out, data[:len(data)-1]...)
 	if len(data) > 2 {
@@ -168,34 +168,36 @@ func pick(v reflect.Value, t reflect.Type, fields []int) any {
 	return out.Interface()
 }
 
-// sealedPlace binds a ciphertext to where it stands, so that it cannot be moved to another event.
-func sealedPlace(place, name string) []byte { return []byte(place + "\x00" + name) }
-
-// place names an event's place in the log before its position is known.
-func place(tenant, stream string, version int64) string {
-	return tenant + "\x00" + stream + "\x00" + strconv.FormatInt(version, 10)
+// at is where an event stands. The stream's version stands for the position, which is not known before the append.
+type at struct {
+	tenant, stream string
+	version        int64
 }
 
-// splitSealed cuts the sealed member off a stored payload. sealed is nil if there is none.
-func splitSealed(data []byte) (open, sealed []byte, err error) {
+// appendPlace appends to what a ciphertext is bound, so that it cannot be moved to another event.
+func (a at) appendPlace(b []byte, name string) []byte {
+	b = append(append(append(append(b, a.tenant...), 0), a.stream...), 0)
+	return append(append(strconv.AppendInt(b, a.version, 10), 0), name...)
+}
+
+// cutSealed splits a stored payload before its sealed member: into what is open, without its last brace, and what is sealed, in base64; nil if nothing is.
+func cutSealed(data []byte) (open, sealed []byte) {
 	i := bytes.LastIndex(data, []byte(sealedMember))
 	if i < 1 || !bytes.HasSuffix(data[i+len(sealedMember):], []byte(`"}`)) || (data[i-1] != ',' && data[i-1] != '{') {
-		return data, nil, nil
-	}
-	text := data[i+len(sealedMember) : len(data)-2]
-	if sealed, err = base64.RawStdEncoding.DecodeString(string(text)); err != nil {
-		return nil, nil, fmt.Errorf("eventstore: sealed member: %w", err)
+		return data, nil
 	}
 	end := i
 	if data[i-1] == ',' {
-		end = i - 1
+		end--
 	}
-	open = append(append(make([]byte, 0, end+1), data[:end]...), '}')
-	return open, sealed, nil
+	return data[:end], data[i+len(sealedMember) : len(data)-2]
 }
 
+// opener opens events one after the other, in memory that the next one uses again. The zero value is ready.
+type opener struct{ place, sealed, open, secret []byte }
+
 // decode opens and parses one event. A nil key means that the customer's key is gone.
-func (c *Codec) decode(e Event, key func(generation int) (keyring.Key, bool)) (Decoded, error) {
+func (c *Codec) decode(o *opener, e Event, key func(generation int) (keyring.Key, bool)) (Decoded, error) {
 	d := Decoded{Event: e}
 	if err := json.Unmarshal(e.Meta, &d.Envelope); err != nil {
 		return d, fmt.Errorf("eventstore: envelope of %s at %d: %w", e.Type, e.Position, err)
@@ -204,7 +206,7 @@ func (c *Codec) decode(e Event, key func(generation int) (keyring.Key, bool)) (D
 	if t == nil || e.TypeVersion < 1 || e.TypeVersion > t.version {
 		return d, fmt.Errorf("%w: %s version %d at %d", ErrUnknownType, e.Type, e.TypeVersion, e.Position)
 	}
-	open, secret, erased, err := c.unseal(t.name, e, key)
+	open, secret, erased, err := o.unseal(t.name, &e, key)
 	if err != nil {
 		return d, err
 	}
@@ -228,24 +230,29 @@ func (c *Codec) decode(e Event, key func(generation int) (keyring.Key, bool)) (D
 	return d, nil
 }
 
-// unseal returns the open and the personal part of an event's payload, both JSON objects.
-func (c *Codec) unseal(name string, e Event, key func(generation int) (keyring.Key, bool)) (open, secret []byte, erased bool, err error) {
-	open, sealed, err := splitSealed(e.Data)
-	if err != nil || sealed == nil {
-		return open, nil, false, err
+// unseal returns the open and the personal part of an event's payload, both JSON objects, until the next call.
+func (o *opener) unseal(name string, e *Event, key func(generation int) (keyring.Key, bool)) (open, secret []byte, erased bool, err error) {
+	open, sealed := cutSealed(e.Data)
+	if sealed == nil {
+		return open, nil, false, nil
 	}
-	generation, err := keyring.Generation(sealed)
+	o.open = append(append(o.open[:0], open...), '}')
+	if o.sealed, err = base64.RawStdEncoding.AppendDecode(o.sealed[:0], sealed); err != nil {
+		return nil, nil, false, fmt.Errorf("eventstore: sealed member: %w", err)
+	}
+	generation, err := keyring.Generation(o.sealed)
 	if err != nil {
 		return nil, nil, false, fmt.Errorf("eventstore: %s at %d: %w", name, e.Position, err)
 	}
 	k, ok := key(generation)
 	if !ok {
-		return open, nil, true, nil
+		return o.open, nil, true, nil
 	}
-	if secret, err = k.Open(sealed, sealedPlace(place(e.Tenant, e.Stream, e.Version), name)); err != nil {
+	o.place = at{e.Tenant, e.Stream, e.Version}.appendPlace(o.place[:0], name)
+	if o.secret, err = k.AppendOpen(o.secret[:0], o.sealed, o.place); err != nil {
 		return nil, nil, false, fmt.Errorf("eventstore: %s at %d: %w", name, e.Position, err)
 	}
-	return open, secret, false, nil
+	return o.open, o.secret, false, nil
 }
 
 // upcast merges both parts and brings them to the current version.

@@ -14,7 +14,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/eventstore/keyring"
@@ -104,7 +103,7 @@ func (s *Store) ReadHeard(ctx context.Context, tenant string, after int64, limit
 		(select `+eventColumns+` from events where tenant = $1 and position > $2 and position <= (select position from last) and type = any($4) order by position)`,
 		tenant, after, limit, types)
 	if err == nil {
-		heard, err = scan(rows, 0)
+		heard, err = s.scan(rows, 0)
 	}
 	if err != nil {
 		return nil, after, fmt.Errorf("eventstore: read heard: %w", unavailable(err))
@@ -159,26 +158,17 @@ func (s *Store) read(ctx context.Context, what, sql string, expect int, args ...
 	if err != nil {
 		return nil, fmt.Errorf("eventstore: %s: %w", what, unavailable(err))
 	}
-	events, err := scan(rows, min(expect, 1000))
+	events, err := s.scan(rows, min(expect, 1000))
 	if err != nil {
 		return nil, fmt.Errorf("eventstore: %s: %w", what, unavailable(err))
 	}
 	return events, nil
 }
 
-func scan(rows pgx.Rows, expect int) ([]Event, error) {
-	defer rows.Close()
-	events := make([]Event, 0, expect)
-	var customer pgtype.UUID // a uuid.UUID would be made of a text
-	for rows.Next() {
-		events = append(events, Event{})
-		e := &events[len(events)-1]
-		if err := rows.Scan(&e.Tenant, &e.Position, &e.Stream, &e.Version, &e.Type, &e.TypeVersion, &customer, (*[]byte)(&e.Data), (*[]byte)(&e.Meta), &e.RecordedAt); err != nil {
-			return nil, err
-		}
-		e.Customer, e.RecordedAt = customer.Bytes, e.RecordedAt.UTC() // no bytes: no customer
-	}
-	return events, rows.Err()
+func (s *Store) scan(rows pgx.Rows, expect int) ([]Event, error) {
+	p := Page{Events: make([]Event, 0, expect)}
+	err := p.scan(s.codec, rows)
+	return p.Events, err
 }
 
 // Head returns the last position of a tenant's log (0 for an empty one), as this moment shows it.
@@ -252,12 +242,13 @@ func (s *Store) OpenEach(ctx context.Context, events []Event) (decoded []Decoded
 		return nil, nil, err
 	}
 	decoded, failed = make([]Decoded, len(events)), make([]error, len(events))
+	var o opener
 	var shut []uuid.UUID // customers of events whose key is not known
 	for i, e := range events {
 		if i%polite == polite-1 {
 			runtime.Gosched()
 		}
-		decoded[i], failed[i] = s.codec.decode(e, func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) })
+		decoded[i], failed[i] = s.codec.decode(&o, e, func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) })
 		if decoded[i].Erased {
 			shut = append(shut, e.Customer)
 		}
@@ -271,7 +262,7 @@ func (s *Store) OpenEach(ctx context.Context, events []Event) (decoded []Decoded
 	}
 	for i, e := range events {
 		if decoded[i].Erased {
-			decoded[i], failed[i] = s.codec.decode(e, func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) })
+			decoded[i], failed[i] = s.codec.decode(&o, e, func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) })
 		}
 	}
 	return decoded, failed, nil
@@ -283,7 +274,7 @@ func (s *Store) noteDestroyed(events []Event) {
 		if t := s.codec.types[e.Type]; t == nil || !t.destroys {
 			continue
 		}
-		if d, err := s.codec.decode(e, nil); err == nil { // what cannot be read is somebody else's business
+		if d, err := s.codec.decode(new(opener), e, nil); err == nil { // what cannot be read is somebody else's business
 			s.keys.Destroyed(e.Tenant, e.Customer, d.Payload.(Destroyer).DestroysKeys())
 		}
 	}
@@ -306,65 +297,93 @@ func (s *Store) keysOf(ctx context.Context, events []Event) (keyring.Keys, error
 	return keys, nil
 }
 
-// Reveal returns an event's payload as JSON with its personal fields opened, unknown fields and older versions as stored.
-// With masked, or when the customer was erased, the personal fields are absent. ErrUnreadable if one of the events cannot be opened; any other error is of the
-// database or the context, and says nothing of the events.
-func (s *Store) Reveal(ctx context.Context, events []Event, masked bool) ([]Event, error) {
+// Reveal opens the personal fields of events of one tenant where they stand: Data becomes the payload as JSON, unknown fields and older versions as stored.
+// With masked, or when the customer was erased, the personal fields are absent. failed[i] is ErrUnreadable if events[i] cannot be opened, whose Data then is what
+// is open in it; failed is nil if all can. Any other error is of the database or the context, and says nothing of the events.
+func (s *Store) Reveal(ctx context.Context, events []Event, masked bool) (failed []error, err error) {
 	s.noteDestroyed(events)
 	var keys keyring.Keys
+	var broken error
 	if !masked {
-		var err error
-		if keys, err = s.keysOf(ctx, events); err != nil {
-			return nil, ofEvents(err)
+		keys, err = s.keysOf(ctx, events)
+		switch {
+		case ofKeys(err):
+			if len(events) > 1 {
+				return s.revealAlone(ctx, events) // the others' keys may be good
+			}
+			broken = err
+		case err != nil:
+			return nil, err
 		}
 	}
-	out := make([]Event, len(events))
-	for i, e := range events {
+	var o opener
+	var e *Event
+	find := func(generation int) (keyring.Key, bool) { return keys.Of(e.Customer, generation) }
+	for i := range events {
 		if i%polite == polite-1 {
 			runtime.Gosched()
 		}
-		customer := e.Customer
-		find := func(generation int) (keyring.Key, bool) { return keys.Of(customer, generation) }
-		open, secret, shut, err := s.codec.unseal(e.Type, e, find)
-		if err == nil && shut && !masked { // as in OpenEach
-			if keys, err = s.keys.Reload(ctx, e.Tenant, []uuid.UUID{e.Customer}); err != nil {
-				return nil, ofEvents(unavailable(err))
-			}
-			if open, secret, shut, err = s.codec.unseal(e.Type, e, find); err == nil {
-				if keys, err = s.keysOf(ctx, events); err != nil {
-					return nil, ofEvents(err)
-				}
+		e = &events[i]
+		open, secret, shut, err := o.unseal(e.Type, e, find)
+		if err == nil && shut && !masked && broken == nil { // as in OpenEach
+			var now keyring.Keys
+			switch now, err = s.keys.Reload(ctx, e.Tenant, []uuid.UUID{e.Customer}); {
+			case err == nil:
+				open, secret, shut, err = o.unseal(e.Type, e, func(generation int) (keyring.Key, bool) { return now.Of(e.Customer, generation) })
+			case !ofKeys(err):
+				return nil, unavailable(err)
 			}
 		}
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+		if err = errors.Join(err, broken); err != nil {
+			if failed == nil {
+				failed = make([]error, len(events))
+			}
+			failed[i] = fmt.Errorf("%w: %w", ErrUnreadable, err)
+			if open, sealed := cutSealed(e.Data); sealed != nil {
+				e.Data = append(append(make([]byte, 0, len(open)+1), open...), '}')
+			}
+			continue
 		}
-		e.Data, e.Erased = joinObjects(open, secret), shut && !masked
-		out[i] = e
+		if e.Erased = shut && !masked; shut || len(secret) > 0 {
+			e.Data = joinObjects(open, secret)
+		}
 	}
-	return out, nil
+	return failed, nil
+}
+
+// revealAlone opens each event by itself.
+func (s *Store) revealAlone(ctx context.Context, events []Event) (failed []error, err error) {
+	failed = make([]error, len(events))
+	for i := range events {
+		one, err := s.Reveal(ctx, events[i:i+1], false)
+		if err != nil {
+			return nil, err
+		}
+		if one != nil {
+			failed[i] = one[0]
+		}
+	}
+	return failed, nil
 }
 
 // ErrUnreadable says that an event, or a key it was sealed with, is not what was written, or that the master key is not there.
 var ErrUnreadable = errors.New("eventstore: an event cannot be opened")
 
-// ofEvents marks an error of the keys themselves, not of reading them, as ErrUnreadable.
-func ofEvents(err error) error {
-	if errors.Is(err, keyring.ErrBroken) || errors.Is(err, keyring.ErrMaster) {
-		return fmt.Errorf("%w: %w", ErrUnreadable, err)
-	}
-	return err
+// ofKeys reports whether an error is of the keys themselves, not of reading them.
+func ofKeys(err error) bool {
+	return errors.Is(err, keyring.ErrBroken) || errors.Is(err, keyring.ErrMaster)
 }
 
-// joinObjects puts the members of two JSON objects into one.
+// joinObjects puts the members of two JSON objects into a new one. The second may be missing.
 func joinObjects(a, b []byte) []byte {
-	if len(b) <= 2 {
-		return a
+	out := make([]byte, 0, len(a)+len(b))
+	switch {
+	case len(b) <= 2:
+		return append(out, a...)
+	case len(a) <= 2:
+		return append(out, b...)
 	}
-	if len(a) <= 2 {
-		return b
-	}
-	return append(append(append(make([]byte, 0, len(a)+len(b)), a[:len(a)-1]...), ','), b[1:]...)
+	return append(append(append(out, a[:len(a)-1]...), ','), b[1:]...)
 }
 
 // unavailable marks an error as ErrUnavailable if it says that the database cannot be reached or is going down.

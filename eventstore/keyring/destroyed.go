@@ -59,8 +59,8 @@ func (r *Keyring) Destroyed(tenant string, customer uuid.UUID, generation int) {
 	if last, any := r.destroyed.upTo.Peek(n); !any || last < generation {
 		r.destroyed.upTo.Add(n, generation)
 	}
-	if keys, known := r.keys.Peek(n); known {
-		r.keys.Add(n, r.destroyed.without(n, keys))
+	if k, known := r.keys.get(n); known {
+		r.keys.put(n, r.destroyed.without(n, []Key{k}))
 	}
 }
 

@@ -14,20 +14,19 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
+	"maps"
 	"sync"
 	"sync/atomic"
 
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/eventstore/tenancy"
 )
 
-// cached is how many customer keys a process keeps unwrapped, some 250 bytes each.
-const cached = 60_000
+// cached is how many customer keys a process keeps unwrapped at least, some 100 bytes each; it may be twice as many.
+const cached = 50_000
 
 // Key seals and opens the personal data of one customer and generation.
 type Key struct {
@@ -67,7 +66,10 @@ func (k Key) Seal(text, place []byte) []byte {
 }
 
 // Open reverses Seal. It returns ErrBroken when the bytes or the place are not what was sealed.
-func (k Key) Open(sealed, place []byte) ([]byte, error) {
+func (k Key) Open(sealed, place []byte) ([]byte, error) { return k.AppendOpen(nil, sealed, place) }
+
+// AppendOpen is Open that appends to b, which must not overlap what is sealed.
+func (k Key) AppendOpen(b, sealed, place []byte) ([]byte, error) {
 	generation, rest, err := header(sealed)
 	if err != nil {
 		return nil, err
@@ -76,7 +78,7 @@ func (k Key) Open(sealed, place []byte) ([]byte, error) {
 	if generation != k.generation || len(rest) < aead.NonceSize() {
 		return nil, ErrBroken
 	}
-	text, err := aead.Open(nil, rest[:aead.NonceSize()], rest[aead.NonceSize():], place)
+	text, err := aead.Open(b, rest[:aead.NonceSize()], rest[aead.NonceSize():], place)
 	if err != nil {
 		return nil, ErrBroken
 	}
@@ -116,9 +118,9 @@ func newAEAD(key []byte) cipher.AEAD {
 type Keyring struct {
 	db     *tenancy.DB
 	master *Master
-	mu     sync.Mutex              // held while a customer's list is changed
-	wraps  atomic.Pointer[string]  // id of the master key that wraps, once it is known
-	keys   *lru.Cache[name, []Key] // all generations of a customer, ascending; none that is known to be destroyed
+	mu     sync.Mutex             // held while a customer's list is changed
+	wraps  atomic.Pointer[string] // id of the master key that wraps, once it is known
+	keys   *cache                 // of customers who have one, that is not known to be destroyed
 
 	destroyed *destroyed
 }
@@ -130,11 +132,7 @@ type name struct {
 
 // New returns a keyring over the table customer_keys.
 func New(pool *pgxpool.Pool, master *Master) *Keyring {
-	keys, err := lru.New[name, []Key](cached)
-	if err != nil {
-		panic(err) // only a size below 1
-	}
-	return &Keyring{db: tenancy.Over(pool), master: master, keys: keys, destroyed: newDestroyed()}
+	return &Keyring{db: tenancy.Over(pool), master: master, keys: newCache(cached), destroyed: newDestroyed()}
 }
 
 // Create makes a new key. It becomes valid when its wrapped form is inserted; call Keep then.
@@ -146,26 +144,13 @@ func (r *Keyring) Create(tenant string, customer uuid.UUID, generation int) (Key
 
 // Keep remembers a key whose insertion was committed.
 func (r *Keyring) Keep(tenant string, customer uuid.UUID, k Key) {
-	n := name{tenant, customer}
+	n, keys := name{tenant, customer}, []Key{k}
+	if k.generation > 1 {
+		keys = nil // earlier ones may exist: let the next use load them all
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	old, _ := r.keys.Peek(n)
-	if k.generation > 1 && len(old) == 0 {
-		return // earlier generations may exist: let the next use load them all
-	}
-	r.keys.Add(n, r.destroyed.without(n, merge(old, []Key{k})))
-}
-
-// merge unites two lists of a customer's keys, ascending by generation.
-func merge(a, b []Key) []Key {
-	out := append(make([]Key, 0, len(a)+len(b)), a...)
-	for _, k := range b {
-		if !slices.ContainsFunc(out, func(o Key) bool { return o.generation == k.generation }) {
-			out = append(out, k)
-		}
-	}
-	slices.SortFunc(out, func(a, b Key) int { return a.generation - b.generation })
-	return out
+	r.keys.put(n, r.destroyed.without(n, keys))
 }
 
 // Current returns the key of the customer's latest generation, or ErrNoKey.
@@ -173,40 +158,52 @@ func (r *Keyring) Current(ctx context.Context, tenant string, customer uuid.UUID
 	if err := r.look(ctx); err != nil {
 		return Key{}, err
 	}
-	keys, ok := r.cached(ctx, name{tenant, customer})
-	if !ok {
-		loaded, err := r.load(ctx, tenant, []uuid.UUID{customer})
-		if err != nil {
-			return Key{}, err
-		}
-		keys = loaded[customer]
+	if k, ok := r.cached(ctx, name{tenant, customer}); ok {
+		return k, nil
 	}
-	if len(keys) == 0 {
+	loaded, err := r.load(ctx, tenant, []uuid.UUID{customer})
+	if err != nil {
+		return Key{}, err
+	}
+	var latest Key
+	for _, k := range loaded {
+		if k.generation > latest.generation {
+			latest = k
+		}
+	}
+	if latest.generation == 0 {
 		return Key{}, ErrNoKey
 	}
-	return keys[len(keys)-1], nil
+	return latest, nil
 }
 
-// cached are a customer's keys that are in memory, if there are any and the context may see them.
-func (r *Keyring) cached(ctx context.Context, n name) (keys []Key, ok bool) {
+// cached is a customer's only key, if it is in memory and the context may see it.
+func (r *Keyring) cached(ctx context.Context, n name) (Key, bool) {
 	if !tenancy.Allows(ctx, n.tenant) {
-		return nil, false
+		return Key{}, false
 	}
-	keys, _ = r.keys.Get(n)
-	return keys, len(keys) > 0
+	return r.keys.get(n)
 }
 
 // Keys are the keys of some customers of one tenant.
-type Keys map[uuid.UUID][]Key
+type Keys map[life]Key
+
+// life is a customer between two erasures.
+type life struct {
+	customer   uuid.UUID
+	generation int
+}
 
 // Of returns a customer's key of one generation; false if it is gone.
 func (k Keys) Of(customer uuid.UUID, generation int) (Key, bool) {
-	for _, key := range k[customer] {
-		if key.generation == generation {
-			return key, true
-		}
+	key, ok := k[life{customer, generation}]
+	return key, ok
+}
+
+func (k Keys) add(customer uuid.UUID, keys ...Key) {
+	for _, key := range keys {
+		k[life{customer, key.generation}] = key
 	}
-	return Key{}, false
 }
 
 // Of returns the keys of these customers, asking the database once for those not cached. Customers without a key are absent.
@@ -216,23 +213,19 @@ func (r *Keyring) Of(ctx context.Context, tenant string, customers []uuid.UUID) 
 	}
 	found := make(Keys, len(customers))
 	var missing []uuid.UUID
+	asked := map[uuid.UUID]bool{}
 	for _, c := range customers {
-		if _, seen := found[c]; seen {
-			continue
-		}
-		keys, ok := r.cached(ctx, name{tenant, c})
-		found[c] = keys
-		if !ok {
-			missing = append(missing, c)
+		if k, ok := r.cached(ctx, name{tenant, c}); ok {
+			found.add(c, k)
+		} else if !asked[c] {
+			asked[c], missing = true, append(missing, c)
 		}
 	}
 	if len(missing) == 0 {
 		return found, nil
 	}
 	loaded, err := r.load(ctx, tenant, missing)
-	for c, keys := range loaded {
-		found[c] = keys
-	}
+	maps.Copy(found, loaded)
 	return found, err
 }
 
@@ -249,7 +242,7 @@ func (r *Keyring) load(ctx context.Context, tenant string, customers []uuid.UUID
 	if err != nil {
 		return nil, fmt.Errorf("keyring: load: %w", err)
 	}
-	loaded := make(Keys, len(customers))
+	loaded := make(map[uuid.UUID][]Key, len(customers))
 	var w Wrapped
 	_, err = pgx.ForEachRow(rows, []any{&w.Customer, &w.Generation, &w.Master, &w.Bytes}, func() error {
 		secret, err := r.master.unwrap(w.Master, w.Bytes, place(tenant, w.Customer, w.Generation))
@@ -262,21 +255,19 @@ func (r *Keyring) load(ctx context.Context, tenant string, customers []uuid.UUID
 	if err != nil {
 		return nil, fmt.Errorf("keyring: load: %w", err)
 	}
+	found := make(Keys, len(loaded))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for c, keys := range loaded { // a customer without a key is not remembered: it may be created the next moment
 		n := name{tenant, c}
-		loaded[c] = r.destroyed.without(n, keys) // they may have been since the rows were read
-		old, _ := r.keys.Peek(n)                 // and one of these may have been kept
-		r.keys.Add(n, r.destroyed.without(n, merge(keys, newer(old, keys))))
+		found.add(c, r.destroyed.without(n, keys)...) // they may have been since the rows were read
+		// One that was kept meanwhile may be later than those; if it is earlier and was not loaded, it is destroyed.
+		if k, known := r.keys.get(n); known && k.generation > keys[len(keys)-1].generation {
+			keys = append(keys, k)
+		}
+		r.keys.put(n, r.destroyed.without(n, keys))
 	}
-	return loaded, nil
-}
-
-// newer are the cached keys behind the latest that was loaded; those before it, if they were not loaded, are destroyed.
-func newer(cached, loaded []Key) []Key {
-	last := loaded[len(loaded)-1].generation
-	return slices.DeleteFunc(slices.Clone(cached), func(k Key) bool { return k.generation <= last })
+	return found, nil
 }
 
 func place(tenant string, customer uuid.UUID, generation int) []byte {

@@ -154,11 +154,10 @@ func TestWhatIsOnTheBusIsAsDescribed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := store.Reveal(t.Context(), log, false)
-	if err != nil {
-		t.Fatal(err)
+	if failed, err := store.Reveal(t.Context(), log, false); failed != nil || err != nil {
+		t.Fatal(failed, err)
 	}
-	for _, e := range opened {
+	for _, e := range log {
 		payload := decoded(t, e.Data)
 		if !reflect.DeepEqual(payload, decoded(t, examples[e.Type])) {
 			t.Errorf("%s is shown as\n%s\nand described as\n%s", e.Type, e.Data, examples[e.Type])

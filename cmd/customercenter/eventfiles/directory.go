@@ -18,6 +18,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
+	"golang.org/x/sync/errgroup"
 
 	"customercenter/internal/flock"
 )
@@ -29,6 +30,10 @@ const (
 	groupRows = 100_000
 	// flushRows is how many rows are handed to the writer at a time.
 	flushRows = 500
+	// wholeParts and wholeRows are how many files, or rows in them, are put on the disk at a time. A log of a year has a file for each day, and whoever else
+	// waits for the disk, as the database does, notices each time.
+	wholeParts = 64
+	wholeRows  = 250_000
 
 	aboutKey = "customercenter.about"
 	epochKey = "customercenter.epoch"
@@ -46,7 +51,8 @@ type Directory struct {
 	lock               *flock.Lock
 	last               int64 // the greatest position in a complete file
 	files              int
-	part               *part // being written; nil: none
+	part               *part   // being written; nil: none
+	whole              []*part // written, and not yet known to be on the disk
 	told               told
 }
 
@@ -140,7 +146,7 @@ func (d *Directory) Add(line []byte) error {
 	}
 	day := d.told.RecordedAt.UTC().Format(time.DateOnly)
 	if p := d.part; p != nil && (p.day != day || p.rows == partRows) {
-		if err := d.Keep(); err != nil {
+		if err := d.end(); err != nil {
 			return err
 		}
 	}
@@ -152,32 +158,74 @@ func (d *Directory) Add(line []byte) error {
 	return d.part.add(row)
 }
 
-// Keep completes the file that is being written, if there is one: it is on the disk, and appears under its name.
-func (d *Directory) Keep() error {
+// end completes the file that is being written, if there is one.
+func (d *Directory) end() error {
 	p := d.part
 	if p == nil {
 		return nil
 	}
 	d.part = nil
-	err := p.complete()
-	if err == nil {
-		err = os.Rename(p.file.Name(), filepath.Join(filepath.Dir(p.file.Name()), fmt.Sprintf("part-%012d-%012d.parquet", p.from, p.to)))
-	}
-	if err == nil {
-		err = sync(filepath.Dir(p.file.Name()))
-	}
-	if err != nil {
+	if err := errors.Join(p.flush(), p.out.Close()); err != nil {
 		return errors.Join(err, p.drop())
 	}
-	d.last, d.files = p.to, d.files+1
+	p.out, p.waiting = nil, nil
+	d.whole = append(d.whole, p)
+	rows := 0
+	for _, w := range d.whole {
+		rows += w.rows
+	}
+	if len(d.whole) >= wholeParts || rows >= wholeRows {
+		return d.settle()
+	}
 	return nil
 }
 
-// Close gives the directory free. A file that is not complete is dropped.
+// settle puts on the disk what is complete and lets it appear, in order. What cannot be is dropped, with all behind it.
+func (d *Directory) settle() error {
+	whole := d.whole
+	d.whole = nil
+	err := together(whole, func(p *part) error { return errors.Join(p.file.Sync(), p.file.Close()) })
+	for i, p := range whole {
+		if err == nil {
+			err = os.Rename(p.file.Name(), filepath.Join(filepath.Dir(p.file.Name()), fmt.Sprintf("part-%012d-%012d.parquet", p.from, p.to)))
+		}
+		if err != nil {
+			for _, p := range whole[i:] {
+				err = errors.Join(err, p.drop())
+			}
+			return err
+		}
+		d.last, d.files = p.to, d.files+1
+	}
+	dirs := []string{d.dir}
+	for _, p := range whole {
+		if dir := filepath.Dir(p.file.Name()); dir != dirs[len(dirs)-1] {
+			dirs = append(dirs, dir)
+		}
+	}
+	return together(dirs, sync)
+}
+
+// together does the same with all at once: a file system puts on the disk together what many wait for.
+func together[T any](all []T, do func(T) error) error {
+	var group errgroup.Group
+	for _, one := range all {
+		group.Go(func() error { return do(one) })
+	}
+	return group.Wait()
+}
+
+// Keep completes the file that is being written, if there is one: all that was added is on the disk, and appears.
+func (d *Directory) Keep() error { return errors.Join(d.end(), d.settle()) }
+
+// Close gives the directory free. What was added since Keep may be dropped.
 func (d *Directory) Close() error {
 	var err error
 	if d.part != nil {
 		err = d.part.drop()
+	}
+	for _, p := range d.whole {
+		err = errors.Join(err, p.drop())
 	}
 	return errors.Join(err, d.lock.Release())
 }
@@ -196,9 +244,6 @@ type part struct {
 func (d *Directory) begin(day string, from int64) (*part, error) {
 	dir := filepath.Join(d.dir, "day="+day)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	if err := sync(d.dir); err != nil {
 		return nil, err
 	}
 	f, err := os.CreateTemp(dir, ".*.part") // mode 0600
@@ -225,10 +270,6 @@ func (p *part) flush() error {
 	clear(p.waiting)
 	p.waiting = p.waiting[:0]
 	return p.failed
-}
-
-func (p *part) complete() error {
-	return errors.Join(p.flush(), p.out.Close(), p.file.Sync(), p.file.Close())
 }
 
 // drop removes the file. It may have been closed.

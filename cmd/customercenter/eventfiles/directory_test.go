@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,12 +59,12 @@ func TestEachDayHasItsFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if d.Last() != 3 || d.Files() != 2 {
-		t.Errorf("%d in %d files", d.Last(), d.Files())
-	}
 	d.part.failed = errors.New("no space") // for its rows: now there is some again
 	if err := errors.Join(d.Keep(), d.Keep()); err == nil {
 		t.Error("a file without its rows is complete")
+	}
+	if d.Last() != 3 || d.Files() != 2 {
+		t.Errorf("%d in %d files", d.Last(), d.Files())
 	}
 	if err := d.Close(); err != nil { // the fourth was not kept
 		t.Fatal(err)
@@ -95,6 +96,33 @@ func TestEachDayHasItsFiles(t *testing.T) {
 	}
 	if _, err := Open(dir, "acme", "all"); err != nil { // it was given free
 		t.Error(err)
+	}
+}
+
+// Files are put on the disk many at a time; whoever is killed begins behind them.
+func TestFilesAppearTogether(t *testing.T) {
+	dir := t.TempDir()
+	d := open(t, dir, "all")
+	first := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range wholeParts + 3 {
+		if want := i / (wholeParts + 1) * wholeParts; d.Last() != int64(want) || len(files(t, dir)) < want+1 {
+			t.Fatalf("before day %d: %d of %d files", i, d.Last(), len(files(t, dir)))
+		}
+		if err := d.Add(line(i+1, first.AddDate(0, 0, i).Format(time.RFC3339), "tags", "tag.created", `{}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Close(); err != nil { // the last three were not kept
+		t.Fatal(err)
+	}
+	got := files(t, dir)
+	if len(got) != wholeParts+1 || slices.ContainsFunc(got, func(name string) bool { return strings.HasSuffix(name, ".part") }) {
+		t.Errorf("%d files: %v", len(got), got)
+	}
+	for i, name := range got[1:] {
+		if all, err := parquet.ReadFile[event](filepath.Join(dir, name)); err != nil || len(all) != 1 || all[0].Position != int64(i+1) {
+			t.Errorf("%s: %d events, %v", name, len(all), err)
+		}
 	}
 }
 
