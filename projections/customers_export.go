@@ -236,16 +236,19 @@ func (e *export) piece(table int, where string) string {
 // betweenSQL reads the customers between two ordinals.
 func (e *export) betweenSQL(ascending bool) string {
 	where := fmt.Sprintf("b.ordinal between $%d and $%d", len(e.args)+1, len(e.args)+2)
+	direction := "desc"
+	if ascending {
+		direction = "asc"
+	}
 	from := e.piece(fromCustomer, where)
+	if len(e.selected[fromActivity])+len(e.selected[fromListing]) == 0 {
+		from = e.piece(fromCustomer, where+" order by b.ordinal "+direction) // out of the index, so that the first come while the others are read
+	}
 	if len(e.selected[fromActivity]) > 0 {
 		from += " join " + e.piece(fromActivity, where) + " on a.ordinal = c.ordinal"
 	}
 	if len(e.selected[fromListing]) > 0 {
 		from += " left join " + e.piece(fromListing, where) + " on l.ordinal = c.ordinal"
-	}
-	direction := "desc"
-	if ascending {
-		direction = "asc"
 	}
 	return in(e.schema, fmt.Sprintf("select %s from %s order by c.ordinal %s", strings.Join(append([]string{"c.ordinal"}, e.wanted...), ", "), from, direction))
 }

@@ -58,14 +58,14 @@ func (c *cache) use(o owner, k Key) {
 	c.used[o] = k
 }
 
-// put remembers a customer's keys if there is one, as nearly always, and forgets the customer else.
-func (c *cache) put(n name, keys []Key) {
+// put remembers a customer's key, or forgets the customer if it is no key.
+func (c *cache) put(n name, k Key) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := c.owner(n)
 	delete(c.before, o)
-	if len(keys) == 1 {
-		c.use(o, keys[0])
+	if k.generation > 0 {
+		c.use(o, k)
 	} else {
 		delete(c.used, o)
 	}

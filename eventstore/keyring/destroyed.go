@@ -3,7 +3,6 @@ package keyring
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,13 +41,10 @@ func newDestroyed() *destroyed {
 	return &destroyed{upTo: upTo, began: time.Now()}
 }
 
-// without are the keys that are not destroyed, as far as is known.
-func (d *destroyed) without(n name, keys []Key) []Key {
+// is reports whether a key is destroyed, as far as is known.
+func (d *destroyed) is(n name, k Key) bool {
 	last, any := d.upTo.Get(n)
-	if !any {
-		return keys
-	}
-	return slices.DeleteFunc(slices.Clone(keys), func(k Key) bool { return k.generation <= last })
+	return any && k.generation <= last
 }
 
 // Destroyed says that a customer's keys up to a generation are destroyed, as the log tells. They are not used any more.
@@ -59,8 +55,8 @@ func (r *Keyring) Destroyed(tenant string, customer uuid.UUID, generation int) {
 	if last, any := r.destroyed.upTo.Peek(n); !any || last < generation {
 		r.destroyed.upTo.Add(n, generation)
 	}
-	if k, known := r.keys.get(n); known {
-		r.keys.put(n, r.destroyed.without(n, []Key{k}))
+	if k, known := r.keys.get(n); known && r.destroyed.is(n, k) {
+		r.keys.put(n, Key{})
 	}
 }
 

@@ -120,7 +120,7 @@ type Keyring struct {
 	master *Master
 	mu     sync.Mutex             // held while a customer's list is changed
 	wraps  atomic.Pointer[string] // id of the master key that wraps, once it is known
-	keys   *cache                 // of customers who have one, that is not known to be destroyed
+	keys   *cache                 // the latest of a customer, if it is not known to be destroyed; with it those before it are
 
 	destroyed *destroyed
 }
@@ -144,13 +144,20 @@ func (r *Keyring) Create(tenant string, customer uuid.UUID, generation int) (Key
 
 // Keep remembers a key whose insertion was committed.
 func (r *Keyring) Keep(tenant string, customer uuid.UUID, k Key) {
-	n, keys := name{tenant, customer}, []Key{k}
-	if k.generation > 1 {
-		keys = nil // earlier ones may exist: let the next use load them all
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.keys.put(n, r.destroyed.without(n, keys))
+	r.keep(name{tenant, customer}, k)
+}
+
+// keep remembers the later one of two keys, this and that in memory, unless it is destroyed. It needs the lock.
+func (r *Keyring) keep(n name, k Key) {
+	if now, known := r.keys.get(n); known && now.generation > k.generation {
+		k = now
+	}
+	if r.destroyed.is(n, k) {
+		k = Key{}
+	}
+	r.keys.put(n, k)
 }
 
 // Current returns the key of the customer's latest generation, or ErrNoKey.
@@ -177,7 +184,7 @@ func (r *Keyring) Current(ctx context.Context, tenant string, customer uuid.UUID
 	return latest, nil
 }
 
-// cached is a customer's only key, if it is in memory and the context may see it.
+// cached is a customer's latest key, if it is in memory and the context may see it.
 func (r *Keyring) cached(ctx context.Context, n name) (Key, bool) {
 	if !tenancy.Allows(ctx, n.tenant) {
 		return Key{}, false
@@ -200,13 +207,9 @@ func (k Keys) Of(customer uuid.UUID, generation int) (Key, bool) {
 	return key, ok
 }
 
-func (k Keys) add(customer uuid.UUID, keys ...Key) {
-	for _, key := range keys {
-		k[life{customer, key.generation}] = key
-	}
-}
+func (k Keys) add(customer uuid.UUID, key Key) { k[life{customer, key.generation}] = key }
 
-// Of returns the keys of these customers, asking the database once for those not cached. Customers without a key are absent.
+// Of returns the keys of these customers, the latest at least, asking the database once for those not cached. Customers without a key are absent.
 func (r *Keyring) Of(ctx context.Context, tenant string, customers []uuid.UUID) (Keys, error) {
 	if err := r.look(ctx); err != nil {
 		return nil, err
@@ -229,7 +232,7 @@ func (r *Keyring) Of(ctx context.Context, tenant string, customers []uuid.UUID) 
 	return found, err
 }
 
-// Reload is Of past the cache: it tells a key that was destroyed from one that another process has made since.
+// Reload returns all keys of these customers, past the cache: it tells a key that was destroyed from one that another process has made since.
 func (r *Keyring) Reload(ctx context.Context, tenant string, customers []uuid.UUID) (Keys, error) {
 	return r.load(ctx, tenant, customers)
 }
@@ -242,32 +245,29 @@ func (r *Keyring) load(ctx context.Context, tenant string, customers []uuid.UUID
 	if err != nil {
 		return nil, fmt.Errorf("keyring: load: %w", err)
 	}
-	loaded := make(map[uuid.UUID][]Key, len(customers))
+	loaded := make(Keys, len(customers))
 	var w Wrapped
 	_, err = pgx.ForEachRow(rows, []any{&w.Customer, &w.Generation, &w.Master, &w.Bytes}, func() error {
 		secret, err := r.master.unwrap(w.Master, w.Bytes, place(tenant, w.Customer, w.Generation))
 		if err != nil {
 			return err
 		}
-		loaded[w.Customer] = append(loaded[w.Customer], Key{generation: w.Generation, secret: [32]byte(secret)})
+		loaded.add(w.Customer, Key{generation: w.Generation, secret: [32]byte(secret)})
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("keyring: load: %w", err)
 	}
-	found := make(Keys, len(loaded))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for c, keys := range loaded { // a customer without a key is not remembered: it may be created the next moment
-		n := name{tenant, c}
-		found.add(c, r.destroyed.without(n, keys)...) // they may have been since the rows were read
-		// One that was kept meanwhile may be later than those; if it is earlier and was not loaded, it is destroyed.
-		if k, known := r.keys.get(n); known && k.generation > keys[len(keys)-1].generation {
-			keys = append(keys, k)
+	for l, k := range loaded { // a customer without a key is not remembered: it may be created the next moment
+		n := name{tenant, l.customer}
+		if r.destroyed.is(n, k) { // it may have been since the rows were read
+			delete(loaded, l)
 		}
-		r.keys.put(n, r.destroyed.without(n, keys))
+		r.keep(n, k)
 	}
-	return found, nil
+	return loaded, nil
 }
 
 func place(tenant string, customer uuid.UUID, generation int) []byte {

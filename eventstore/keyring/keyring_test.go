@@ -61,6 +61,12 @@ func TestAKeyIsUsableOnceItsRowIsInserted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, ok := keys.Of(c, 2); !ok {
+		t.Error("the latest generation is missing")
+	}
+	if keys, err = ring.Reload(ctx, "acme", []uuid.UUID{c}); err != nil {
+		t.Fatal(err)
+	}
 	for generation := 1; generation <= 2; generation++ {
 		if _, ok := keys.Of(c, generation); !ok {
 			t.Errorf("generation %d is missing", generation)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 type csvWriter struct{ out *bufio.Writer }
@@ -22,17 +23,44 @@ func (c *csvWriter) write(_ int, cells []string) error {
 		if i > 0 {
 			_ = c.out.WriteByte(',')
 		}
-		if strings.ContainsAny(text, "\x00\r") {
-			text = csvClean.Replace(text)
-		}
-		text = defuse(strings.ToValidUTF8(text, "\uFFFD"))
-		if strings.ContainsAny(text, ",;\t\"\r\n") || len(text) > 0 && (text[0] == ' ' || text[len(text)-1] == ' ') {
-			text = `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+		if !plain(text) {
+			text = csvCell(text)
 		}
 		_, _ = c.out.WriteString(text)
 	}
 	_, err := c.out.WriteString("\r\n")
 	return err
+}
+
+// csvCell is a text as it stands in a csv.
+func csvCell(text string) string {
+	text = defuse(strings.ToValidUTF8(csvClean.Replace(text), "\uFFFD"))
+	if strings.ContainsAny(text, ",;\t\"\r\n") || len(text) > 0 && (text[0] == ' ' || text[len(text)-1] == ' ') {
+		text = `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+	}
+	return text
+}
+
+// plain reports whether csvCell need not look at a text, as it is what most are: letters and digits, Latin or Chinese, with nothing in or before them that means
+// something to anybody.
+func plain(text string) bool {
+	if text == "" {
+		return true
+	}
+	first, size := utf8.DecodeRuneInString(text)
+	if !('0' <= first && first <= '9' || 'A' <= first && first <= 'Z' || 'a' <= first && first <= 'z' || '\u4e00' <= first && first <= '\u9fff') || text[len(text)-1] == ' ' {
+		return false
+	}
+	wide := false
+	for i := size; i < len(text); i++ {
+		switch b := text[i]; {
+		case b >= utf8.RuneSelf:
+			wide = true
+		case b < ' ' || b == ',' || b == ';' || b == '"':
+			return false
+		}
+	}
+	return !wide || utf8.ValidString(text)
 }
 
 func (c *csvWriter) flush() error  { return c.out.Flush() }

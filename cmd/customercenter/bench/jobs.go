@@ -115,12 +115,12 @@ func (b *jobsBench) policies(ctx context.Context) error {
 }
 
 // ended waits until a job has ended well, after what was asked of it, and all read models show it.
-func (b *jobsBench) ended(ctx context.Context, asked commands.Done) error {
+func (b *jobsBench) ended(ctx context.Context, asked commands.Done, look time.Duration) error {
 	all, id := projections.NewJobs(b.plant.store, b.engine), asked.Job
 	if _, fresh, err := b.engine.WaitFor(ctx, projections.JobsName, b.plant.tenant, asked.Position, tooLong); err != nil || !fresh {
 		return errors.Join(err, errors.New("bench: a job is not shown"))
 	}
-	err := until(ctx, seldom, func() (bool, error) {
+	err := until(ctx, look, func() (bool, error) {
 		j, found, err := all.Find(ctx, b.plant.tenant, id)
 		if err != nil || !found || !j.Ended() {
 			return false, err

@@ -77,7 +77,7 @@ func (b *jobsBench) importing(format sheet.Format, people bool) func(context.Con
 			if err != nil {
 				return fmt.Errorf("bench: start: %w", err)
 			}
-			if err := b.ended(ctx, started); err != nil {
+			if err := b.ended(ctx, started, seldom); err != nil {
 				return err
 			}
 			whole = time.Since(began)
@@ -142,7 +142,7 @@ func (b *jobsBench) tagging(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("bench: bulk: %w", err)
 		}
-		if err := b.ended(ctx, started); err != nil {
+		if err := b.ended(ctx, started, seldom); err != nil {
 			return err
 		}
 		whole, began = time.Since(began), time.Now()
@@ -150,7 +150,7 @@ func (b *jobsBench) tagging(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("bench: undo: %w", err)
 		}
-		err = b.ended(ctx, undo)
+		err = b.ended(ctx, undo, seldom)
 		undone = time.Since(began)
 		return err
 	})
@@ -179,7 +179,7 @@ func (b *jobsBench) exporting(format sheet.Format) func(context.Context) error {
 				return fmt.Errorf("bench: export: %w", err)
 			}
 			id = done.Job
-			err = b.ended(ctx, done)
+			err = b.ended(ctx, done, often)
 			whole = time.Since(began)
 			return err
 		})
