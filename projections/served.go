@@ -20,7 +20,7 @@ func Served(ctx context.Context, store *eventstore.Store, builds Builds, name, t
 	var seconds float64
 	err = store.DB().QueryRow(ctx, `select c.position, coalesce(extract(epoch from clock_timestamp() - n.recorded_at), 0)::float8
 		from (select coalesce((select position from projection_checkpoints where build = $1 and tenant = $2), 0) as position) c
-		left join events n on n.tenant = $2 and n.position = c.position + 1`, build.ID, tenant).Scan(&position, &seconds)
+		left join lateral (select recorded_at from events where tenant = $2 and position = c.position + 1 offset 0) n on true`, build.ID, tenant).Scan(&position, &seconds)
 	if err != nil {
 		return 0, 0, fmt.Errorf("projections: how far %s is: %w", name, err)
 	}

@@ -100,11 +100,11 @@ var partWords = words{
 	"pager.next": {"下一页", "Next"},
 
 	"time.now":           {"刚刚", "just now"},
-	"time.minutes_ago":   {"{n} 分钟前", "{n} {n?minute:minutes} ago"},
-	"time.hours_ago":     {"{n} 小时前", "{n} {n?hour:hours} ago"},
+	"time.minutes_ago":   {"{n} 分钟前", "{n} min ago"},
+	"time.hours_ago":     {"{n} 小时前", "{n} h ago"},
 	"time.days_ago":      {"{n} 天前", "{n} {n?day:days} ago"},
-	"time.minutes_ahead": {"{n} 分钟后", "in {n} {n?minute:minutes}"},
-	"time.hours_ahead":   {"{n} 小时后", "in {n} {n?hour:hours}"},
+	"time.minutes_ahead": {"{n} 分钟后", "in {n} min"},
+	"time.hours_ahead":   {"{n} 小时后", "in {n} h"},
 	"time.days_ahead":    {"{n} 天后", "in {n} {n?day:days}"},
 
 	"watch.over": {"已停止自动更新。", "It is not updated by itself any more."},

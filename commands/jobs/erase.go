@@ -20,7 +20,7 @@ import (
 func (r *Runner) Erase(ctx context.Context, by commands.By, who uuid.UUID, created, erased int64) error {
 	rows, err := r.parts.db.Query(ctx, `select j.job, e.type, e.position from (select distinct job from job_parts where tenant = $1
 			union select split_part(key, ':', 2)::uuid from policy_due where tenant = $1 and key like 'export:%') j(job)
-		join events e on e.tenant = $1 and e.stream = 'job-' || j.job::text and e.version = 1 and e.position < $2`, by.Tenant, erased)
+		cross join lateral (select type, position from events where tenant = $1 and stream = 'job-' || j.job::text and version = 1 and position < $2 offset 0) e`, by.Tenant, erased)
 	if err != nil {
 		return fmt.Errorf("jobs: erase: %w", err)
 	}

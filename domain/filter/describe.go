@@ -286,12 +286,15 @@ func (t *telling) time(at time.Time) string {
 	return at.Format(layout)
 }
 
+// second tells an instant of evidence, to the second: what is behind it tells nobody anything.
+func (t *telling) second(at time.Time) string { return t.time(at.Truncate(time.Second)) }
+
 // interval tells a span of evidence.
 func (t *telling) interval(from, to string) string {
 	told := [2]string{}
 	for i, end := range [...]string{from, to} {
 		if at, err := time.Parse(time.RFC3339Nano, end); err == nil {
-			told[i] = t.time(at)
+			told[i] = t.second(at)
 		}
 	}
 	switch {
@@ -320,7 +323,7 @@ func (t *telling) observed(e Evidence) string {
 		if err != nil { // a date
 			return e.Observed
 		}
-		return t.time(at)
+		return t.second(at)
 	case e.Kind == Choice && !strings.HasPrefix(e.Field, customPrefix):
 		return t.choice(e.Field, e.Observed)
 	}

@@ -37,7 +37,7 @@
     if (id && copy) id.after(copy.content.cloneNode(true));
     const box = row?.querySelector(".pick input:not([data-named])");
     if (box) box.ariaLabel += ` ${row.querySelector(".lead a").textContent}`, box.dataset.named = "";
-    const cut = event.target.closest?.(":is(.cut, .list .lead a, .list td > code):not([title])");
+    const cut = event.target.closest?.(":is(.cut, .list .lead a, .list td > code, .list td.extra):not([title])");
     if (cut && cut.scrollWidth > cut.clientWidth) cut.title = cut.textContent;
   };
   document.addEventListener("pointerover", near);
