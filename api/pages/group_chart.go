@@ -15,6 +15,8 @@ type chart struct {
 	Since       string // "last 30 days"
 	Line, Area  string // paths
 	Grid        []chartLine
+	GridX       string // where its lines begin
+	LabelX      string // where their values end
 	EndX, EndY  string
 	NowX, NowY  string
 	Now         string
@@ -31,8 +33,11 @@ type chartDay struct{ X, Anchor, Text string }
 
 // Bounds of a chart, in units of its view box.
 const (
-	chartLeft, chartRight = 34.0, 284.0
+	chartRight            = 284.0
 	chartTop, chartBottom = 14.0, 108.0
+	// Left of the lines is room for the values.
+	chartLabel, chartGap = 6.2, 6.0 // a character, and what is between
+	chartLeast           = 34.0
 )
 
 // groupChart draws how many were in a group on each of the last days; nil if that is not known, or there is nothing to see yet.
@@ -61,23 +66,24 @@ func (v *visit) chartOf(days []projections.GroupDay, title string) *chart {
 		entered, left = entered+d.Entered, left+d.Left
 	}
 	low, high, step := gridOf(low, high)
-	x := func(i int) float64 { return chartLeft + (chartRight-chartLeft)*float64(i)/float64(len(days)-1) }
+	edge := max(chartLeast, chartGap+chartLabel*float64(len(grouped(high))))
+	x := func(i int) float64 { return edge + (chartRight-edge)*float64(i)/float64(len(days)-1) }
 	y := func(n int64) float64 { return chartBottom - (chartBottom-chartTop)*float64(n-low)/float64(high-low) }
 	c := &chart{
 		Title: title, Since: v.t("groups.chart_since", "n", len(days)), Entered: moved("+", entered), Left: moved("−", left),
-		Text: v.t("groups.chart_text", "from", first.Date, "before", first.Members, "to", last.Date, "after", last.Members, "entered", entered, "left", left),
-		EndX: place1(x(len(days) - 1)), EndY: place1(y(last.Members)), NowX: place1(chartRight), NowY: place1(y(last.Members) - 8), Now: grouped(last.Members),
+		Text:  v.t("groups.chart_text", "from", first.Date, "before", first.Members, "to", last.Date, "after", last.Members, "entered", entered, "left", left),
+		GridX: place1(edge), LabelX: place1(edge - chartGap), EndX: place1(x(len(days) - 1)), EndY: place1(y(last.Members)), NowX: place1(chartRight), NowY: place1(y(last.Members) - 8), Now: grouped(last.Members),
 	}
 	var line strings.Builder
 	for i, d := range days {
 		fmt.Fprintf(&line, "%s%s,%s", map[bool]string{true: "M", false: " "}[i == 0], place1(x(i)), place1(y(d.Members)))
 	}
 	c.Line = line.String()
-	c.Area = fmt.Sprintf("%sL%s,%s %s,%sZ", c.Line, place1(chartRight), place1(chartBottom), place1(chartLeft), place1(chartBottom))
+	c.Area = fmt.Sprintf("%sL%s,%s %s,%sZ", c.Line, place1(chartRight), place1(chartBottom), place1(edge), place1(chartBottom))
 	for n := low; n <= high; n += step {
 		c.Grid = append(c.Grid, chartLine{Y: place1(y(n)), TextY: place1(y(n) + 4), Value: grouped(n)})
 	}
-	c.Days = []chartDay{{place1(chartLeft), "start", monthAndDay(first.Date)}, {place1(chartRight), "end", monthAndDay(last.Date)}}
+	c.Days = []chartDay{{place1(edge), "start", monthAndDay(first.Date)}, {place1(chartRight), "end", monthAndDay(last.Date)}}
 	if len(days) >= 5 {
 		middle := len(days) / 2
 		c.Days = []chartDay{c.Days[0], {place1(x(middle)), "middle", monthAndDay(days[middle].Date)}, c.Days[1]}
