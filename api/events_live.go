@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 	"time"
+
+	"customercenter/eventstore"
 )
 
 // followLog tells what is wanted of the log, and goes on with what happens, until the context ends, or the log is another one than it was.
@@ -24,6 +26,7 @@ func (s *server) followLog(ctx context.Context, read *reading, out *eventStream)
 	for ; ctx.Err() == nil && page.epoch == read.epoch; page, moved = end.now() {
 		switch {
 		case read.after >= page.last:
+			read.page = eventstore.Page{} // it has caught up, and may stay for days
 			select {
 			case <-moved:
 			case <-look.C:

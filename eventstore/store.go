@@ -353,15 +353,18 @@ func (s *Store) Reveal(ctx context.Context, events []Event, masked bool) (failed
 
 // revealAlone opens each event by itself.
 func (s *Store) revealAlone(ctx context.Context, events []Event) (failed []error, err error) {
-	failed = make([]error, len(events))
 	for i := range events {
 		one, err := s.Reveal(ctx, events[i:i+1], false)
 		if err != nil {
 			return nil, err
 		}
-		if one != nil {
-			failed[i] = one[0]
+		if one == nil {
+			continue
 		}
+		if failed == nil {
+			failed = make([]error, len(events))
+		}
+		failed[i] = one[0]
 	}
 	return failed, nil
 }

@@ -37,7 +37,7 @@ func (eventsCommand) Help() string {
 
 With --resume FILE, run from cron or restarted by whatever watches it, each run goes on where the last one ended. The position is written after the events, soon: whoever is killed may print the last ones again.
 
-Files of --parquet are readable for you alone. They appear when they are complete, and have every event once, however often the command is run, interrupted or killed. They are laid out as tenant=T/day=D/part-FROM-TO.parquet; On the machine of the server, run it under nice. docs/analysts.md has recipes for DuckDB, pandas and ClickHouse.`
+Files of --parquet are readable for you alone. They appear when they are complete and on the disk, up to 64 at a time, and have every event once, however often the command is run, interrupted or killed. They are laid out as tenant=T/day=D/part-FROM-TO.parquet. On the machine of the server, run it under chrt --idle 0 (Linux) or nice. docs/analysts.md has recipes for DuckDB, pandas and ClickHouse.`
 }
 
 // Run prints events, or writes files of them.

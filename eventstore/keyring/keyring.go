@@ -118,7 +118,7 @@ func newAEAD(key []byte) cipher.AEAD {
 type Keyring struct {
 	db     *tenancy.DB
 	master *Master
-	mu     sync.Mutex             // held while a customer's list is changed
+	mu     sync.Mutex             // held while a customer's key is changed
 	wraps  atomic.Pointer[string] // id of the master key that wraps, once it is known
 	keys   *cache                 // the latest of a customer, if it is not known to be destroyed; with it those before it are
 

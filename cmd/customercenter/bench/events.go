@@ -251,7 +251,7 @@ func (b *eventsBench) files(ctx context.Context) (w wrote, err error) {
 	})
 }
 
-// leave has a command run when nobody else wants the processor, as docs/events.md says; where that cannot be said, with little of it.
+// leave has a command run when nobody else wants the processor, as docs/analysts.md says; where that cannot be said, with little of it.
 func leave(command *exec.Cmd) {
 	for _, how := range [][]string{{"chrt", "--idle", "0"}, {"nice"}} {
 		if program, err := exec.LookPath(how[0]); err == nil {

@@ -2,8 +2,8 @@
 //
 //	DIR/tenant=acme/day=2026-11-26/part-000000000001-000000052340.parquet
 //
-// A file has the events from one position to another that were recorded on one day (UTC). It appears when it is complete, so whoever reads sees
-// whole files only, and whoever writes goes on behind the greatest position there is, whatever became of the one who wrote before.
+// A file has the events from one position to another that were recorded on one day (UTC). It appears when it is complete and on the disk, to which up to
+// wholeParts files go together, so whoever reads sees whole files only, and whoever writes goes on behind the greatest position there is, whatever became of the one who wrote before.
 package eventfiles
 
 import (
@@ -14,11 +14,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
-	"golang.org/x/sync/errgroup"
 
 	"customercenter/internal/flock"
 )
@@ -184,35 +184,41 @@ func (d *Directory) end() error {
 func (d *Directory) settle() error {
 	whole := d.whole
 	d.whole = nil
-	err := together(whole, func(p *part) error { return errors.Join(p.file.Sync(), p.file.Close()) })
+	// A file system puts on the disk together what many wait for.
+	synced := make([]error, len(whole))
+	var all sync.WaitGroup
 	for i, p := range whole {
-		if err == nil {
-			err = os.Rename(p.file.Name(), filepath.Join(filepath.Dir(p.file.Name()), fmt.Sprintf("part-%012d-%012d.parquet", p.from, p.to)))
+		all.Go(func() { synced[i] = errors.Join(p.file.Sync(), p.file.Close()) })
+	}
+	all.Wait()
+	var err error
+	appeared, dirs := 0, []string{d.dir}
+	for i, p := range whole {
+		dir := filepath.Dir(p.file.Name())
+		if err = synced[i]; err == nil {
+			err = os.Rename(p.file.Name(), filepath.Join(dir, fmt.Sprintf("part-%012d-%012d.parquet", p.from, p.to)))
 		}
 		if err != nil {
 			for _, p := range whole[i:] {
 				err = errors.Join(err, p.drop())
 			}
-			return err
+			break
 		}
-		d.last, d.files = p.to, d.files+1
-	}
-	dirs := []string{d.dir}
-	for _, p := range whole {
-		if dir := filepath.Dir(p.file.Name()); dir != dirs[len(dirs)-1] {
+		if appeared++; dir != dirs[len(dirs)-1] {
 			dirs = append(dirs, dir)
 		}
 	}
-	return together(dirs, sync)
-}
-
-// together does the same with all at once: a file system puts on the disk together what many wait for.
-func together[T any](all []T, do func(T) error) error {
-	var group errgroup.Group
-	for _, one := range all {
-		group.Go(func() error { return do(one) })
+	if appeared == 0 {
+		return err
 	}
-	return group.Wait()
+	// One after the other: if the power fails, no later file is there without those before it. On most file systems the first takes the others along.
+	for _, dir := range dirs {
+		if failed := syncDir(dir); failed != nil {
+			return errors.Join(err, failed)
+		}
+	}
+	d.last, d.files = whole[appeared-1].to, d.files+appeared
+	return err
 }
 
 // Keep completes the file that is being written, if there is one: all that was added is on the disk, and appears.
@@ -280,8 +286,8 @@ func (p *part) drop() error {
 	return os.Remove(p.file.Name())
 }
 
-// sync puts on the disk which files a directory has.
-func sync(dir string) error {
+// syncDir puts on the disk which files a directory has.
+func syncDir(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -126,6 +126,27 @@ func TestFilesAppearTogether(t *testing.T) {
 	}
 }
 
+// One that cannot be put on the disk takes those behind it away, and leaves those before it.
+func TestWhatCannotAppearIsDroppedWithAllBehindIt(t *testing.T) {
+	dir := t.TempDir()
+	d := open(t, dir, "all")
+	for i, at := range []string{"2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z", "2026-11-26T00:00:00Z"} {
+		if err := d.Add(line(i+1, at, "tags", "tag.created", `{}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.whole[1].file.Close(); err != nil { // so it can be neither synced nor closed
+		t.Fatal(err)
+	}
+	if err := d.Keep(); err == nil {
+		t.Error("a file that cannot be put on the disk is kept")
+	}
+	want := []string{"tenant=acme/.lock", "tenant=acme/day=2026-11-23/part-000000000001-000000000001.parquet"}
+	if got := files(t, dir); d.Last() != 1 || d.Files() != 1 || !slices.Equal(got, want) {
+		t.Errorf("%d in %d files: %v", d.Last(), d.Files(), got)
+	}
+}
+
 // A file is compressed, has groups of rows, and says what it has.
 func TestAFileHasGroups(t *testing.T) {
 	dir := t.TempDir()
