@@ -70,8 +70,9 @@ func balance(t *testing.T, addresses ...string) *balancer {
 }
 
 func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	for range b.servers {
-		if s := b.servers[int(b.turn.Add(1))%len(b.servers)]; s.ready.Load() {
+	turn := int(b.turn.Add(1)) // others take theirs meanwhile
+	for i := range b.servers {
+		if s := b.servers[(turn+i)%len(b.servers)]; s.ready.Load() {
 			s.proxy.ServeHTTP(w, r)
 			return
 		}
