@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -149,6 +150,34 @@ func (p *Provider) discovered(ctx context.Context) (*discovery, error) {
 		found, _ := r.Val.(*discovery)
 		return found, r.Err
 	}
+}
+
+// Check asks the provider what it says of itself and for its keys, as a sign-in would. ErrAway.
+func (p *Provider) Check(ctx context.Context) error {
+	found, err := p.discovered(ctx)
+	if err != nil {
+		return err
+	}
+	var said struct {
+		Keys string `json:"jwks_uri"`
+	}
+	if err := found.Claims(&said); err != nil {
+		return away(err)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, said.Keys, nil)
+	if err != nil {
+		return away(err)
+	}
+	answer, err := p.client.Do(r)
+	if err != nil {
+		return away(err)
+	}
+	defer answer.Body.Close()
+	var keys struct{ Keys []json.RawMessage }
+	if err := json.NewDecoder(answer.Body).Decode(&keys); err != nil || answer.StatusCode != http.StatusOK || len(keys.Keys) == 0 {
+		return fmt.Errorf("%w: it does not tell its keys (%s)", ErrAway, answer.Status)
+	}
+	return nil
 }
 
 // complement adds what the library leaves out, and refuses addresses that would carry secrets in the clear, while the issuer's does not.

@@ -239,7 +239,15 @@ func TestKeysChange(t *testing.T) {
 // A provider that is away is asked again the next time, and what it says of itself is not believed for ever.
 func TestAProviderThatIsAway(t *testing.T) {
 	there, here := start(t, true)
+	other := New(here.Config)
+	t.Cleanup(other.client.CloseIdleConnections)
+	if err := other.Check(t.Context()); err != nil {
+		t.Errorf("before: %v", err)
+	}
 	there.Stop()
+	if err := New(here.Config).Check(t.Context()); !errors.Is(err, ErrAway) {
+		t.Errorf("away: %v", err)
+	}
 	if _, _, err := here.Begin(t.Context(), "/", false); !errors.Is(err, ErrAway) {
 		t.Fatalf("got %v", err)
 	}

@@ -21,6 +21,7 @@ import (
 type doctorCommand struct {
 	target    `prefix:""`
 	PublicURL string        `help:"Where people find the pages, if a proxy stands before them: its certificate is looked at." placeholder:"URL"`
+	Issuer    string        `name:"oidc-issuer" help:"Provider at which people sign in with the accounts of their company, as serve has it: it is asked what a sign-in asks it." placeholder:"URL"`
 	Wait      time.Duration `help:"How long what has just been started may take until it is there." default:"5s"`
 }
 
@@ -37,6 +38,7 @@ type finding struct {
 type clinic struct {
 	found
 	publicURL string
+	issuer    string
 	env       *environment
 	until     time.Time // what is not there by then is missing
 	pool      *pgxpool.Pool
@@ -81,7 +83,7 @@ func (c *doctorCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	v := &clinic{found: f, publicURL: c.PublicURL, env: env, until: time.Now().Add(c.Wait)}
+	v := &clinic{found: f, publicURL: c.PublicURL, issuer: c.Issuer, env: env, until: time.Now().Add(c.Wait)}
 	if f.DatabaseURL == "" {
 		v.show(binaries(env.ctx))
 		v.show(finding{what: "running system", err: fmt.Errorf("there is no %s", runFile(f.Data)), mend: "start one with `customercenter up`, or set DATABASE_URL and NATS_URL"})
@@ -95,6 +97,7 @@ func (c *doctorCommand) Run(env *environment) error {
 	}
 	v.bus()
 	v.certificate()
+	v.company()
 	if v.ill > 0 {
 		return fmt.Errorf("%d of the things looked at are ill", v.ill)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"customercenter/api/accounts"
 	"customercenter/commands/policies"
 )
 
@@ -132,6 +133,17 @@ func (c *clinic) certificate() {
 		err = fmt.Errorf("it ends in %s", left.Round(time.Hour))
 	}
 	c.show(finding{what: "certificate of " + u.Host, err: err, mend: "renew it, and see why that does not happen by itself", note: "(until " + until.UTC().Format(time.DateOnly) + ")"})
+}
+
+// company looks at the provider of the company's accounts, from this machine.
+func (c *clinic) company() {
+	if c.issuer == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.env.ctx, 15*time.Second)
+	defer cancel()
+	c.show(finding{what: "company accounts", err: accounts.New(accounts.Config{Issuer: c.issuer}).Check(ctx), note: "(" + c.issuer + ")",
+		mend: "is the provider up, can this machine reach it, and is " + c.issuer + " exactly what it calls itself? Until then people sign in by tokens and one-time links: `customercenter sign-in-link`"})
 }
 
 // diskRoom is how many bytes of a file system anybody may still use, and how many it has.

@@ -24,7 +24,8 @@ func TestDoctorFinds(t *testing.T) {
 	data := t.TempDir()
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(secure.Close)
-	environment := []string{"DATABASE_URL=" + cluster.DSN("center"), "NATS_URL=" + natstest.Start(t).URL(), "CUSTOMERCENTER_DATA=" + data, "CUSTOMERCENTER_PUBLIC_URL=" + secure.URL}
+	environment := []string{"DATABASE_URL=" + cluster.DSN("center"), "NATS_URL=" + natstest.Start(t).URL(), "CUSTOMERCENTER_DATA=" + data, "CUSTOMERCENTER_PUBLIC_URL=" + secure.URL,
+		"CUSTOMERCENTER_OIDC_ISSUER=" + secure.URL + "/staff"}
 	conn, err := pgx.Connect(t.Context(), cluster.DSN("center"))
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +73,7 @@ func TestDoctorFinds(t *testing.T) {
 		{"nobody works", nil, nil, "ILL   workers: no process of this version has the role relay, projector, policies", "customercenter serve --role"},
 		{"nobody made the streams", nil, nil, "ILL   stream CC_IN: ", "have relay and policies run"},
 		{"a certificate of nobody's", nil, nil, "ILL   certificate of 127.0.0.1", "renew it"},
+		{"a provider of accounts that is none", nil, nil, "ILL   company accounts: ", "exactly what it calls itself"},
 		{"a key that others may read", mode(0o644), mode(0o600), "ILL   master.key: others may read it (mode 0644)", "chmod 600"},
 		{"a slot that nobody follows", sql(`select pg_create_physical_replication_slot('gone', true)`), sql(`select pg_drop_replication_slot('gone')`), "ILL   replication slots: nobody follows gone", "pg_drop_replication_slot"},
 		{"commits that wait for nothing", sql(`alter database center set synchronous_commit = off`), sql(`alter database center reset synchronous_commit`), "ILL   what is acknowledged is on the disk: synchronous_commit = off", "set them to on"},
