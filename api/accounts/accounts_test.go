@@ -239,9 +239,9 @@ func TestKeysChange(t *testing.T) {
 // A provider that is away is asked again the next time, and what it says of itself is not believed for ever.
 func TestAProviderThatIsAway(t *testing.T) {
 	there, here := start(t, true)
-	other := New(here.Config)
-	t.Cleanup(other.client.CloseIdleConnections)
-	if err := other.Check(t.Context()); err != nil {
+	asking := New(here.Config)
+	t.Cleanup(asking.client.CloseIdleConnections)
+	if err := asking.Check(t.Context()); err != nil {
 		t.Errorf("before: %v", err)
 	}
 	there.Stop()
