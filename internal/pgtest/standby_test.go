@@ -6,7 +6,6 @@ import (
 	"context"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -33,7 +32,6 @@ func TestStandbyHasWhatWasAnswered(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(100 * time.Millisecond)
 	standby := primary.NewStandby(t, nil)
 	if err := primary.Crash(); err != nil {
 		t.Fatal(err)

@@ -3,7 +3,7 @@
 //	go run ./internal/screenshottest --data data                 # all of them
 //	go run ./internal/screenshottest --data data sessions.zh     # some of them
 //
-// It fails if a page is not there, and writes nothing of it then. That the folder's name ends in "test" keeps the browser's driver out of the product.
+// Names have emoji in them: install a font that has some (fonts-noto-color-emoji), or there are boxes. It fails if a page is not there, and writes nothing of it then. That the folder's name ends in "test" keeps the browser's driver out of the product.
 package main
 
 import (
@@ -83,8 +83,11 @@ func take(ctx context.Context, data, out string, names []string) error {
 		return err
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.Flag("headless", "new"), chromedp.Flag("disable-dev-shm-usage", true))
-	if path, err := exec.LookPath("chromium"); err == nil {
-		options = append(options, chromedp.ExecPath(path))
+	for _, name := range []string{"chromium", "chromium-headless-shell"} { // as `make setup` installs them; else the driver looks for another one
+		if path, err := exec.LookPath(name); err == nil {
+			options = append(options, chromedp.ExecPath(path))
+			break
+		}
 	}
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium's own does not work for root
