@@ -95,10 +95,18 @@ func (s *SignIns) insert(ctx context.Context, db database, hash [sha256.Size]byt
 
 // Find returns the sign-in of a cookie's secret. Errors: ErrNoSignIn, ErrSignInIdle, ErrSignInOver, ErrSignInRevoked; others mean that
 // it could not be found out.
-func (s *SignIns) Find(ctx context.Context, secret string) (*SignIn, error) {
+func (s *SignIns) Find(ctx context.Context, secret string) (in *SignIn, err error) {
 	if len(secret) > maxToken {
 		return nil, ErrNoSignIn
 	}
+	err = soon(ctx, func(ctx context.Context) error {
+		in, err = s.find(ctx, secret)
+		return err
+	})
+	return in, err
+}
+
+func (s *SignIns) find(ctx context.Context, secret string) (*SignIn, error) {
 	in := &SignIn{hash: sha256.Sum256([]byte(secret)), sealer: sealerOf(secret)}
 	var id uuid.UUID
 	var expires, seen time.Time

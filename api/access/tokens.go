@@ -160,8 +160,11 @@ func (t *Tokens) Verify(ctx context.Context, text string) (Principal, error) {
 	b, ok := t.believed[hash]
 	t.mu.Unlock()
 	if !ok || !now.Before(b.until) {
-		var err error
-		if b, err = t.load(ctx, hash, now); err != nil {
+		err := soon(ctx, func(ctx context.Context) (err error) {
+			b, err = t.load(ctx, hash, now)
+			return err
+		})
+		if err != nil {
 			if errors.Is(err, ErrUnknown) {
 				t.forget(func(h [sha256.Size]byte, _ belief) bool { return h == hash })
 			}

@@ -141,7 +141,7 @@ func (v *visit) pass(method, path string) {
 	out := &stream{ResponseWriter: v.w, header: http.Header{}}
 	v.p.API.ServeHTTP(out, r)
 	if out.refused {
-		v.fail(problemIn(out.body.Bytes()))
+		v.fail(problemIn(out.header, out.body.Bytes()))
 		return
 	}
 	v.note(method == http.MethodGet, out.header)
@@ -170,7 +170,7 @@ func (a *recorder) Write(b []byte) (int, error) {
 // read reads the answer into a value, unless that is nil. A refusal is an *api.Problem, and an answer that is not ready is *preparing.
 func (a *recorder) read(into any) error {
 	if a.status >= 400 {
-		return problemIn(a.body.Bytes())
+		return problemIn(a.header, a.body.Bytes())
 	}
 	if a.status == http.StatusAccepted && strings.HasPrefix(a.header.Get("Location"), "/v1/as-of/") {
 		wait := &preparing{}
@@ -226,14 +226,25 @@ func (s *stream) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection, for deadlines and flushes.
 func (s *stream) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// problemIn is the problem of a refusal.
-func problemIn(body []byte) error {
+// problemIn is the problem of a refusal, with when to ask again, if the API said so.
+func problemIn(header http.Header, body []byte) error {
 	p := &api.Problem{}
 	if err := json.Unmarshal(body, p); err != nil || p.Code == "" {
 		return errors.New("pages: the API refuses without a problem")
 	}
+	if after := header.Get("Retry-After"); after != "" {
+		return later{p, after}
+	}
 	return p
 }
+
+// later is an error after which it is worth asking again.
+type later struct {
+	error
+	after string // Retry-After
+}
+
+func (l later) Unwrap() error { return l.error }
 
 // refusal returns the problem of an error, if the API refused.
 func refusal(err error) (*api.Problem, bool) {

@@ -84,6 +84,12 @@ func (v *visit) fail(err error) {
 	if v.r.Method != http.MethodGet {
 		f.Again = false
 	}
+	var again later
+	if errors.As(err, &again) {
+		v.w.Header().Set("Retry-After", again.after)
+	} else if f.Status == http.StatusServiceUnavailable {
+		v.w.Header().Set("Retry-After", "1")
+	}
 	if v.asOf != "" {
 		f.Now = nowOf(v.r.URL)
 		if text := wrong(err, "query.as_of", false); text != "" {

@@ -24,12 +24,13 @@ type limitFlags struct {
 	SignInLimit    int `help:"Invalid tokens per minute that one client address may try before it is turned away. 0: no limit." default:"10"`
 	TenantTurns    int `help:"Requests of one tenant that are worked on at the same time; others of it wait, up to 10 seconds. 0: no limit." default:"4"`
 	TenantUnderWay int `help:"Requests that one tenant may have under way, those that wait included, before it is turned away. 0: no limit." default:"256"`
+	Connections    int `help:"Connections over HTTP that may be open at once; more wait until one is closed. Never more than the system lets the process open files, less 500. 0: no limit but that." default:"10000"`
 	TenantStreams  int `help:"Uploads, downloads and followed jobs and logs that one tenant may have under way. 0: no limit." default:"128"`
 }
 
 func (f limitFlags) limits() (api.Limits, error) {
-	if min(f.RateLimit, f.SignInLimit, f.TenantTurns, f.TenantUnderWay, f.TenantStreams) < 0 {
-		return api.Limits{}, usageError{"--rate-limit, --sign-in-limit, --tenant-turns, --tenant-under-way and --tenant-streams take 0, for no limit, or more"}
+	if min(f.RateLimit, f.SignInLimit, f.TenantTurns, f.TenantUnderWay, f.TenantStreams, f.Connections) < 0 {
+		return api.Limits{}, usageError{"--connections, --rate-limit, --sign-in-limit, --tenant-turns, --tenant-under-way and --tenant-streams take 0, for no limit, or more"}
 	}
 	return api.Limits{Requests: f.RateLimit, SignIns: f.SignInLimit, Turns: f.TenantTurns, UnderWay: f.TenantUnderWay, Streams: f.TenantStreams}, nil
 }

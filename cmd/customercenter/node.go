@@ -74,6 +74,7 @@ type node struct {
 	traces      *sdktrace.TracerProvider // nil: nobody looks
 	tracer      trace.Tracer             // of them, or nil
 	limits      api.Limits               // of the API; none if it is not set
+	connections int                      // that the API may have open; 0: as many as the system lets it
 	past        pastFlags                // what is kept of the past; the defaults if it is not set
 	pages       pageFlags                // none are served if it is not set
 	accounts    *accounts.Provider       // the company's own sign-in; nil: there is none
@@ -282,7 +283,12 @@ const finishing = 30 * time.Second
 func (n *node) serve(ctx context.Context, listener net.Listener) error {
 	until, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	server := api.Server(n.parting(ctx, n.httpHandler(until)), n.log)
+	server, here := api.Server(n.parting(ctx, n.httpHandler(until)), n.log), &visitors{}
+	server.ConnState = here.count
+	listener, most := bound(listener, n.connections)
+	if err := here.watch(n.metrics, most); err != nil {
+		return err
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {

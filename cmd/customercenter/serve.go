@@ -79,7 +79,7 @@ func (c *serveCommand) Run(env *environment) error {
 		return err
 	}
 	defer n.close()
-	n.limits, n.pages, n.past, n.drain = limits, c.pageFlags, c.pastFlags, c.Drain
+	n.limits, n.connections, n.pages, n.past, n.drain = limits, c.Connections, c.pageFlags, c.pastFlags, c.Drain
 	n.accounts, n.accountsFor = company, c.oidcFlags.SignInFor
 	stop, err := n.watch(c.watchFlags, c.Role)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"customercenter/api/ingest"
+	"customercenter/commands/policies"
 	"customercenter/eventstore/eventstoretest"
 	"customercenter/internal/natstest"
 	"customercenter/internal/pgtest"
@@ -97,24 +98,28 @@ func TestOneTraceFromRequestToRow(t *testing.T) {
 	ask(t, "POST", "http://"+api+"/v1/associations", admin, `{"channel": "app", "account": "acme#shop", "name": "Shop"}`, nil)
 	channel := run("token", "create", "--tenant", "acme", "--role", "channel", "--actor", "app", "--association", "1")
 
-	const first, second, caller = "11111111111111111111111111111111", "22222222222222222222222222222222", "3333333333333333"
+	const first, second, third, caller = "11111111111111111111111111111111", "22222222222222222222222222222222", "33333333333333333333333333333333", "3333333333333333"
 	event := func(id, who string) string {
 		return fmt.Sprintf(`{"specversion": "1.0", "id": %q, "source": "/app", "type": "message.received", "data": {"external_id": %q, "nickname": "王芳", "message": {"id": "m", "kind": "text", "text": "hello from Wang"}}}`, id, who)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+api+"/v1/channels/1/events", strings.NewReader(event("1", "wang.fang")))
-	if err != nil {
-		t.Fatal(err)
+	post := func(path, token, trace, body string) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+api+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]string{"Authorization": "Bearer " + token, "Content-Type": "application/json", "traceparent": "00-" + trace + "-" + caller + "-01", "X-Request-Id": "wang.request"} {
+			request.Header.Set(name, value)
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := answer.Body.Close(); err != nil || answer.StatusCode >= 300 {
+			t.Fatalf("%s %v", answer.Status, err)
+		}
 	}
-	for name, value := range map[string]string{"Authorization": "Bearer " + channel, "Content-Type": "application/cloudevents+json", "traceparent": "00-" + first + "-" + caller + "-01", "X-Request-Id": "wang.request"} {
-		request.Header.Set(name, value)
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := answer.Body.Close(); err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatalf("%s %v", answer.Status, err)
-	}
+	post("/v1/channels/1/events", channel, first, event("1", "wang.fang"))
 	js, err := jetstream.New(natstest.Connect(t, bus))
 	if err != nil {
 		t.Fatal(err)
@@ -149,6 +154,27 @@ func TestOneTraceFromRequestToRow(t *testing.T) {
 		at := m.Headers().Get("traceparent")
 		seen = append(seen, at)
 		delete(relayed, at)
+	}
+
+	// The channel that is to send an agent's message is told where it was written.
+	var sessions struct{ Items []struct{ ID string } }
+	ask(t, "GET", "http://"+api+"/v1/sessions", admin, "", &sessions)
+	if len(sessions.Items) == 0 {
+		t.Fatal("no session is shown")
+	}
+	post("/v1/sessions/"+sessions.Items[0].ID+"/messages", admin, third, `{"kind": "text", "text": "hello to Wang"}`)
+	request := c.find(t, third, "POST /v1/sessions/{id}/messages", caller)
+	appended := c.find(t, third, "append", hex.EncodeToString(request.SpanId))
+	out, err := js.OrderedConsumer(t.Context(), policies.StreamOut, jetstream.OrderedConsumerConfig{HeadersOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := out.Next(jetstream.FetchMaxWait(20 * time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := m.Headers().Get("traceparent"), "00-"+third+"-"+hex.EncodeToString(appended.SpanId)+"-01"; got != want {
+		t.Errorf("the message to the channel is at %s, want %s", got, want)
 	}
 
 	c.mu.Lock()

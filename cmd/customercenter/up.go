@@ -93,7 +93,7 @@ func (c *upCommand) Run(env *environment) (err error) {
 		return err
 	}
 	defer stop()
-	n.limits, n.pages, n.past = limits, c.pageFlags, c.pastFlags
+	n.limits, n.connections, n.pages, n.past = limits, c.Connections, c.pageFlags, c.pastFlags
 	n.accounts, n.accountsFor = company, c.oidcFlags.SignInFor
 	info := &runInfo{PID: os.Getpid(), URL: url, NATSURL: s.natsURL, DatabaseURL: s.databaseURL}
 	if err := n.build(env); err != nil {

@@ -70,6 +70,9 @@ func (e *cloudEvent) message(d *eventstore.Decoded, association int) (*nats.Msg,
 	msg := nats.NewMsg(Subject(d.Tenant, association))
 	msg.Header.Set(jetstream.MsgIDHeader, e.ID)
 	msg.Header.Set("content-type", "application/cloudevents+json")
+	if d.Envelope.Trace != "" {
+		msg.Header.Set("traceparent", d.Envelope.Trace) // the channel may go on in the trace of whoever wrote the message
+	}
 	msg.Data = body
 	return msg, nil
 }

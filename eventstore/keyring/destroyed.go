@@ -20,7 +20,7 @@ import (
 
 const (
 	lookEvery = time.Second
-	// recent is how far back the table is looked at each time. It is longer than an append can take from its instant to its commit.
+	// recent is how far back behind the last look the table is looked at each time. It is longer than an append can take from its instant to its commit.
 	recent = 5 * time.Minute
 )
 
@@ -29,6 +29,7 @@ type destroyed struct {
 	upTo *lru.Cache[name, int] // the last generation that is destroyed
 
 	mu     sync.Mutex   // held while the table is asked
+	at     time.Time    // of the last look, by the database's clock
 	looked atomic.Int64 // when that was begun last, in nanoseconds since began
 	began  time.Time
 }
@@ -83,20 +84,30 @@ func (r *Keyring) look(ctx context.Context) error {
 	return nil
 }
 
-// readErasures notes who was erased lately.
+// readErasures notes who was erased since the last look, however long ago that was: a process that had nothing to open, or was frozen, still has its keys.
 func (r *Keyring) readErasures(ctx context.Context) error {
-	rows, err := r.db.Query(tenancy.Widen(ctx), `select tenant, customer, generation from erasures where erased_at > statement_timestamp() - $1::interval`, recent)
+	var since *time.Time // nil: there are no keys yet
+	if at := r.destroyed.at; !at.IsZero() {
+		since = &at
+	}
+	rows, err := r.db.Query(tenancy.Widen(ctx), `select now.at, e.tenant, e.customer, e.generation from (select statement_timestamp() as at) now
+		left join erasures e on e.erased_at > least($1::timestamptz, now.at) - $2::interval`, since, recent)
 	if err != nil {
 		return fmt.Errorf("keyring: erasures: %w", err)
 	}
-	var n name
-	var generation int
-	if _, err := pgx.ForEachRow(rows, []any{&n.tenant, &n.customer, &generation}, func() error {
-		r.Destroyed(n.tenant, n.customer, generation)
+	var at time.Time
+	var tenant *string
+	var customer *uuid.UUID
+	var generation *int
+	if _, err := pgx.ForEachRow(rows, []any{&at, &tenant, &customer, &generation}, func() error {
+		if tenant != nil {
+			r.Destroyed(*tenant, *customer, *generation)
+		}
 		return nil
 	}); err != nil {
 		return fmt.Errorf("keyring: erasures: %w", err)
 	}
+	r.destroyed.at = at
 	return nil
 }
 

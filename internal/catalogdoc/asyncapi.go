@@ -40,9 +40,13 @@ func (f *facts) asyncAPI(events, others map[string]json.RawMessage) ([]byte, err
 			if !ok || len(others[m.name]) == 0 {
 				return nil, fmt.Errorf("%s has no meaning or no example", m.name)
 			}
+			headers := object{"Nats-Msg-Id": header(words{"the same as id", "与 id 相同"})}
+			if said, ok := traceOf[channel]; ok {
+				headers["traceparent"] = header(said)
+			}
 			messages[key] = object{
 				"name": m.name, "title": m.name, "summary": said.both(), "contentType": "application/cloudevents+json", "payload": ref("schemas", key),
-				"headers":  object{"type": "object", "properties": object{"Nats-Msg-Id": header(words{"the same as id", "与 id 相同"})}},
+				"headers":  object{"type": "object", "properties": headers},
 				"examples": []any{object{"name": m.name, "payload": others[m.name]}},
 			}
 			of[channel][key] = ref("messages", key)
@@ -134,6 +138,12 @@ var operations = object{
 
 func operation(action, channel, summary string) object {
 	return object{"action": action, "channel": object{"$ref": "#/channels/" + channel}, "summary": summary}
+}
+
+// traceOf says what a message's place in a trace is, of channels where it has one.
+var traceOf = map[string]words{
+	"in":  {"optional: where in which trace it is published, as the W3C writes it; what follows goes on in it", "可选：按 W3C 写法表示在哪个链路追踪中发布；后续处理沿用该追踪"},
+	"out": {"absent, or where in which trace the message was written, as the W3C writes it", "没有，或按 W3C 写法表示消息在哪个链路追踪中写下"},
 }
 
 func header(said words) object { return object{"type": "string", "description": said.both()} }

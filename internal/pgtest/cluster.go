@@ -105,6 +105,21 @@ func (c *Cluster) Stop() error { return c.halt((*postgres.Cluster).Stop) }
 // has to recover.
 func (c *Cluster) Crash() error { return c.halt((*postgres.Cluster).StopImmediate) }
 
+// Ended reports whether the server is not there: it was stopped, or has ended by itself.
+func (c *Cluster) Ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.running == nil {
+		return true
+	}
+	select {
+	case <-c.running.Done():
+		return true
+	default:
+		return false
+	}
+}
+
 func (c *Cluster) halt(how func(*postgres.Cluster) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 )
 
 // setClock gives the product's database a clock that can be stepped: functions that stand before those of PostgreSQL wherever the product's statements say
-// clock_timestamp() and the like. The clocks of the product's processes are the machine's, and stay.
+// clock_timestamp() and the like. The clocks of processes are another matter, see buildSteppable.
 func (w *world) setClock() {
 	w.t.Helper()
 	statements := `

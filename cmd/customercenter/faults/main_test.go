@@ -21,10 +21,11 @@ func TestMain(m *testing.M) {
 const patience = 3 * time.Minute
 
 // buildProgram builds the product and returns where it is.
-func buildProgram(t *testing.T) string {
+func buildProgram(t *testing.T, flags ...string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "customercenter")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "customercenter/cmd/customercenter").CombinedOutput(); err != nil {
+	args := append(append([]string{"build", "-o", program}, flags...), "customercenter/cmd/customercenter")
+	if out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return program

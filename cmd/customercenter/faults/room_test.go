@@ -3,7 +3,9 @@
 package faults
 
 import (
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -18,6 +20,33 @@ type room struct {
 }
 
 const filler = "filler"
+
+// bytesIn is how much the files below a directory take.
+func bytesIn(t *testing.T, dir string) (all int64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			all += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// moveFiles moves what is in a directory to another, perhaps on another disk, with its owners.
+func moveFiles(t *testing.T, from, to string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "sh", "-c", `cp -a "$1"/. "$2" && rm -rf "$1"/*`, "sh", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
 
 func newRoom(t *testing.T, cluster *pgtest.Cluster, bytes int64) *room {
 	t.Helper()

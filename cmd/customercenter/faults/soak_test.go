@@ -13,13 +13,17 @@ import (
 	"time"
 )
 
-// soak draws faults, and how long they last, until its time is over. In between it looks how large the processes are.
+// soak draws faults, two at once every third time, and how long they last, until its time is over. In between it looks how large the processes are.
 func (w *world) soak(possible []fault, chance *rand.Rand) *sizes {
 	w.t.Helper()
 	s := &sizes{of: map[string][]size{}}
 	for end := time.Now().Add(*soakFor); time.Now().Before(end); {
 		for _, at := range chance.Perm(len(possible)) {
-			w.strike(possible[at], time.Duration(chance.Int64N(int64(4*time.Second))))
+			f := possible[at]
+			if chance.IntN(3) == 0 {
+				f = pair(possible, chance)
+			}
+			w.strike(f, time.Duration(chance.Int64N(int64(4*time.Second))))
 			w.measure(s)
 			if w.t.Failed() || !time.Now().Before(end) {
 				return s

@@ -3,24 +3,42 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"customercenter/api/ingest"
 	"customercenter/eventstore/relay"
 )
 
+// part is what a fault strikes. Of faults that are there at once, those of a later one begin later and end earlier: what a fault needs to begin and to end works then.
+type part int
+
+const (
+	ofNATS part = iota
+	ofProcesses
+	ofClock
+	ofPostgres
+)
+
 // fault is something that breaks, and what the API does meanwhile.
 type fault struct {
 	name          string
+	of            part
 	reads, writes expectation
+	// disk says that it needs a small disk, clock that a process needs a clock of its own.
+	disk, clock bool
 	// gone is the process of the API that is struck itself; who calls it is to go to another.
 	gone string
 	// begin breaks it, and returns what mends it. Nil: it is over by itself.
@@ -31,84 +49,79 @@ type fault struct {
 
 // faults is all that can break.
 var faults = []fault{
-	{name: "Postgres is slow", reads: answered, writes: answered, begin: func(w *world) func() {
+	{name: "Postgres is slow", of: ofPostgres, reads: answered, writes: answered, begin: func(w *world) func() {
 		w.postgres.slow(30*time.Millisecond, 20*time.Millisecond)
 		return w.postgres.heal
 	}},
-	{name: "Postgres is away", reads: refused, writes: held, begin: func(w *world) func() {
+	{name: "Postgres is away", of: ofPostgres, reads: refused, writes: held, begin: func(w *world) func() {
 		w.postgres.cut()
 		return w.postgres.mend
 	}},
-	{name: "Postgres is restarted at once", reads: refused, writes: held, begin: func(w *world) func() {
+	{name: "Postgres is restarted at once", of: ofPostgres, reads: refused, writes: held, begin: func(w *world) func() {
 		w.crash()
 		return func() {
 			insist(w.t, "start Postgres", w.servers.postgres.Start)
 		}
 	}},
-	{name: "Postgres is silent", reads: held, writes: held, begin: func(w *world) func() {
+	{name: "Postgres is silent", of: ofPostgres, reads: held, writes: held, begin: func(w *world) func() {
 		w.postgres.silence()
 		return w.postgres.heal
 	}},
-	{name: "Postgres is out of connections", reads: refused, writes: held, begin: func(w *world) func() {
+	{name: "Postgres is out of connections", of: ofPostgres, reads: refused, writes: held, begin: func(w *world) func() {
 		w.administer(`alter role ` + user + ` connection limit 0`)
 		w.administer(`select pg_terminate_backend(pid) from pg_stat_activity where usename = $1`, user)
 		return func() { w.administer(`alter role ` + user + ` connection limit -1`) }
 	}},
-	{name: "Postgres has few connections left", reads: either, writes: either, begin: func(w *world) func() {
+	{name: "Postgres has few connections left", of: ofPostgres, reads: either, writes: either, begin: func(w *world) func() {
 		w.administer(`alter role ` + user + ` connection limit 8`)
 		w.administer(`select pg_terminate_backend(pid) from pg_stat_activity where usename = $1`, user)
 		return func() { w.administer(`alter role ` + user + ` connection limit -1`) }
 	}},
-	{name: diskFull, reads: answered, writes: either, begin: func(w *world) func() {
+	{name: "the database's disk is full", of: ofPostgres, disk: true, reads: answered, writes: either, begin: func(w *world) func() {
 		room := w.room
 		room.fill(w.t)
 		return func() { room.empty(w.t) }
-	}, until: func(w *world) {
-		insist(w.t, "a write that is refused", func(context.Context) error {
-			if w.traffic.now.Load().unavailable[write].Load() == 0 {
-				return errors.New("there is none")
-			}
-			return nil
-		})
-	}},
-	{name: "Postgres fails over", reads: either, writes: either, begin: (*world).failOver},
+	}, until: (*world).refusal},
+	{name: "the disk of Postgres's log is full", of: ofPostgres, disk: true, reads: refused, writes: held, begin: (*world).fillLog},
+	{name: "Postgres fails over", of: ofPostgres, reads: either, writes: either, begin: (*world).failOver},
 
-	{name: "NATS is away", reads: answered, writes: answered, begin: func(w *world) func() {
+	{name: "NATS is away", of: ofNATS, reads: answered, writes: answered, begin: func(w *world) func() {
 		w.stopNATS()
 		return w.startNATS
 	}},
-	{name: "NATS cannot be reached", reads: answered, writes: answered, begin: func(w *world) func() {
+	{name: "NATS cannot be reached", of: ofNATS, reads: answered, writes: answered, begin: func(w *world) func() {
 		w.nats.cut()
 		return w.nats.mend
 	}},
-	{name: "NATS is slow", reads: answered, writes: answered, begin: func(w *world) func() {
+	{name: "NATS is slow", of: ofNATS, reads: answered, writes: answered, begin: func(w *world) func() {
 		w.nats.slow(50*time.Millisecond, 20*time.Millisecond)
 		return w.nats.heal
 	}},
-	{name: "NATS is silent", reads: answered, writes: answered, begin: func(w *world) func() {
+	{name: "NATS is silent", of: ofNATS, reads: answered, writes: answered, begin: func(w *world) func() {
 		w.nats.silence()
 		return w.nats.heal
 	}},
-	{name: "the event stream is deleted", reads: answered, writes: answered, begin: (*world).deleteStream},
-	{name: "the event stream loses its end", reads: answered, writes: answered, begin: (*world).cutStream},
-	{name: "the queue is deleted", reads: answered, writes: answered, begin: (*world).deleteQueue},
+	{name: "the event stream is deleted", of: ofNATS, reads: answered, writes: answered, begin: (*world).deleteStream},
+	{name: "the event stream loses its end", of: ofNATS, reads: answered, writes: answered, begin: (*world).cutStream},
+	{name: "the queue is deleted", of: ofNATS, reads: answered, writes: answered, begin: (*world).deleteQueue},
 
-	{name: "a projector is frozen", reads: answered, writes: answered, begin: freezing("projector-0"), until: func(w *world) { w.shown(w.mark()) }},
-	{name: "the other projector is frozen", reads: answered, writes: answered, begin: freezing("projector-1"), until: func(w *world) { w.shown(w.mark()) }},
-	{name: "all projectors are frozen", reads: answered, writes: answered, begin: freezing("projector-0", "projector-1"), until: func(w *world) {
+	{name: "a projector is frozen", of: ofProcesses, reads: answered, writes: answered, begin: freezing("projector-0"), until: func(w *world) { w.shown(w.mark()) }},
+	{name: "the other projector is frozen", of: ofProcesses, reads: answered, writes: answered, begin: freezing("projector-1"), until: func(w *world) { w.shown(w.mark()) }},
+	{name: "all projectors are frozen", of: ofProcesses, reads: answered, writes: answered, begin: freezing("projector-0", "projector-1"), until: func(w *world) {
 		m := w.mark()[0]
 		a := w.traffic.askOne(0, request{kind: read, method: "GET", path: "/v1/customers?limit=1", token: m.who.admin, after: m.position})
 		if a == nil || a.status != http.StatusOK || a.header.Get("X-Stale") != "true" {
 			w.t.Errorf("nobody folds, and a list with what was just written is %+v", a)
 		}
 	}},
-	{name: "a worker is frozen", reads: answered, writes: answered, begin: freezing("worker-0"), until: func(w *world) { w.takenOver(w.mark()) }},
-	{name: "the other worker is frozen", reads: answered, writes: answered, begin: freezing("worker-1"), until: func(w *world) { w.takenOver(w.mark()) }},
+	{name: "a worker is frozen", of: ofProcesses, reads: answered, writes: answered, begin: freezing("worker-0"), until: func(w *world) { w.takenOver(w.mark()) }},
+	{name: "the other worker is frozen", of: ofProcesses, reads: answered, writes: answered, begin: freezing("worker-1"), until: func(w *world) { w.takenOver(w.mark()) }},
 
-	{name: "a process of the API is killed", reads: answered, writes: answered, gone: "api-0", begin: killing("api-0")},
-	{name: "a worker is killed", reads: answered, writes: answered, begin: killing("worker-0"), until: func(w *world) { w.takenOver(w.mark()) }},
-	{name: "a projector is killed", reads: answered, writes: answered, begin: killing("projector-0"), until: func(w *world) { w.shown(w.mark()) }},
-	{name: "processes are killed and started at once", reads: either, writes: either, gone: "api-0", begin: func(w *world) func() {
+	{name: "a process of the API is frozen", of: ofProcesses, reads: answered, writes: answered, gone: "api-0", begin: freezing("api-0")},
+	{name: "a process of the API is killed", of: ofProcesses, reads: answered, writes: answered, gone: "api-0", begin: killing("api-0")},
+	{name: "a worker is killed", of: ofProcesses, reads: answered, writes: answered, begin: killing("worker-0"), until: func(w *world) { w.takenOver(w.mark()) }},
+	{name: "a projector is killed", of: ofProcesses, reads: answered, writes: answered, begin: killing("projector-0"), until: func(w *world) { w.shown(w.mark()) }},
+	{name: "processes are killed and started at once", of: ofProcesses, reads: either, writes: either, gone: "api-0", begin: func(w *world) func() {
 		for _, name := range struck {
 			w.processes[name].Kill()
 		}
@@ -118,16 +131,62 @@ var faults = []fault{
 		return nil
 	}},
 
-	{name: "the clock is set forward", reads: answered, writes: answered, begin: stepping(40 * time.Second)},
-	{name: "the clock is set back", reads: answered, writes: answered, begin: stepping(-40 * time.Second)},
-	{name: "the clock is far ahead", reads: answered, writes: refused, begin: stepping(10 * time.Minute)},
-	{name: "the clock is far behind", reads: answered, writes: refused, begin: stepping(-10 * time.Minute)},
+	{name: "the clock is set forward", of: ofClock, reads: answered, writes: answered, begin: stepping(40 * time.Second)},
+	{name: "the clock is set back", of: ofClock, reads: answered, writes: answered, begin: stepping(-40 * time.Second)},
+	{name: "the clock is far ahead", of: ofClock, reads: answered, writes: refused, begin: stepping(10 * time.Minute)},
+	{name: "the clock is far behind", of: ofClock, reads: answered, writes: refused, begin: stepping(-10 * time.Minute)},
+	{name: "the clock of a process of the API is far ahead", of: ofClock, clock: true, reads: answered, writes: either, begin: steppingOne("api-1", 10*time.Minute), until: (*world).refusal},
+	{name: "the clock of a worker is far behind", of: ofClock, clock: true, reads: answered, writes: answered, begin: steppingOne("worker-1", -10*time.Minute), until: func(w *world) { w.takenOver(w.mark()) }},
+	{name: "the clock of a projector is far ahead", of: ofClock, clock: true, reads: answered, writes: answered, begin: steppingOne("projector-1", 10*time.Minute), until: func(w *world) { w.shown(w.mark()) }},
 }
 
-const diskFull = "the database's disk is full"
+// together makes one fault of several that strike different parts: whatever is answered meanwhile is right or tells when to come again.
+func together(all ...fault) fault {
+	slices.SortFunc(all, func(a, b fault) int { return cmp.Compare(a.of, b.of) })
+	both := fault{reads: either, writes: either, begin: func(w *world) func() {
+		var ends []func()
+		for _, f := range all {
+			if end := f.begin(w); end != nil {
+				ends = append(ends, end)
+			}
+		}
+		return func() {
+			for _, end := range slices.Backward(ends) {
+				end()
+			}
+		}
+	}}
+	var names []string
+	for _, f := range all {
+		names, both.gone = append(names, f.name), cmp.Or(both.gone, f.gone)
+	}
+	both.name = strings.Join(names, ", and ")
+	return both
+}
+
+// pair draws two faults of different parts.
+func pair(possible []fault, chance *rand.Rand) fault {
+	for {
+		a, b := possible[chance.IntN(len(possible))], possible[chance.IntN(len(possible))]
+		if a.of != b.of {
+			return together(a, b)
+		}
+	}
+}
 
 // struck are the processes that are killed. The others live as long as the test, so that it can be seen whether they grow.
 var struck = []string{"api-0", "worker-0", "projector-0"}
+
+// refusal waits until a write is refused.
+func (w *world) refusal() {
+	w.t.Helper()
+	insist(w.t, "a write that is refused", func(context.Context) error {
+		if w.traffic.now.Load().unavailable[write].Load() == 0 {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+}
 
 // takenOver waits until others do what the relay and the consumers of the queue are to do with what is marked.
 func (w *world) takenOver(all []marker) {
@@ -172,6 +231,66 @@ func (w *world) crash() {
 	if err := w.servers.postgres.Crash(); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+func (w *world) stopPostgres() {
+	w.t.Helper()
+	if err := w.servers.postgres.Stop(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// fillLog moves the log of Postgres to a small disk, on which nothing may be removed, and writes until there is no room. Postgres then ends by itself, and cannot be
+// started. It is over when there is room again.
+func (w *world) fillLog() func() {
+	w.t.Helper()
+	log := filepath.Join(w.servers.postgres.DataDir(), "pg_wal")
+	w.stopPostgres()
+	small := newRoom(w.t, w.servers.postgres, bytesIn(w.t, log)+(40<<20))
+	if small.why != "" {
+		w.t.Fatal(small.why)
+	}
+	moveFiles(w.t, log, small.dir)
+	if err := os.Remove(log); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Symlink(small.dir, log); err != nil {
+		w.t.Fatal(err)
+	}
+	insist(w.t, "start Postgres", w.servers.postgres.Start)
+	w.administer(`select pg_create_physical_replication_slot('forgotten', true)`)
+	for end := time.Now().Add(patience); !w.servers.postgres.Ended(); {
+		if time.Now().After(end) {
+			w.t.Fatal("Postgres goes on, though the disk of its log is full")
+		}
+		w.fillSegment()
+	}
+	return func() {
+		w.stopPostgres()
+		if err := os.Remove(log); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := os.Mkdir(log, 0o700); err != nil {
+			w.t.Fatal(err)
+		}
+		moveFiles(w.t, small.dir, log)
+		insist(w.t, "start Postgres", w.servers.postgres.Start)
+		w.administer(`select pg_drop_replication_slot('forgotten')`)
+	}
+}
+
+// fillSegment has Postgres begin the next file of its log. Whatever goes wrong with that is what is wanted.
+func (w *world) fillSegment() {
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, w.servers.postgres.DSN("postgres"))
+	if err != nil {
+		pause(10 * time.Millisecond)
+		return
+	}
+	_, _ = conn.Exec(ctx, `select pg_logical_emit_message(true, 'faults', 'x')`)
+	_, _ = conn.Exec(ctx, `select pg_switch_wal()`)
+	_ = conn.Close(ctx)
 }
 
 // failOver makes a standby of Postgres, loses the primary, and leads everybody to the standby once it was promoted.

@@ -36,7 +36,7 @@ const (
 type period struct {
 	name          string
 	reads, writes expectation
-	gone          string // the process of the API whose connections may break; "" for none
+	gone          string // the process of the API whose connections may break, and which may be silent; "" for none
 
 	ok, unavailable [2]atomic.Int64 // of reads and of writes that were begun and answered in it
 }
@@ -234,7 +234,13 @@ func (tr *traffic) ask(q request) *answer {
 
 func (tr *traffic) askOne(process int, q request) *answer {
 	before, began := tr.now.Load(), time.Now()
-	a, err := tr.send(tr.urls[process], q)
+	ctx := context.Background()
+	if before.gone == tr.names[process] {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, silent)
+		defer cancel()
+	}
+	a, err := tr.send(ctx, tr.urls[process], q)
 	after := tr.now.Load()
 	what := fmt.Sprintf("%s %s to %s, sent in %s, answered in %s after %s", q.method, q.path, tr.names[process], before.name, after.name, time.Since(began).Round(time.Millisecond))
 	if err != nil {
@@ -267,8 +273,11 @@ func (tr *traffic) askOne(process int, q request) *answer {
 	return a
 }
 
-func (tr *traffic) send(url string, q request) (*answer, error) {
-	r, err := http.NewRequestWithContext(context.Background(), q.method, url+q.path, bytes.NewReader([]byte(q.body)))
+// silent is after how long a process of the API counts as gone, as it does with what stands before the API. It may do later what it was asked for.
+const silent = time.Second
+
+func (tr *traffic) send(ctx context.Context, url string, q request) (*answer, error) {
+	r, err := http.NewRequestWithContext(ctx, q.method, url+q.path, bytes.NewReader([]byte(q.body)))
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,12 @@ type world struct {
 // newWorld starts everything, with traffic that is sent at a pace by each person. The database has so many bytes of room, if it can be bounded.
 func newWorld(t *testing.T, bytes int64) *world {
 	t.Helper()
-	w := &world{t: t, program: buildProgram(t), processes: map[string]*processtest.Process{}, listen: map[string]string{}, watched: map[string]string{}}
+	w := &world{t: t, processes: map[string]*processtest.Process{}, listen: map[string]string{}, watched: map[string]string{}}
+	if *soakFor > 0 {
+		w.program = buildSteppable(t)
+	} else {
+		w.program = buildProgram(t)
+	}
 	w.startServers(bytes)
 	w.environment = []string{
 		"DATABASE_URL=postgres://" + user + "@" + w.postgres.address() + "/" + databaseName + "?sslmode=disable", "NATS_URL=nats://" + w.nats.address(),
