@@ -67,7 +67,7 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, files fs.FS, then func(con
 			err = then(ctx, db)
 		}
 		var pg *pgconn.PgError
-		if !errors.As(err, &pg) || pg.Code != "55P03" || time.Now().After(end) {
+		if !errors.As(err, &pg) || pg.Code != "55P03" && pg.Code != "40P01" || time.Now().After(end) { // a lock not available; a deadlock
 			return err
 		}
 		slog.WarnContext(ctx, "eventstore: a migration waits for a table that is in use; what is done stays done")
@@ -79,10 +79,41 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, files fs.FS, then func(con
 	}
 }
 
-// isolate has the database hold those apart whom package tenancy holds to one tenant, as far as the user that we log in as may arrange that.
+// isolate has the database hold those apart whom package tenancy holds to one tenant, as far as the user that we log in as may arrange that. Each table that is not
+// held apart yet is locked by itself, so that none is kept from others while another one is waited for.
 func isolate(ctx context.Context, db *sql.DB) error {
+	tables, err := unbound(ctx, db)
+	if err != nil {
+		return fmt.Errorf("isolate tenants: %w", err)
+	}
+	for _, table := range tables {
+		_, err := db.ExecContext(ctx, `select isolate_table($1::text::regclass)`, table)
+		var pg *pgconn.PgError
+		if err != nil && !(errors.As(err, &pg) && pg.Code == "42P01") { // it was dropped meanwhile, with its read model
+			return fmt.Errorf("isolate tenants in %s: %w", table, err)
+		}
+	}
 	if _, err := db.ExecContext(ctx, `select isolate()`); err != nil {
 		return fmt.Errorf("isolate tenants: %w", err)
 	}
 	return nil
+}
+
+// unbound are the tables of the log and of read models that have no policy yet.
+func unbound(ctx context.Context, db *sql.DB) (tables []string, err error) {
+	rows, err := db.QueryContext(ctx, `select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where c.relkind = 'r' and not c.relrowsecurity and pg_has_role(c.relowner, 'usage')
+		and (n.oid = (select relnamespace from pg_class where oid = 'events'::regclass) or n.nspname in (select schema from projection_builds)) order by 1`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var table string
+		if err := rows.Scan(&table); err != nil {
+			return nil, err
+		}
+		tables = append(tables, table)
+	}
+	return tables, rows.Err()
 }

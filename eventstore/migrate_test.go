@@ -149,6 +149,64 @@ func TestMigrationsUnderTraffic(t *testing.T) {
 	}
 }
 
+// Tenants are held apart in tables that have no policy yet, while somebody has one of them open. Whoever uses another table does not stand in line behind that.
+func TestHoldingTenantsApartHoldsUpNobody(t *testing.T) {
+	ctx := t.Context()
+	pool := pgtest.New(t, pgtest.Template{Name: "empty"})
+	if err := Migrate(ctx, pool); err != nil {
+		t.Fatal(err)
+	}
+	bound := func() (n int) {
+		if err := pool.QueryRow(ctx, `select count(*) from pg_policies where policyname = 'one_tenant'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	all := bound()
+	if _, err := pool.Exec(ctx, `do $$ declare p record; begin
+		for p in select format('%I.%I', schemaname, tablename) as of from pg_policies where policyname = 'one_tenant' loop
+			execute format('drop policy one_tenant on %s', p.of);
+			execute format('alter table %s disable row level security', p.of);
+		end loop; end $$`); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Rollback(ctx) }()
+	if _, err := reader.Exec(ctx, `select from receipts limit 1`); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- Migrate(ctx, pool) }()
+	for waits, end := false, time.Now().Add(2*time.Minute); !waits; time.Sleep(5 * time.Millisecond) {
+		if err := pool.QueryRow(ctx, `select exists (select from pg_locks where relation = 'receipts'::regclass and mode = 'AccessExclusiveLock' and not granted)`).Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(end) {
+			t.Fatal("receipts are not waited for")
+		}
+	}
+	var held []string
+	if err := pool.QueryRow(ctx, `select array_agg(relation::regclass::text) from pg_locks
+		where database = (select oid from pg_database where datname = current_database()) and mode = 'AccessExclusiveLock' and granted`).Scan(&held); err != nil {
+		t.Fatal(err)
+	}
+	if len(held) > 0 {
+		t.Errorf("while receipts are waited for, nobody gets at %v", held)
+	}
+	if err := reader.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if n := bound(); n != all || n < 10 {
+		t.Errorf("%d tables have a policy, before there were %d", n, all)
+	}
+}
+
 // What would lock a large table for long must not be in a migration of a system that runs.
 var (
 	blockingIndex = regexp.MustCompile(`(?i)create (unique )?index (if not exists )?[a-z_]* ?on (events|receipts|customer_keys|job_parts)\b`)

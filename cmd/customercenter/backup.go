@@ -9,10 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"customercenter/internal/postgres"
 )
@@ -93,7 +95,10 @@ func (c *backupCommand) dump(env *environment, tx pgx.Tx, dsn string) error {
 	if err != nil {
 		return err
 	}
-	database, environ := withoutPassword(dsn)
+	database, environ, err := withoutPassword(dsn)
+	if err != nil {
+		return err
+	}
 	for _, part := range []struct {
 		file string
 		args []string
@@ -145,20 +150,33 @@ func finish(file string) error {
 	return os.Link(f.Name(), file) // unlike a renaming it overwrites nothing
 }
 
-// withoutPassword takes the password out of a URL, as everybody on the machine sees the arguments of programs, and puts it into their environment.
-// Times in the files are in UTC.
-func withoutPassword(dsn string) (database string, environ []string) {
-	environ = append(os.Environ(), "TZ=UTC", "LC_ALL=C")
-	u, err := url.Parse(dsn)
-	if err != nil || u.User == nil {
-		return dsn, environ
+// withoutPassword takes the passwords out of a URL or a connection string, as everybody on the machine sees the arguments of programs, and puts that of the database
+// into their environment. Times in the files are in UTC. Error: the address cannot be read; it is not quoted.
+func withoutPassword(dsn string) (database string, environ []string, err error) {
+	config, err := pgconn.ParseConfig(dsn)
+	if err != nil {
+		return "", nil, errors.New("DATABASE_URL cannot be read: it is a URL, or words like host=… dbname=…") // the cause may quote it
 	}
-	if password, set := u.User.Password(); set {
-		environ = append(environ, "PGPASSWORD="+password)
+	environ = append(os.Environ(), "TZ=UTC", "LC_ALL=C")
+	if config.Password != "" {
+		environ = append(environ, "PGPASSWORD="+config.Password)
+	}
+	u, err := url.Parse(dsn)
+	if err != nil || u.Scheme == "" {
+		return passwordWord.ReplaceAllString(dsn, " "), environ, nil
+	}
+	if u.User != nil {
 		u.User = url.User(u.User.Username())
 	}
-	return u.String(), environ
+	if query := u.Query(); query.Has("password") {
+		query.Del("password")
+		u.RawQuery = query.Encode()
+	}
+	return u.String(), environ, nil
 }
+
+// passwordWord is the password in a connection string of words, quoted or not.
+var passwordWord = regexp.MustCompile(`(?:^|\s)password\s*=\s*(?:'(?:[^'\\]|\\.)*'|(?:[^\s\\]|\\.)*)`)
 
 // madeAt is when a file of a backup was begun, as it says itself, for comparison with others.
 func madeAt(ctx context.Context, program, file string) (string, error) {

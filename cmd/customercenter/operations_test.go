@@ -555,9 +555,21 @@ func TestBackupOfADatabaseOfOnesOwn(t *testing.T) {
 
 // The password of a database is in no argument of a program, which everybody on the machine sees.
 func TestPasswordsAreNoArguments(t *testing.T) {
-	database, environ := withoutPassword("postgres://cc:s%40cret@db.example:5433/customercenter?sslmode=verify-full")
-	if database != "postgres://cc@db.example:5433/customercenter?sslmode=verify-full" || !slices.Contains(environ, "PGPASSWORD=s@cret") {
-		t.Errorf("%s, and in the environment: %v", database, slices.Contains(environ, "PGPASSWORD=s@cret"))
+	for dsn, want := range map[string]string{
+		"postgres://cc:s%40cret@db.example:5433/customercenter?sslmode=verify-full":              "postgres://cc@db.example:5433/customercenter?sslmode=verify-full",
+		"postgres://cc@db.example/customercenter?password=s%40cret&target_session_attrs=primary": "postgres://cc@db.example/customercenter?target_session_attrs=primary",
+		"postgres://db1:5432,db2:5433/customercenter?user=cc&password=s%40cret":                  "postgres://db1:5432,db2:5433/customercenter?user=cc",
+		"host=db.example user=cc password=s@cret dbname=customercenter":                          "host=db.example user=cc  dbname=customercenter",
+		`host=db.example password = 's@cret' user=cc`:                                            "host=db.example  user=cc",
+		"password=s@cret host=db.example":                                                        "  host=db.example",
+	} {
+		database, environ, err := withoutPassword(dsn)
+		if err != nil || database != want || !slices.Contains(environ, "PGPASSWORD=s@cret") {
+			t.Errorf("%s: %q, %v, and in the environment: %v", dsn, database, err, slices.Contains(environ, "PGPASSWORD=s@cret"))
+		}
+	}
+	if _, _, err := withoutPassword("postgres://cc:s@cret@:x/"); err == nil || strings.Contains(err.Error(), "cret") {
+		t.Errorf("an address that cannot be read: %v", err)
 	}
 }
 

@@ -135,7 +135,10 @@ func (c *restoreCommand) load(ctx context.Context, dsn string, major int) error 
 	if err != nil {
 		return err
 	}
-	database, environ := withoutPassword(dsn)
+	database, environ, err := withoutPassword(dsn)
+	if err != nil {
+		return err
+	}
 	psql := exec.CommandContext(ctx, writer, "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output="+os.DevNull, "--dbname="+database)
 	psql.Env = environ
 	var complaint strings.Builder

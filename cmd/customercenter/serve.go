@@ -69,7 +69,7 @@ func (c *serveCommand) Run(env *environment) error {
 		}
 		defer listener.Close()
 	}
-	nc, err := dialNATS(env.ctx, c.NatsURL)
+	nc, err := joinNATS(env.ctx, c.NatsURL, env.log)
 	if err != nil {
 		return err
 	}

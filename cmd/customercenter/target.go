@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"time"
 
@@ -78,6 +79,27 @@ func (t target) withNATS(env *environment, do func(nc *nats.Conn) error) error {
 	}
 	defer nc.Close()
 	return do(nc)
+}
+
+// joinNATS connects for good, and does not wait for a server that is not there: what can be done without it is done, and the rest once it is. It waits a moment, as
+// most servers are there.
+func joinNATS(ctx context.Context, url string, log *slog.Logger) (*nats.Conn, error) {
+	connected := make(chan struct{}, 1)
+	nc, err := nats.Connect(url, nats.Name("customercenter"), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond), nats.RetryOnFailedConnect(true),
+		nats.ConnectHandler(func(*nats.Conn) { connected <- struct{}{} }))
+	if err != nil {
+		return nil, fmt.Errorf("NATS cannot be reached: %w. Is NATS_URL right?", err)
+	}
+	if nc.IsConnected() {
+		return nc, nil
+	}
+	select {
+	case <-connected:
+	case <-ctx.Done():
+	case <-time.After(5 * time.Second):
+		log.Warn("NATS cannot be reached; it is tried again and again, and what needs it waits. Is it running, and is NATS_URL right?", "error", nc.LastError())
+	}
+	return nc, nil
 }
 
 // dialNATS connects for good: it reconnects for ever, and waits for a server that is not there yet for a while.

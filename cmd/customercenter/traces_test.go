@@ -162,6 +162,7 @@ func TestOneTraceFromRequestToRow(t *testing.T) {
 	if len(sessions.Items) == 0 {
 		t.Fatal("no session is shown")
 	}
+	ask(t, "POST", "http://"+api+"/v1/sessions/"+sessions.Items[0].ID+"/accept", admin, `{"agent_id": "li"}`, nil)
 	post("/v1/sessions/"+sessions.Items[0].ID+"/messages", admin, third, `{"kind": "text", "text": "hello to Wang"}`)
 	request := c.find(t, third, "POST /v1/sessions/{id}/messages", caller)
 	appended := c.find(t, third, "append", hex.EncodeToString(request.SpanId))

@@ -67,6 +67,10 @@ var faults = []fault{
 		w.postgres.silence()
 		return w.postgres.heal
 	}},
+	{name: "Postgres is silent for long", of: ofPostgres, reads: held, writes: held, begin: func(w *world) func() {
+		w.postgres.silence()
+		return w.postgres.heal
+	}, until: (*world).refusals},
 	{name: "Postgres is out of connections", of: ofPostgres, reads: refused, writes: held, begin: func(w *world) func() {
 		w.administer(`alter role ` + user + ` connection limit 0`)
 		w.administer(`select pg_terminate_backend(pid) from pg_stat_activity where usename = $1`, user)
@@ -89,6 +93,16 @@ var faults = []fault{
 		w.stopNATS()
 		return w.startNATS
 	}},
+	{name: "NATS is away when processes start", of: ofNATS, reads: answered, writes: answered, gone: "api-0", begin: func(w *world) func() {
+		w.stopNATS()
+		for _, name := range struck {
+			w.processes[name].Kill()
+		}
+		for _, name := range struck {
+			w.start(name)
+		}
+		return w.startNATS
+	}, until: func(w *world) { w.await("api-0") }},
 	{name: "NATS cannot be reached", of: ofNATS, reads: answered, writes: answered, begin: func(w *world) func() {
 		w.nats.cut()
 		return w.nats.mend
@@ -182,6 +196,18 @@ func (w *world) refusal() {
 	w.t.Helper()
 	insist(w.t, "a write that is refused", func(context.Context) error {
 		if w.traffic.now.Load().unavailable[write].Load() == 0 {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+}
+
+// refusals waits until both a read and a write are refused.
+func (w *world) refusals() {
+	w.t.Helper()
+	w.refusal()
+	insist(w.t, "a read that is refused", func(context.Context) error {
+		if w.traffic.now.Load().unavailable[read].Load() == 0 {
 			return errors.New("there is none")
 		}
 		return nil
