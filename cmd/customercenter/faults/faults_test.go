@@ -84,8 +84,8 @@ func (w *world) possible() (all []fault) {
 		switch {
 		case f.disk && w.room.why != "":
 			w.t.Logf("NOT TRIED: %s, because %s", f.name, w.room.why)
-		case f.clock && *soakFor == 0:
-			w.t.Logf("NOT TRIED: %s, because building a program whose clock can be set takes minutes; a soak does", f.name)
+		case f.soak != "" && *soakFor == 0:
+			w.t.Logf("NOT TRIED: %s, because %s; a soak does", f.name, f.soak)
 		default:
 			all = append(all, f)
 		}

@@ -37,8 +37,10 @@ type fault struct {
 	name          string
 	of            part
 	reads, writes expectation
-	// disk says that it needs a small disk, clock that a process needs a clock of its own.
-	disk, clock bool
+	// disk says that it needs a small disk.
+	disk bool
+	// soak says why only a soak tries it; "" if every run does.
+	soak string
 	// gone is the process of the API that is struck itself; who calls it is to go to another.
 	gone string
 	// begin breaks it, and returns what mends it. Nil: it is over by itself.
@@ -67,7 +69,7 @@ var faults = []fault{
 		w.postgres.silence()
 		return w.postgres.heal
 	}},
-	{name: "Postgres is silent for long", of: ofPostgres, reads: held, writes: held, begin: func(w *world) func() {
+	{name: "Postgres is silent for long", of: ofPostgres, soak: "it takes half a minute", reads: held, writes: held, begin: func(w *world) func() {
 		w.postgres.silence()
 		return w.postgres.heal
 	}, until: (*world).refusals},
@@ -149,9 +151,9 @@ var faults = []fault{
 	{name: "the clock is set back", of: ofClock, reads: answered, writes: answered, begin: stepping(-40 * time.Second)},
 	{name: "the clock is far ahead", of: ofClock, reads: answered, writes: refused, begin: stepping(10 * time.Minute)},
 	{name: "the clock is far behind", of: ofClock, reads: answered, writes: refused, begin: stepping(-10 * time.Minute)},
-	{name: "the clock of a process of the API is far ahead", of: ofClock, clock: true, reads: answered, writes: either, begin: steppingOne("api-1", 10*time.Minute), until: (*world).refusal},
-	{name: "the clock of a worker is far behind", of: ofClock, clock: true, reads: answered, writes: answered, begin: steppingOne("worker-1", -10*time.Minute), until: func(w *world) { w.takenOver(w.mark()) }},
-	{name: "the clock of a projector is far ahead", of: ofClock, clock: true, reads: answered, writes: answered, begin: steppingOne("projector-1", 10*time.Minute), until: func(w *world) { w.shown(w.mark()) }},
+	{name: "the clock of a process of the API is far ahead", of: ofClock, soak: clockOfItsOwn, reads: answered, writes: either, begin: steppingOne("api-1", 10*time.Minute), until: (*world).refusal},
+	{name: "the clock of a worker is far behind", of: ofClock, soak: clockOfItsOwn, reads: answered, writes: answered, begin: steppingOne("worker-1", -10*time.Minute), until: func(w *world) { w.takenOver(w.mark()) }},
+	{name: "the clock of a projector is far ahead", of: ofClock, soak: clockOfItsOwn, reads: answered, writes: answered, begin: steppingOne("projector-1", 10*time.Minute), until: func(w *world) { w.shown(w.mark()) }},
 }
 
 // together makes one fault of several that strike different parts: whatever is answered meanwhile is right or tells when to come again.
@@ -187,6 +189,8 @@ func pair(possible []fault, chance *rand.Rand) fault {
 		}
 	}
 }
+
+const clockOfItsOwn = "building a program whose clock can be set takes minutes"
 
 // struck are the processes that are killed. The others live as long as the test, so that it can be seen whether they grow.
 var struck = []string{"api-0", "worker-0", "projector-0"}

@@ -22,13 +22,14 @@ import (
 	"customercenter/cmd/customercenter/crash"
 )
 
-// expectation is what the API may say while something lasts. Whatever is said: it is the operation's own answer, or 503 with Retry-After.
+// expectation is what the API may say while something lasts. Whatever is said: it is the operation's own answer, or 503 or, if it may have been carried out, 504 with
+// Retry-After.
 type expectation string
 
 const (
 	answered expectation = "answered"              // every request is
 	refused  expectation = "refused"               // every one that ends meanwhile is told to come again
-	held     expectation = "not answered"          // no request is, but it may wait
+	held     expectation = "not answered"          // no request is: it waits, or is told to come again
 	either   expectation = "answered or told when" // some are
 )
 
@@ -87,6 +88,10 @@ type answer struct {
 	header   http.Header
 	body     []byte
 	position int64
+}
+
+func (a *answer) unavailable() bool {
+	return a.status == http.StatusServiceUnavailable || a.status == http.StatusGatewayTimeout
 }
 
 // traffic is what people and channels do meanwhile, and what they were told.
@@ -192,7 +197,7 @@ func (tr *traffic) insist(p *person, q request, receipt crash.ReceiptKey) int64 
 			tr.note(crash.Request{Tenant: p.tenant, Correlation: q.id, Acknowledged: true, Changed: true, Position: a.position, Receipt: receipt})
 			return a.position
 		}
-		if a != nil && a.status != http.StatusServiceUnavailable {
+		if a != nil && !a.unavailable() {
 			tr.note(crash.Request{Tenant: p.tenant, Correlation: q.id})
 			return 0 // complained of already
 		}
@@ -252,7 +257,7 @@ func (tr *traffic) askOne(process int, q request) *answer {
 		tr.mu.Unlock()
 		return nil
 	}
-	unavailable := a.status == http.StatusServiceUnavailable
+	unavailable := a.unavailable()
 	switch {
 	case a.status < 300:
 	case !unavailable, a.header.Get("Retry-After") == "":
