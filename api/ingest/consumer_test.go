@@ -524,6 +524,21 @@ func TestEnsureStreams(t *testing.T) {
 	if kept := w.messages(StreamIn); err == nil || kept != 10 {
 		t.Errorf("a full queue took the event (%v) and has %d", err, kept)
 	}
+	// One association does not take the others' room.
+	config = stream.CachedInfo().Config
+	config.MaxBytes, config.MaxMsgsPerSubject = 64<<20, 12
+	if _, err := w.js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		_, err = w.js.Publish(t.Context(), Subject(tenant, 1), body)
+	}
+	if kept := w.messages(StreamIn); err == nil || kept != 12 {
+		t.Errorf("an association that has its part of the queue got another event in (%v), there are %d", err, kept)
+	}
+	if _, err := w.js.Publish(t.Context(), Subject(tenant, 2), body); err != nil {
+		t.Errorf("another association: %v", err)
+	}
 	if err := w.js.DeleteStream(t.Context(), StreamIn); err != nil {
 		t.Fatal(err)
 	}

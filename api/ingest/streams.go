@@ -33,6 +33,8 @@ const LeaseName = "ingest"
 const (
 	defaultMaxBytes = 2 << 30
 	deadMaxBytes    = 1 << 30
+	// mostWaiting is how many events of one association may wait in the queue, so that what one channel sends too fast does not take the room of the others.
+	mostWaiting = 200_000
 	// maxMessage is the largest message that the queue takes, headers included: that of the embedded server. One that a pull
 	// (pullBytes) cannot hold would never arrive, and its part of the queue would not get past it. It is above MaxBytes, so that what is
 	// somewhat too large gets to the dead letters with its reason.
@@ -63,6 +65,7 @@ func EnsureStreams(ctx context.Context, js jetstream.JetStream, replicas int, ma
 		Retention:        jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage,
 		MaxMsgSize: maxMessage,
 		MaxBytes:   maxBytes, Discard: jetstream.DiscardNew, // when it is full, channels are told; nothing that was acknowledged is dropped
+		MaxMsgsPerSubject: mostWaiting, DiscardNewPerSubject: true,
 	})
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"customercenter/api/access"
@@ -21,20 +22,34 @@ func guestOf(tenant string, association int) natsserver.Guest {
 }
 
 type channelGrants struct {
-	Tenant      string `help:"Whose channel." required:""`
-	Association int    `help:"Which connected account." required:""`
+	Tenant      string `help:"Whose channels." required:""`
+	Association []int  `help:"Which connected accounts; may be given several times." required:"" sep:"none"`
 }
 
 // Run prints the same as accounts of a nats-server's configuration.
 func (c *channelGrants) Run(env *environment) error {
-	guest := guestOf(c.Tenant, c.Association)
-	_, err := fmt.Fprintf(env.stdout, `# Into accounts of nats-server.conf, beside the account CENTER in which the customer center and its streams are.
-CENTER: { exports: [ { service: "%[2]s", accounts: ["%[1]s"] }, { stream: "%[3]s", accounts: ["%[1]s"] } ] } # added to what is there
-"%[1]s": {
-  users: [ { user: "%[1]s", password: "…" } ]
-  imports: [ { service: { account: CENTER, subject: "%[2]s" } }, { stream: { account: CENTER, subject: "%[3]s" } } ]
+	var exports, rooms strings.Builder
+	for _, association := range c.Association {
+		guest := guestOf(c.Tenant, association)
+		fmt.Fprintf(&exports, `
+      { service: "%[2]s", accounts: ["%[1]s"] }, { stream: "%[3]s", accounts: ["%[1]s"] },`, guest.Name, guest.Tell[0], guest.Hear[0])
+		fmt.Fprintf(&rooms, `
+  "%[1]s": {
+    users: [ { user: "%[1]s", password: "PASSWORD" } ]
+    imports: [ { service: { account: CENTER, subject: "%[2]s" } }, { stream: { account: CENTER, subject: "%[3]s" } } ]
+  }`, guest.Name, guest.Tell[0], guest.Hear[0])
+	}
+	_, err := fmt.Fprintf(env.stdout, `# For nats-server.conf. The customer center and its streams are in the account CENTER: NATS_URL is nats://center:PASSWORD@host:4222.
+# Each PASSWORD is to be another one, or a hash of it (nats server passwd). What is exported to further channels is added to the exports.
+accounts {
+  CENTER: {
+    jetstream: enabled
+    users: [ { user: "center", password: "PASSWORD" } ]
+    exports: [%s
+    ]
+  }%s
 }
-`, guest.Name, guest.Tell[0], guest.Hear[0])
+`, strings.TrimSuffix(exports.String(), ","), rooms.String())
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,7 +39,7 @@ const (
 	leftFiles  = "files"       // rows of uploads, files of exports
 	leftOut    = "messages"    // what is on its way to channels
 	leftDead   = "dead_letters"
-	leftQueue  = "queue" // channel events that were carried out, until the queue was empty once
+	leftQueue  = "queue" // channel events that were carried out, as long as they may lie in a file of the queue
 )
 
 // streamIn is the queue of channel events.
@@ -54,6 +55,10 @@ type eraser struct {
 	js      jetstream.JetStream
 	letters Letters
 	log     *slog.Logger
+
+	behind uint64 // after how many further messages of the queue nothing of what lay in it is left: passedOn
+	mu     sync.Mutex
+	queued map[string]uint64 // where the queue ended when it was asked for an erasure first, by customer and generation
 }
 
 // Letters are the dead letters.
@@ -165,7 +170,7 @@ func (e *eraser) complete(ctx context.Context, one erasure) (left string, err er
 		}},
 		{leftOut, func() (bool, error) { return e.outgoing(ctx, one) }},
 		{leftDead, func() (bool, error) { return true, e.dead(ctx, one, own) }},
-		{leftQueue, func() (bool, error) { return e.drained(ctx) }},
+		{leftQueue, func() (bool, error) { return e.drained(ctx, one) }},
 	} {
 		gone, err := part.remove()
 		if err != nil || !gone {
@@ -239,17 +244,47 @@ func (e *eraser) outgoing(ctx context.Context, one erasure) (gone bool, err erro
 	return true, nil
 }
 
-// drained reports whether the queue of channel events is empty. What was acknowledged lies in the files of a work queue until all is that lies in the same
-// file; with the last one the server removes the file.
-func (e *eraser) drained(ctx context.Context) (bool, error) {
-	stream, err := e.js.Stream(ctx, streamIn)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return true, nil
+// passedOn is how many messages of the queue fill its file, and the next one, at least: files have 8 MiB, and none is smaller than 41 bytes with what the server adds.
+const passedOn = 2 * (8 << 20) / 41
+
+// drained reports whether what lay in the queue of channel events is gone from its files. What was acknowledged lies in the files of a work queue until all is that
+// lies in the same file. So it is gone once the queue was empty, when the server removes the last file, or when the file it may have lain in was filled since and all of
+// it and of the next one is acknowledged: under steady traffic the queue may never be seen empty.
+func (e *eraser) drained(ctx context.Context, one erasure) (bool, error) {
+	const looks, pause = 20, 10 * time.Millisecond
+	key := one.tenant + "/" + one.customer.String() + ":" + strconv.Itoa(one.generation)
+	for look := range looks {
+		stream, err := e.js.Stream(ctx, streamIn)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		state := stream.CachedInfo().State
+		if e.passedBy(key, state.Msgs, state.FirstSeq, state.LastSeq) {
+			return true, nil
+		}
+		if look < looks-1 {
+			wait(ctx, pause)
+		}
 	}
-	if err != nil {
-		return false, err
+	return false, nil
+}
+
+// passedBy notes where the queue ended when it was asked first, and reports whether it is past that now.
+func (e *eraser) passedBy(key string, messages, first, last uint64) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	ended, asked := e.queued[key]
+	switch {
+	case messages == 0 || asked && first > ended+e.behind:
+		delete(e.queued, key)
+		return true
+	case !asked || last < ended: // the stream was made anew
+		e.queued[key] = last
 	}
-	return stream.CachedInfo().State.Msgs == 0, nil
+	return false
 }
 
 // dead removes dead letters that name the customer, or a session of theirs.

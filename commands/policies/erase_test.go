@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"customercenter/commands"
 	"customercenter/commands/jobs"
 	"customercenter/domain"
 	"customercenter/domain/job"
+	"customercenter/internal/natstest"
 	"customercenter/projections"
 )
 
@@ -52,6 +54,74 @@ func (w *world) settled() bool {
 		w.t.Fatal(err)
 	}
 	return open == 0
+}
+
+// Under steady traffic the queue is never seen empty. What lay in it is gone from its files all the same, once enough has passed; what waits in it is not.
+func TestAQueueThatIsNeverEmptyIsPassed(t *testing.T) {
+	ctx := t.Context()
+	js, err := jetstream.New(natstest.Connect(t, natstest.Start(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: streamIn, Subjects: []string{"cc.in.>"}, Retention: jetstream.WorkQueuePolicy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{AckPolicy: jetstream.AckExplicitPolicy, Durable: "all"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &eraser{js: js, behind: 30, queued: map[string]uint64{}}
+	one := erasure{tenant: "acme", customer: uuid.New(), generation: 1}
+	gone := func() bool {
+		t.Helper()
+		gone, err := e.drained(ctx, one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return gone
+	}
+	if !gone() {
+		t.Error("a queue that is empty holds something")
+	}
+	publish := func() {
+		t.Helper()
+		if _, err := js.Publish(ctx, "cc.in.acme.1", []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	take := func() {
+		t.Helper()
+		m, err := consumer.Next()
+		if err == nil {
+			err = m.DoubleAck(ctx)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish()
+	publish()
+	if gone() {
+		t.Error("what lies in the queue is gone")
+	}
+	for range 29 { // one is always in it
+		publish()
+		take()
+	}
+	if gone() {
+		t.Error("what was acknowledged a moment ago is gone")
+	}
+	for range 3 {
+		publish()
+		take()
+	}
+	if !gone() {
+		t.Error("what was acknowledged long ago is still waited for")
+	}
+	if len(e.queued) > 0 {
+		t.Errorf("%v is kept", e.queued)
+	}
 }
 
 // All that is kept beside the log of whoever was erased is removed, by whichever of two processes, and however often; what is others' stays.

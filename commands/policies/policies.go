@@ -92,7 +92,7 @@ func New(c Config) (*Runner, error) {
 		return nil, err
 	}
 	runner := jobs.NewRunner(jobs.Config{Store: c.Store, Center: c.Center, Builds: c.Builds, Log: c.Log})
-	erase := &eraser{pool: c.Store.Pool(), store: c.Store, center: c.Center, jobs: runner, js: send.js, letters: c.Letters, log: c.Log}
+	erase := &eraser{pool: c.Store.Pool(), store: c.Store, center: c.Center, jobs: runner, js: send.js, letters: c.Letters, log: c.Log, behind: passedOn, queued: map[string]uint64{}}
 	all := []*policy{erase.policy(), liftExpiredBlacklistings(c), send.policy(), newAddresser(c).policy(), send.autoPolicy(), noteAutoMessageReplies(c)}
 	r := newRunner(c, append(all, runJobs(c, runner)...)...)
 	r.groups = groups
