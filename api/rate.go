@@ -3,6 +3,9 @@ package api
 import (
 	"cmp"
 	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,6 +28,8 @@ type Limits struct {
 	Turns int
 	// UnderWay is how many requests one tenant may have under way, those that wait and those whose body is still to come included; 0: any number.
 	UnderWay int
+	// Proxies are the addresses of what stands before this process, and is believed when it says where a request comes from.
+	Proxies []netip.Prefix
 	// Streams is how many files and followed jobs and logs one tenant may have under way; 0: any number.
 	Streams int
 }
@@ -77,7 +82,7 @@ func (l *limiter) closed(w http.ResponseWriter, r *http.Request) bool {
 	if l.signIns == nil {
 		return false
 	}
-	_, rate, err := l.signIns.Status(address(r))
+	_, rate, err := l.signIns.Status(l.address(r))
 	if err != nil || int(rate+0.5) < l.SignIns {
 		return false
 	}
@@ -87,16 +92,34 @@ func (l *limiter) closed(w http.ResponseWriter, r *http.Request) bool {
 
 // failed counts a token that is not valid and reports whether it was one too many.
 func (l *limiter) failed(w http.ResponseWriter, r *http.Request) bool {
-	return l.signIns != nil && l.signIns.OnLimit(w, r, address(r))
+	return l.signIns != nil && l.signIns.OnLimit(w, r, l.address(r))
 }
 
-// address is where a connection comes from, an IPv6 address by its /64. What headers say of it is not believed: anybody can send them.
-func address(r *http.Request) string {
-	key, err := httprate.KeyByIP(r)
+// address is where a request comes from, an IPv6 address by its /64. What headers say of it is believed only of a connection of one of our proxies, which adds to
+// X-Forwarded-For whom it got the request from; anybody can write what stands before that.
+func (l *limiter) address(r *http.Request) string {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return "?" // httprate knows no error here; should that change, all such callers are counted as one
+		return r.RemoteAddr
 	}
-	return key
+	from := at.Addr().Unmap()
+	said := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, before := range slices.Backward(said) {
+		next, err := netip.ParseAddr(strings.TrimSpace(before))
+		if err != nil || !l.ours(from) {
+			break
+		}
+		from = next.Unmap().WithZone("")
+	}
+	if from.Is6() {
+		return netip.PrefixFrom(from, 64).Masked().String()
+	}
+	return from.String()
+}
+
+// ours reports whether an address is of one of our proxies.
+func (l *limiter) ours(from netip.Addr) bool {
+	return slices.ContainsFunc(l.Proxies, func(of netip.Prefix) bool { return of.Contains(from) })
 }
 
 // counter counts by key in windows of time: the present one and the one before. Unlike httprate's own it is bounded. It is safe for

@@ -102,6 +102,9 @@ type RepeatedError struct {
 
 func (e *RepeatedError) Error() string { return "eventstore: the request was carried out before" }
 
+// ClocksApart is how far the clocks of whoever appends and of the database may be apart: ErrClocks.
+const ClocksApart = time.Minute
+
 var (
 	// ErrClocks says that the caller's and the database's clocks differ by over a minute. Nothing was written.
 	ErrClocks = errors.New("eventstore: the clocks of this process and the database differ by more than a minute")

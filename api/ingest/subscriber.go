@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/semaphore"
 
+	"customercenter/eventstore"
 	"customercenter/eventstore/lease"
 )
 
@@ -46,7 +47,7 @@ func (s *subscriber) Subscribe(ctx context.Context, _ string) (<-chan *message.M
 	}
 	ctx, stop := context.WithCancel(ctx)
 	s.stops = append(s.stops, stop)
-	group := lease.Group{Pool: s.pool, Name: LeaseName, Partitions: Partitions, Run: s.run}
+	group := lease.Group{Pool: s.pool, Name: LeaseName, Clocks: eventstore.ClocksApart, Partitions: Partitions, Run: s.run}
 	s.wg.Go(func() {
 		defer close(s.out)
 		if err := group.Loop(ctx); err != nil {

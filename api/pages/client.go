@@ -90,6 +90,9 @@ func (v *visit) request(method, path string, body io.Reader) (*http.Request, err
 		return nil, fmt.Errorf("pages: %w", err)
 	}
 	r.RemoteAddr, r.RequestURI = v.r.RemoteAddr, path
+	if by := v.r.Header.Values("X-Forwarded-For"); len(by) > 0 {
+		r.Header["X-Forwarded-For"] = by
+	}
 	r.Header.Set("Accept-Language", v.language.Tag())
 	r.Header.Set("X-Request-Id", v.id)
 	if method == http.MethodGet {

@@ -10,15 +10,15 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// spareFiles are left to what is no connection over HTTP: the database's and the bus's connections, files that come and go.
+// spareFiles are left to what is no connection over HTTP: the database's and the bus's connections, files that come and go. Of few files it is half.
 const spareFiles = 500
 
-// bound keeps a listener from having more connections open than most, or than the system lets this process open files, less spareFiles; 0 is no limit but that. Whoever
+// bound keeps a listener from having more connections open than most, or than the system lets this process open files, less spareFiles, or half; 0 is no limit but that. Whoever
 // comes beyond that waits in the system's queue until another connection is closed.
 func bound(l net.Listener, most int) (net.Listener, int) {
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil && files.Cur < 1<<30 {
-		room := max(int(files.Cur)-spareFiles, 1)
+		room := max(int(files.Cur)-spareFiles, int(files.Cur)/2, 1)
 		if most == 0 || room < most {
 			most = room
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -20,19 +21,31 @@ const slow = time.Minute
 
 // limitFlags say how often the API may be asked. Each process counts by itself.
 type limitFlags struct {
-	RateLimit      int `help:"Requests per second that one token may make, on average over ten seconds; a channel's five times as many. 0: no limit." default:"1000"`
-	SignInLimit    int `help:"Invalid tokens per minute that one client address may try before it is turned away. 0: no limit." default:"10"`
-	TenantTurns    int `help:"Requests of one tenant that are worked on at the same time; others of it wait, up to 10 seconds. 0: no limit." default:"4"`
-	TenantUnderWay int `help:"Requests that one tenant may have under way, those that wait included, before it is turned away. 0: no limit." default:"256"`
-	Connections    int `help:"Connections over HTTP that may be open at once; more wait until one is closed. Never more than the system lets the process open files, less 500. 0: no limit but that." default:"10000"`
-	TenantStreams  int `help:"Uploads, downloads and followed jobs and logs that one tenant may have under way. 0: no limit." default:"128"`
+	RateLimit      int      `help:"Requests per second that one token may make, on average over ten seconds; a channel's five times as many. 0: no limit." default:"1000"`
+	SignInLimit    int      `help:"Invalid tokens per minute that one client address may try before it is turned away. 0: no limit." default:"10"`
+	TrustedProxies []string `help:"Addresses, or ranges like 10.0.0.0/8, of the proxies before this process: who tries invalid tokens is then known by what they add to X-Forwarded-For. Without, all who come through a proxy count as one." placeholder:"ADDRESS"`
+	TenantTurns    int      `help:"Requests of one tenant that are worked on at the same time; others of it wait, up to 10 seconds. 0: no limit." default:"4"`
+	TenantUnderWay int      `help:"Requests that one tenant may have under way, those that wait included, before it is turned away. 0: no limit." default:"256"`
+	Connections    int      `help:"Connections over HTTP that may be open at once; more wait until one is closed. Never more than the system lets the process open files, less 500. 0: no limit but that." default:"10000"`
+	TenantStreams  int      `help:"Uploads, downloads and followed jobs and logs that one tenant may have under way. 0: no limit." default:"128"`
 }
 
 func (f limitFlags) limits() (api.Limits, error) {
 	if min(f.RateLimit, f.SignInLimit, f.TenantTurns, f.TenantUnderWay, f.TenantStreams, f.Connections) < 0 {
 		return api.Limits{}, usageError{"--connections, --rate-limit, --sign-in-limit, --tenant-turns, --tenant-under-way and --tenant-streams take 0, for no limit, or more"}
 	}
-	return api.Limits{Requests: f.RateLimit, SignIns: f.SignInLimit, Turns: f.TenantTurns, UnderWay: f.TenantUnderWay, Streams: f.TenantStreams}, nil
+	var proxies []netip.Prefix
+	for _, text := range f.TrustedProxies {
+		of, err := netip.ParsePrefix(text)
+		if one, is := netip.ParseAddr(text); is == nil {
+			of, err = netip.PrefixFrom(one, one.BitLen()), nil
+		}
+		if err != nil {
+			return api.Limits{}, usageError{fmt.Sprintf("--trusted-proxies: %q is no address and no range like 10.0.0.0/8", text)}
+		}
+		proxies = append(proxies, of.Masked())
+	}
+	return api.Limits{Proxies: proxies, Requests: f.RateLimit, SignIns: f.SignInLimit, Turns: f.TenantTurns, UnderWay: f.TenantUnderWay, Streams: f.TenantStreams}, nil
 }
 
 // pageFlags say how people see the pages.

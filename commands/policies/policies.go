@@ -123,7 +123,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			}
 		})
 	}
-	group := lease.Group{Pool: r.store.Pool(), Name: LeaseName, Partitions: partitions, Run: r.work}
+	group := lease.Group{Pool: r.store.Pool(), Name: LeaseName, Clocks: eventstore.ClocksApart, Partitions: partitions, Run: r.work}
 	if err := group.Loop(ctx); err != nil {
 		return fmt.Errorf("policies: %w", err)
 	}

@@ -40,6 +40,9 @@ type Group struct {
 	Every time.Duration
 	// Freeze is after how long of silence a process loses its partitions; default DefaultFreeze, at least 4 times Every.
 	Freeze time.Duration
+	// Clocks is how far the clock of this process may be from the database's for it to take part; 0: as far as it likes. Work for which clocks matter goes to
+	// another process, then, instead of waiting for this one's clock.
+	Clocks time.Duration
 	// Run works on a partition until ctx ends, which it must obey soon: the partition goes to nobody else before. When it returns
 	// earlier, with an error or without, or panics, it is called again after a pause; the lease is kept meanwhile.
 	Run func(ctx context.Context, partition int) error
@@ -54,7 +57,7 @@ func (g Group) Loop(ctx context.Context) error {
 	if g.Freeze == 0 {
 		g.Freeze = DefaultFreeze
 	}
-	if g.Pool == nil || g.Name == "" || g.Partitions < 1 || g.Run == nil || g.Every < 0 || g.Freeze < 4*g.Every {
+	if g.Pool == nil || g.Name == "" || g.Partitions < 1 || g.Run == nil || g.Every < 0 || g.Freeze < 4*g.Every || g.Clocks < 0 {
 		return errors.New("lease: a group needs a pool, a name, partitions, something to run, and Freeze at least 4 times Every")
 	}
 	for pause := g.Every; ctx.Err() == nil; {
@@ -66,7 +69,7 @@ func (g Group) Loop(ctx context.Context) error {
 		if time.Since(began) > 10*time.Second {
 			pause = g.Every
 		}
-		slog.WarnContext(ctx, "lease: connection lost, trying again", "group", g.Name, "pause", pause, "error", err)
+		slog.WarnContext(ctx, "lease: lost, trying again", "group", g.Name, "pause", pause, "error", err)
 		wait(ctx, pause)
 		pause = min(2*pause, time.Second)
 	}

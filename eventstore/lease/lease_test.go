@@ -106,6 +106,19 @@ func TestALostConnectionEndsEveryRunAndOthersTakeOver(t *testing.T) {
 	}
 }
 
+// Where clocks matter, a process whose clock is wrong takes nothing from others, and nothing at all.
+func TestWhoseClockIsWrongTakesNoPart(t *testing.T) {
+	pool, b := pgtest.New(t, template), newBoard(t)
+	wrong := lease.Group{Pool: pool, Name: "clocks", Partitions: 4, Clocks: time.Nanosecond, Run: b.work("wrong")} // no two clocks are so near
+	right := lease.Group{Pool: pool, Name: "clocks", Partitions: 4, Clocks: time.Minute, Run: b.work("right")}
+	start(t, wrong)
+	start(t, right)
+	b.await("right:4")
+	if n := members(t, pool, "clocks"); n != 1 {
+		t.Errorf("%d members, want 1", n)
+	}
+}
+
 func TestAPartitionIsKeptUntilItsRunHasEnded(t *testing.T) {
 	pool, b := pgtest.New(t, template), newBoard(t)
 	const freeze = 2 * time.Second

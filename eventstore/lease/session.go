@@ -80,6 +80,15 @@ func (s *session) join(ctx context.Context) error {
 		return fmt.Errorf("lease: connect: %w", err)
 	}
 	s.conn = conn
+	var now time.Time
+	if err := conn.QueryRow(ctx, `select clock_timestamp()`).Scan(&now); err != nil {
+		s.close()
+		return fmt.Errorf("lease: join: %w", err)
+	}
+	if err := s.near(now); err != nil {
+		s.close()
+		return err
+	}
 	// The lock's key is the time of joining in hundredths of a second, so that members have an order: by age, then by pid. It
 	// begins anew every 248 days, and then a member may count as younger than it is, which costs a partition's move.
 	_, err = conn.Exec(ctx, `select pg_advisory_lock_shared($1, ((extract(epoch from clock_timestamp()) * 100)::bigint % 2147483648)::int)`,
@@ -87,6 +96,14 @@ func (s *session) join(ctx context.Context) error {
 	if err != nil {
 		s.close()
 		return fmt.Errorf("lease: join: %w", err)
+	}
+	return nil
+}
+
+// near is an error if the database's clock, as it was a moment ago, is too far from this process's.
+func (s *session) near(now time.Time) error {
+	if apart := time.Since(now).Abs(); s.Clocks > 0 && apart > s.Clocks {
+		return fmt.Errorf("lease: the clocks of this process and the database are %s apart, so others do its work", apart.Round(time.Second))
 	}
 	return nil
 }
@@ -170,7 +187,7 @@ func (s *session) active() []int {
 // look asks who takes part and who holds what. quota is how many partitions are due to us: an equal share, and the remainder goes
 // to the oldest members, so that a newcomer takes no more than it must.
 func (s *session) look(ctx context.Context) (quota int, free []int, err error) {
-	rows, err := s.conn.Query(ctx, `select classid = $1, pid = pg_backend_pid(), objid::bigint from pg_locks
+	rows, err := s.conn.Query(ctx, `select classid = $1, pid = pg_backend_pid(), objid::bigint, clock_timestamp() from pg_locks
 		where locktype = 'advisory' and objsubid = 2 and granted and classid in ($1, $2)
 		and database = (select oid from pg_database where datname = current_database())
 		order by objid, pid`, memberClass(s.Name), partitionClass(s.Name))
@@ -182,7 +199,8 @@ func (s *session) look(ctx context.Context) (quota int, free []int, err error) {
 	ours := 0
 	var member, mine bool
 	var key int64
-	_, err = pgx.ForEachRow(rows, []any{&member, &mine, &key}, func() error {
+	var now time.Time
+	_, err = pgx.ForEachRow(rows, []any{&member, &mine, &key, &now}, func() error {
 		switch {
 		case member && mine:
 			rank = members
@@ -202,6 +220,9 @@ func (s *session) look(ctx context.Context) (quota int, free []int, err error) {
 	}
 	if rank < 0 || ours != len(s.runs) {
 		return 0, nil, errors.New("lease: the server does not know our locks any more; is there a connection pooler in between?")
+	}
+	if err := s.near(now); err != nil {
+		return 0, nil, err
 	}
 	quota = s.Partitions / members
 	if rank < s.Partitions%members {
