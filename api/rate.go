@@ -112,7 +112,7 @@ func (l *limiter) address(r *http.Request) string {
 		from = next.Unmap().WithZone("")
 	}
 	if from.Is6() {
-		return netip.PrefixFrom(from, 64).Masked().String()
+		return netip.PrefixFrom(from, 64).Masked().Addr().String()
 	}
 	return from.String()
 }

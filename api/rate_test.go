@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strconv"
 	"testing"
 	"time"
@@ -101,6 +102,32 @@ func TestTokensCannotBeGuessed(t *testing.T) {
 	}
 	w.do(call{as: unseen, method: "GET", path: "/v1/tags"}).refused(http.StatusTooManyRequests, "RATE_LIMITED", "")
 	w.admin("GET", "/v1/tags", nil).want(http.StatusOK) // and revoking it has not made the others unknown
+}
+
+// Only a proxy that is named is believed when it says where a request comes from, and only what it has added itself.
+func TestProxiesAreBelieved(t *testing.T) {
+	l := &limiter{Limits: Limits{Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}}
+	for _, c := range []struct{ from, said, want string }{
+		{"198.51.100.7:1234", "", "198.51.100.7"},
+		{"198.51.100.7:1234", "203.0.113.9", "198.51.100.7"}, // no proxy of ours
+		{"10.1.2.3:1234", "203.0.113.9", "203.0.113.9"},
+		{"[::ffff:10.1.2.3]:1234", "203.0.113.9", "203.0.113.9"},
+		{"10.1.2.3:1234", "", "10.1.2.3"},
+		{"10.1.2.3:1234", "192.0.2.1, 203.0.113.9", "203.0.113.9"}, // what stands before is anybody's
+		{"10.1.2.3:1234", "203.0.113.9, 10.9.9.9", "203.0.113.9"},  // two proxies of ours
+		{"10.1.2.3:1234", "192.0.2.1,203.0.113.9 ,10.9.9.9", "203.0.113.9"},
+		{"10.1.2.3:1234", "nonsense", "10.1.2.3"},
+		{"[fd00::1]:1234", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"}, // one customer of a provider has all of it
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = c.from
+		if c.said != "" {
+			r.Header.Set("X-Forwarded-For", c.said)
+		}
+		if got := l.address(r); got != c.want {
+			t.Errorf("from %s, said to be for %q: %s, want %s", c.from, c.said, got, c.want)
+		}
+	}
 }
 
 // TestTheCounterIsBounded counts more keys than it has room for.

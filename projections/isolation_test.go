@@ -60,6 +60,16 @@ func isolated(t *testing.T) (*model, *projectionstest.World, []guarded) {
 			t.Fatal(err)
 		}
 	}
+	// What the role may read is held to a tenant, but for what is nobody's.
+	var open []string
+	if err := pool.QueryRow(t.Context(), `select array_agg(c.oid::regclass::text) from pg_class c where c.relkind = 'r' and has_table_privilege('customercenter_app', c.oid, 'select')
+		and c.relnamespace::regnamespace::text not in ('pg_catalog', 'information_schema') and not (c.relrowsecurity and exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'one_tenant'))
+		and c.relname not in ('log_epoch', 'projection_builds')`).Scan(&open); err != nil {
+		t.Fatal(err)
+	}
+	if len(open) > 0 {
+		t.Errorf("whoever is held to one tenant may read all rows of %v", open)
+	}
 	rows, err := pool.Query(t.Context(), `select c.oid::regclass::text, case c.relname when 'tenants' then 'slug' else 'tenant' end, has_table_privilege('customercenter_app', c.oid, 'delete')
 		from pg_policy p join pg_class c on c.oid = p.polrelid where p.polname = 'one_tenant' and c.relrowsecurity and has_table_privilege('customercenter_app', c.oid, 'select') order by 1`)
 	if err != nil {

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/eventstore"
 )
@@ -36,6 +40,31 @@ func TestUnavailable(t *testing.T) {
 	} {
 		if got := Unavailable(fmt.Errorf("access: %w", c.err)); got != c.want {
 			t.Errorf("%v: %v", c.err, got)
+		}
+	}
+}
+
+// A database that is silent keeps nobody waiting to be recognised for longer than it may.
+func TestWhoAsksIsToldThatTheDatabaseIsSilent(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	pool, err := pgxpool.New(t.Context(), "postgres://nobody@"+silent.Addr().String()+"/nothing?sslmode=disable")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	for name, ask := range map[string]func() error{
+		"a token": func() error {
+			_, err := NewTokens(pool, time.Now, nil).Verify(t.Context(), prefix+strings.Repeat("a", 40))
+			return err
+		},
+		"a sign-in": func() error { _, err := NewSignIns(pool, time.Now).Find(t.Context(), "secret"); return err },
+	} {
+		if err := ask(); !Unavailable(err) || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

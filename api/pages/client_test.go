@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"customercenter/api"
 	"customercenter/api/access"
@@ -195,5 +196,38 @@ func TestWhatIsWrongWithAField(t *testing.T) {
 	}
 	if got := wrong(io.EOF, "name", true); got != "" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A page that cannot be shown now says when to come again: what the API said, or a second if nobody can even be recognised.
+func TestAPageSaysWhenToComeAgain(t *testing.T) {
+	refuse := false
+	w := start(t, func(c *Config) {
+		calls := c.API
+		c.API = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !refuse {
+				calls.ServeHTTP(w, r)
+				return
+			}
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, `{"status": 503, "code": "UNAVAILABLE", "title": "Not available", "detail": "Try again."}`)
+		})
+	})
+	v := w.as(access.Admin, "en")
+	v.get("/tags").want(http.StatusOK)
+	refuse = true
+	if got := v.get("/tags").want(http.StatusServiceUnavailable).header.Get("Retry-After"); got != "7" {
+		t.Errorf("Retry-After %q", got)
+	}
+	nowhere, err := pgxpool.New(t.Context(), "postgres://nobody@127.0.0.1:1/nothing")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nowhere.Close)
+	w = start(t, func(c *Config) { c.SignIns = access.NewSignIns(nowhere, time.Now) })
+	if got := w.visitor("en").post("/sign-in", url.Values{"token": {w.texts[access.Admin]}}).want(http.StatusServiceUnavailable).header.Get("Retry-After"); got != "1" {
+		t.Errorf("without a database: Retry-After %q", got)
 	}
 }

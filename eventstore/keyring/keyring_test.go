@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -97,6 +98,40 @@ func TestAKeyIsUsableOnceItsRowIsInserted(t *testing.T) {
 	}
 	if _, err := keyring.New(pool, master(t, 1)).Current(ctx, "evil", c); !errors.Is(err, keyring.ErrBroken) {
 		t.Errorf("moved to another tenant: %v", err)
+	}
+}
+
+// A process that had nothing to open for hours, or was frozen, still has its keys. It uses none that was destroyed meanwhile, however long ago.
+func TestAKeyDestroyedWhileNobodyLookedIsNotUsed(t *testing.T) {
+	ctx, pool := t.Context(), eventstoretest.Pool(t)
+	ring := keyring.New(pool, master(t, 1))
+	erased, kept := uuid.New(), uuid.New()
+	for _, c := range []uuid.UUID{erased, kept} {
+		key, wrapped := ring.Create("acme", c, 1)
+		if _, err := pool.Exec(ctx, `insert into customer_keys (tenant, customer, generation, master, wrapped) values ('acme', $1, $2, $3, $4)`, c, wrapped.Generation, wrapped.Master, wrapped.Bytes); err != nil {
+			t.Fatal(err)
+		}
+		ring.Keep("acme", c, key)
+	}
+	if _, err := ring.Current(ctx, "acme", erased); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(ctx, `delete from customer_keys where customer = $1`, erased); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(ctx, `insert into erasures (tenant, customer, generation, position, erased_at) values ('acme', $1, 1, 1, now() - interval '2 hours')`, erased); err != nil {
+		t.Fatal(err)
+	}
+	ring.WasIdle(time.Now().Add(-3 * time.Hour))
+	keys, err := ring.Of(ctx, "acme", []uuid.UUID{erased, kept})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := keys.Of(erased, 1); ok {
+		t.Error("a key is used that was destroyed two hours ago")
+	}
+	if _, ok := keys.Of(kept, 1); !ok {
+		t.Error("another's key is not there")
 	}
 }
 
