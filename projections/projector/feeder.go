@@ -26,6 +26,7 @@ type feeder struct {
 	heard  map[string]bool // event type → whether it is blind
 	types  []string        // that are heard, and those at which a customer is folded anew
 	reads  bool            // the fold reads personal fields
+	recent *recent         // of those that follow the log; nil: nothing is shared
 	bulk   bool
 	tx     pgx.Tx // if set, everything happens in this transaction
 	keep   int    // rows kept in memory per table
@@ -140,7 +141,7 @@ func (f *feeder) read(ctx context.Context, after int64, limit int) (stretch, err
 		return stretch{to: after}, err
 	}
 	s := stretch{to: last, full: last == after+int64(limit)}
-	s.events, s.failed, err = f.decode(ctx, heard)
+	s.events, s.failed, err = f.decodeOnce(ctx, heard)
 	return f.cut(s), err
 }
 
@@ -161,6 +162,41 @@ func (d *Definition) heard() map[string]bool {
 		heard[t] = true
 	}
 	return heard
+}
+
+// decodeOnce opens events of the log's end, but those that another feeder has opened a moment ago. Whoever folds a customer anew must not use it: what was opened then
+// may not be opened now.
+func (f *feeder) decodeOnce(ctx context.Context, events []eventstore.Event) ([]eventstore.Decoded, []error, error) {
+	if f.recent == nil {
+		return f.decode(ctx, events)
+	}
+	log := f.recent.of(f.tenant)
+	log.Lock()
+	defer log.Unlock()
+	now := time.Now()
+	decoded, failed := make([]eventstore.Decoded, len(events)), make([]error, len(events))
+	var missing []eventstore.Event
+	var at []int
+	for i := range events {
+		var known bool
+		if decoded[i], known = log.get(&events[i], f.heard[events[i].Type], now); !known {
+			missing, at = append(missing, events[i]), append(at, i)
+		}
+	}
+	if len(missing) == 0 {
+		return decoded, failed, nil
+	}
+	opened, why, err := f.decode(ctx, missing)
+	if err != nil {
+		return nil, nil, err
+	}
+	for j, i := range at {
+		decoded[i], failed[i] = opened[j], why[j]
+		if why[j] == nil && !opened[j].Erased {
+			log.put(&opened[j], f.heard[events[i].Type], now)
+		}
+	}
+	return decoded, failed, nil
 }
 
 // decode opens events on all processors.

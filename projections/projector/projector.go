@@ -73,6 +73,7 @@ type Projector struct {
 
 	fed    fedBuilds
 	served reached
+	recent *recent
 	turns  chan struct{} // has room for as many great stretches as are folded at a time
 	brief  chan struct{} // has room for as many customers as are folded in passing at a time, see CustomerAsOf
 }
@@ -104,7 +105,7 @@ func New(c Config) (*Projector, error) {
 	return &Projector{
 		config: c, store: c.Store, pool: c.Store.Pool(), log: c.Log,
 		live: map[string]liveBuild{}, found: map[string]bool{}, wakes: map[chan struct{}]int{},
-		turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		recent: newRecent(), turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		brief: make(chan struct{}, max(1, c.Store.Pool().Config().MaxConns/4)),
 	}, nil
 }

@@ -163,6 +163,7 @@ func (w *worker) feeding(b Build, tenant string) *feeding {
 	f := w.feeders[at]
 	if f == nil {
 		f = &feeding{feeder: w.p.newFeeder(w.def, b, tenant), seen: -1, used: time.Now(), longest: w.p.config.Batch}
+		f.recent = w.p.recent
 		f.committed = func(tenant string, position int64) { w.p.served.move(place{b.ID, tenant}, position) }
 		w.feeders[at] = f
 	}
