@@ -63,7 +63,7 @@ func (r *Runner) eraseRows(ctx context.Context, tenant string, id, who uuid.UUID
 				return err
 			}
 			if named {
-				found, rows[i] = true, imports.Row{Number: rows[i].Number, Cells: []string{}}
+				found, rows[i] = true, imports.Row{Number: rows[i].Number, Cells: []string{}, Erased: true}
 			}
 		}
 		if !found {
