@@ -51,6 +51,16 @@ func (w *exportWorld) refusals(id uuid.UUID) (codes []string) {
 	return codes
 }
 
+// erases removes what is kept of somebody, and reports whether all is gone.
+func (w *exportWorld) erases(who uuid.UUID, created, erased int64) bool {
+	w.t.Helper()
+	gone, err := w.runner.Erase(w.t.Context(), commands.By{Tenant: exportTenant, Actor: exportAdmin}, who, created, erased)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return gone
+}
+
 func (w *exportWorld) step(task Task) {
 	w.t.Helper()
 	if _, _, err := w.runner.Step(w.t.Context(), task); err != nil {
@@ -105,12 +115,57 @@ func TestNobodyIsMadeAnewByAnImport(t *testing.T) {
 	w.work(w.runner, Task{Tenant: exportTenant, Kind: job.KindImport, ID: later, By: commands.By{Tenant: exportTenant, Actor: exportAdmin, Cause: "revert"}})
 	tried("once she was taken back", w.runner)
 
-	if err := w.runner.Erase(t.Context(), commands.By{Tenant: exportTenant, Actor: exportAdmin}, her, 1, erased); err != nil {
-		t.Fatal(err)
+	if !w.erases(her, 1, erased) {
+		t.Error("it is not gone")
 	}
 	tried("of an emptied row", w.runner)
 	w.work(w.runner, w.started(waiting, false))
 	if got := w.refusals(waiting); !slices.Equal(got, trial) {
 		t.Errorf("an emptied row, in earnest: %q, want %q", got, trial)
+	}
+}
+
+// Of an export counts when its file was made, not when it was asked for; and one that is being made is not gone until whoever makes it has stopped.
+func TestNobodyStaysInAnExport(t *testing.T) {
+	w := newExportWorld(t, nil)
+	w.must(commands.RegisterAssociation{Channel: "app", Account: "org#shop", Name: "商城"})
+	ask := commands.RequestExport{Columns: []string{"external_id"}}
+	before := w.request(ask)
+	w.work(w.runner, before)
+	asked := w.request(ask)
+	made := w.must(commands.CreateCustomer{Association: 1, ExternalID: "zanzibar"})
+	w.sync()
+	w.work(w.runner, asked)
+	if file := string(w.file(asked)); !strings.Contains(file, "zanzibar") {
+		t.Fatalf("she is not in the file: %q", file)
+	}
+	running, waiting := w.request(ask), w.request(ask)
+	w.sync()
+	goOn := w.stopAt(running, 0)
+	done := stepping(t.Context(), w.another(), running)
+	w.stopped()
+	erased := w.must(commands.EraseCustomer{Customer: made.Customer, Confirm: "zanzibar"}).Position
+	w.sync()
+	w.work(w.runner, waiting) // when the read models have come to the erasure
+	for range 2 {
+		if w.erases(made.Customer, made.First, erased) {
+			t.Error("it is called gone while the file is being made")
+		}
+	}
+	goOn()
+	if step := <-done; step.err != nil {
+		t.Error(step.err)
+	}
+	w.until("it is not gone", func() bool { return w.erases(made.Customer, made.First, erased) })
+	w.work(w.runner, running)
+	for name, task := range map[string]Task{"made afterwards": asked, "being made": running} {
+		if state := w.state(task); state.Code != domain.CodeCustomerErased || w.kept(task) > 0 || w.runner.File(t.Context(), exportTenant, task.ID, new(bytes.Buffer)) == nil {
+			t.Errorf("%s: it is %s, %q, with %d parts", name, state.Status, state.Code, w.kept(task))
+		}
+	}
+	for name, task := range map[string]Task{"made before her": before, "made without her": waiting} {
+		if file := w.file(task); bytes.Contains(file, []byte("zanzibar")) {
+			t.Errorf("%s: %q", name, file)
+		}
 	}
 }
