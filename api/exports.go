@@ -175,15 +175,15 @@ func (s *server) downloadExport(ctx context.Context, r *request, in *oneJobInput
 	case version == 0 || export.Status == "": // another kind of job
 		return nil, domain.Refuse(domain.CodeNotFound)
 	}
-	// First it is recorded, and then it happens: nobody gets the file unseen.
-	if _, err := (commands.DownloadExport{Export: in.ID}).Run(ctx, s.Center, r.by("")); err != nil {
-		return nil, err
-	}
-	if export, _, err = s.Catalogues.Export(ctx, r.who.Tenant, in.ID); err != nil { // it may have been completed just now
+	if _, err := export.Download(s.Now()); err != nil {
 		return nil, err
 	}
 	return file{name: exportName(&export), format: export.Asked.Format, size: export.File.Bytes, write: func(w io.Writer) error {
-		return s.Jobs.File(ctx, r.who.Tenant, in.ID, w)
+		// First it is looked for, then recorded, and then it happens: nobody gets the file unseen, and nobody is said to have got what is not there.
+		return s.Jobs.Download(ctx, r.who.Tenant, in.ID, func() error {
+			_, err := commands.DownloadExport{Export: in.ID}.Run(ctx, s.Center, r.by(""))
+			return err
+		}, w)
 	}}.answer(ctx), nil
 }
 
