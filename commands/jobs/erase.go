@@ -68,7 +68,7 @@ func (r *Runner) eraseExport(ctx context.Context, by commands.By, id uuid.UUID, 
 	case work.Status == job.Completed:
 		return true, r.parts.drop(ctx, by.Tenant, id, 0)
 	}
-	own, err := take(ctx, r.store, id)
+	own, err := r.take(ctx, id)
 	if own == nil || err != nil {
 		return false, err
 	}

@@ -45,6 +45,7 @@ type Runner struct {
 	parts      parts
 	log        *slog.Logger
 	now        func() time.Time
+	freeze     time.Duration // see freeze
 
 	mu        sync.Mutex
 	walks     map[uuid.UUID]*walk
@@ -67,7 +68,7 @@ func NewRunner(c Config) *Runner {
 	customers := projections.NewCustomers(c.Store, c.Builds, catalogues).WithGroups(groups).WithMemory(memory)
 	return &Runner{
 		store: c.Store, center: c.Center, catalogues: catalogues, builds: c.Builds, groups: groups, customers: customers,
-		parts: parts{c.Store.DB()}, log: c.Log, now: c.Now, walks: map[uuid.UUID]*walk{}, mannersOf: map[string]*manners{},
+		parts: parts{c.Store.DB()}, log: c.Log, now: c.Now, freeze: freeze, walks: map[uuid.UUID]*walk{}, mannersOf: map[string]*manners{},
 	}
 }
 
