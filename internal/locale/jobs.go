@@ -66,8 +66,8 @@ func RowReason(l Language, code, label string, args map[string]any) string {
 var failures = map[string]text{
 	"INTERNAL": {"This was tried again and again, and did not succeed. What was done stays. Try again later; if that does not help, tell the number of this job to whoever operates the customer center.",
 		"系统多次重试后仍未成功，已完成的部分不受影响。请稍后重新发起；如仍失败，请将此任务的编号告知本系统的运营方。"},
-	"SHEET_TOO_MANY_ROWS": {"The file would have more rows than a spreadsheet program holds[: at most {max:count} below the headings]. Narrow the filter, and export again.",
-		"文件行数将超过表格软件的上限[，标题行以下最多 {max:count} 行]。请缩小筛选范围后重新导出。"},
+	"SHEET_TOO_MANY_ROWS": {"The file would have more rows than an xlsx may have[: at most {max:count} below the headings]. Export as csv, or narrow the filter.",
+		"文件行数将超过 xlsx 的上限[，标题行以下最多 {max:count} 行]。请改用 csv 格式，或缩小筛选范围后重新导出。"},
 }
 
 // Failure says why a job failed, and what to do about it.
