@@ -48,6 +48,9 @@ func (w *walk) bulkStep(ctx context.Context) (rest time.Duration, ended bool, er
 // choose settles who is meant, and keeps who they are.
 func (w *walk) choose(ctx context.Context, work *bulk.State) (rest time.Duration, err error) {
 	if w.selected == nil {
+		if err := w.mayBegin(ctx, work.Asked.Filter); err != nil {
+			return 0, err
+		}
 		own, err := w.take(ctx, w.ID)
 		if own == nil || err != nil {
 			return heldRest, err

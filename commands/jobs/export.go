@@ -63,6 +63,11 @@ func (w *walk) export(ctx context.Context, asked *exports.Requested) (rest time.
 	if rest, err := w.awaitsExport(ctx, asked); rest > 0 || err != nil {
 		return rest, false, err
 	}
+	if w.made == nil {
+		if err := w.mayBegin(ctx, asked.Filter); err != nil {
+			return 0, false, err
+		}
+	}
 	own, err := w.take(ctx, w.ID)
 	if own == nil || err != nil {
 		return heldRest, false, err
