@@ -55,7 +55,7 @@ func (s *server) exportOperations() {
 	register(s, operation{id: "list-exports", method: http.MethodGet, path: "/v1/exports", tag: tag,
 		summary: "List the exports, the newest first"}, s.listExports)
 	register(s, operation{id: "request-export", method: http.MethodPost, path: "/v1/exports", tag: tag, status: http.StatusAccepted,
-		summary: "Ask for a file of the customers who match a filter", notes: "All that is in it was so at one position of the log. A file of over 50 MiB fails with EXPORT_TOO_LARGE: narrow the filter. " +
+		summary: "Ask for a file of the customers who match a filter", notes: "All that is in it was so at one position of the log; groups, while events come in without a pause, a moment before or after. A file of over 50 MiB fails with EXPORT_TOO_LARGE: narrow the filter. " +
 			"It can be had for 7 days, and every download is recorded."}, s.requestExport)
 	register(s, operation{id: "get-export", method: http.MethodGet, path: "/v1/exports/{id}", tag: tag,
 		summary: "Show an export"}, s.getExport)
