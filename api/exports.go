@@ -55,7 +55,7 @@ func (s *server) exportOperations() {
 	register(s, operation{id: "list-exports", method: http.MethodGet, path: "/v1/exports", tag: tag,
 		summary: "List the exports, the newest first"}, s.listExports)
 	register(s, operation{id: "request-export", method: http.MethodPost, path: "/v1/exports", tag: tag, status: http.StatusAccepted,
-		summary: "Ask for a file of the customers who match a filter", notes: "All that is in it was so at one position of the log. A file of over 50 MiB fails with EXPORT_TOO_LARGE: narrow the filter. " +
+		summary: "Ask for a file of the customers who match a filter", notes: "All that is in it was so at one position of the log; groups, while events come in without a pause, a moment before or after. A file of over 50 MiB fails with EXPORT_TOO_LARGE: narrow the filter. " +
 			"It can be had for 7 days, and every download is recorded."}, s.requestExport)
 	register(s, operation{id: "get-export", method: http.MethodGet, path: "/v1/exports/{id}", tag: tag,
 		summary: "Show an export"}, s.getExport)
@@ -175,15 +175,15 @@ func (s *server) downloadExport(ctx context.Context, r *request, in *oneJobInput
 	case version == 0 || export.Status == "": // another kind of job
 		return nil, domain.Refuse(domain.CodeNotFound)
 	}
-	// First it is recorded, and then it happens: nobody gets the file unseen.
-	if _, err := (commands.DownloadExport{Export: in.ID}).Run(ctx, s.Center, r.by("")); err != nil {
-		return nil, err
-	}
-	if export, _, err = s.Catalogues.Export(ctx, r.who.Tenant, in.ID); err != nil { // it may have been completed just now
+	if _, err := export.Download(s.Now()); err != nil {
 		return nil, err
 	}
 	return file{name: exportName(&export), format: export.Asked.Format, size: export.File.Bytes, write: func(w io.Writer) error {
-		return s.Jobs.File(ctx, r.who.Tenant, in.ID, w)
+		// First it is looked for, then recorded, and then it happens: nobody gets the file unseen, and nobody is said to have got what is not there.
+		return s.Jobs.Download(ctx, r.who.Tenant, in.ID, func() error {
+			_, err := commands.DownloadExport{Export: in.ID}.Run(ctx, s.Center, r.by(""))
+			return err
+		}, w)
 	}}.answer(ctx), nil
 }
 

@@ -227,6 +227,9 @@ func TestAnExportExpires(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.admin("GET", path+"/file", nil).refused(http.StatusGone, "FILE_GONE", "")
+	if shown := w.shown(path); shown.get("downloads") != 0.0 || w.shown(path+"/downloads").get("items.0") != nil {
+		t.Errorf("a download that delivered nothing is counted: %s", shown.body)
+	}
 }
 
 func TestWhatNoExportCanBe(t *testing.T) {

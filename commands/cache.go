@@ -4,6 +4,9 @@ import (
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"customercenter/domain"
+	"customercenter/domain/customer"
 )
 
 // cachedStates is how many folded states a center keeps, half a kilobyte each on average.
@@ -17,7 +20,23 @@ type folded struct {
 	state    any   // a pointer to the aggregate's state
 	version  int64 // of the last event folded
 	position int64 // of that event in the log
+	began    int64 // position of the first event
 	edited   int64 // version of the last event that edits a customer, see edits
+	erased   int64 // position of the last event that erases a customer; 0 if none does
+}
+
+// reached notes that an event was folded, at a version of the stream and a position of the log.
+func (f *folded) reached(e domain.Event, version, position int64) {
+	f.version, f.position = version, position
+	if version == 1 {
+		f.began = position
+	}
+	if edits(e) {
+		f.edited = version
+	}
+	if _, erases := e.(customer.Erased); erases {
+		f.erased = position
+	}
 }
 
 // cache keeps folded states, so that a command folds only what is new in its streams. What it holds may be old: whoever uses it

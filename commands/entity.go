@@ -156,10 +156,7 @@ func (e *entity[S, P]) fold(d eventstore.Decoded) {
 	e.unshare()
 	event := d.Payload.(domain.Event) // the codec knows nothing else
 	e.state.Apply(event, d.OccurredAt())
-	e.base.version, e.base.position = d.Version, d.Position
-	if edits(event) {
-		e.base.edited = d.Version
-	}
+	e.base.reached(event, d.Version, d.Position)
 }
 
 // remember gives the state to the cache, if something was folded.
@@ -199,14 +196,12 @@ func (e *entity[S, P]) committed(c *cache, tenant string, last int64, at func(ev
 		clone := e.base.state.(P).Clone()
 		state = P(&clone)
 	}
-	next := folded{state: state, version: e.base.version, position: last, edited: e.base.edited}
-	for _, added := range e.added {
+	next := e.base
+	next.state = state
+	for i, added := range e.added {
 		event := added.Payload.(domain.Event)
 		state.Apply(event, at(added))
-		next.version++
-		if edits(event) {
-			next.edited = next.version
-		}
+		next.reached(event, next.version+1, last-int64(len(e.added)-1-i))
 	}
 	c.put(tenant, e.name, next)
 }

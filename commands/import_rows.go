@@ -169,6 +169,9 @@ func (r *importing) one(row imports.Row, id uuid.UUID, who *customerEntity) erro
 }
 
 func (r *importing) create(row imports.Row, id uuid.UUID, who *customerEntity) error {
+	if who != nil && who.at().erased > r.work.at().began { // what the file says of them was to be forgotten
+		return imports.ErasedSince()
+	}
 	wanted, err := r.work.state.Read(row, r.known.states())
 	if err != nil {
 		return err

@@ -44,7 +44,7 @@ const (
 	CodeHeaderMissing       = "HEADER_MISSING"        // the argument "column", a name, has to be there
 )
 
-// Codes of rows of an import that were refused, besides CodeCustomerExists, CodeIDInvalid, CodeTagUnknown and <FIELD>_TOO_LONG.
+// Codes of rows of an import that were refused, besides CodeCustomerExists, CodeCustomerErased, CodeIDInvalid, CodeTagUnknown and <FIELD>_TOO_LONG.
 const (
 	CodeIDRequired          = "ID_REQUIRED"
 	CodeIDTwice             = "ID_DUPLICATE_IN_FILE" // the row in the argument "row" has it, too
@@ -58,7 +58,7 @@ const (
 const (
 	CodeExportTooLarge = "EXPORT_TOO_LARGE" // larger than the argument "max" by more than the argument "over", in bytes
 	CodeFileGone       = "FILE_GONE"        // what was uploaded is not kept any more
-	CodeCustomerErased = "CUSTOMER_ERASED"  // somebody was erased who is in the file, or may be
+	CodeCustomerErased = "CUSTOMER_ERASED"  // somebody was erased who is in the file, or may be; of a row: whom it names
 	CodeInternal       = "INTERNAL"         // the program's fault: it was tried again and again
 )
 

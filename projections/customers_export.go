@@ -27,7 +27,7 @@ type ExportQuery struct {
 var ErrColumn = errors.New("projections: customers have no such column")
 
 // Export tells everybody who matches a query, in its order, as the cells of a row; and the position of the log at which they match and are
-// what they are: all of them at the same. Names of tags, groups and options are those of now. The cells are good until take returns. ErrColumn,
+// what they are: all of them at the same, but for groups as in Select. Names of tags, groups and options are those of now. The cells are good until take returns. ErrColumn,
 // ErrSort.
 //
 // It takes as long as it takes, and keeps one snapshot of the database meanwhile. Memory does not grow with who matches in the order of
@@ -42,7 +42,7 @@ func (c *Customers) Export(ctx context.Context, tenant string, q ExportQuery, ta
 	if err != nil {
 		return 0, err
 	}
-	err = c.ask(ctx, tenant, &l, func() error {
+	err = c.askTogether(ctx, tenant, &l, func() error {
 		if position, err = l.answer.position(); err != nil {
 			return err
 		}

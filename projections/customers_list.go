@@ -328,6 +328,11 @@ func (c *Customers) ask(ctx context.Context, tenant string, l *listing, do func(
 		memory = newSetMemory(0)
 	}
 	err = pgx.BeginTxFunc(ctx, c.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if l.together && l.question.groups != nil {
+			if err := together(ctx, tx, tenant, build.Schema, l.question.groups); err != nil {
+				return err
+			}
+		}
 		if l.answer, err = newAnswer(ctx, newSight(memory, tx, tenant), build.Schema, &l.question); err != nil {
 			return err
 		}

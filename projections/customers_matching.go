@@ -2,6 +2,8 @@ package projections
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,11 +51,11 @@ func (c *Customers) Matching(ctx context.Context, tenant string, f *filter.Filte
 }
 
 // Select tells everybody who matches a filter at an instant, in the order of creation, some at a time, and the position of the log at which they do: all
-// of them at the same. It takes as long as it takes, and keeps one snapshot of the database meanwhile.
+// of them at the same, but for groups under steady writes, see togetherFor: who is in them may be of a moment before or after, for all the same. It takes as long as it takes, and keeps one snapshot of the database meanwhile.
 func (c *Customers) Select(ctx context.Context, tenant string, f *filter.Filter, cal filter.Calendar, at time.Time, take func([]uuid.UUID) error) (position int64, err error) {
 	const some = 10_000
 	l := listing{query: &ListQuery{Filter: f, Calendar: cal, At: at}}
-	err = c.ask(ctx, tenant, &l, func() error {
+	err = c.askTogether(ctx, tenant, &l, func() error {
 		if position, err = l.answer.position(); err != nil {
 			return err
 		}
@@ -87,9 +89,56 @@ func (c *Customers) Select(ctx context.Context, tenant string, f *filter.Filter,
 
 // position is that of the log which the answer shows.
 func (a *answer) position() (position int64, err error) {
-	err = a.db.QueryRow(a.ctx, `select coalesce((select c.position from projection_checkpoints c join projection_builds b on b.id = c.build
-		where b.schema = $1 and c.tenant = $2), 0)`, a.schema, a.tenant).Scan(&position)
+	return positionOf(a.ctx, a.db, a.schema, a.tenant)
+}
+
+// positionOf is that of the log which a build of a read model shows.
+func positionOf(ctx context.Context, db reader, schema, tenant string) (position int64, err error) {
+	err = db.QueryRow(ctx, `select coalesce((select c.position from projection_checkpoints c join projection_builds b on b.id = c.build
+		where b.schema = $1 and c.tenant = $2), 0)`, schema, tenant).Scan(&position)
 	return position, err
+}
+
+const (
+	// togetherFor is for how long a snapshot is looked for in which customers and groups are of one position. Each is fed for itself, so while
+	// events come in without a pause there may be none.
+	togetherFor = 3 * time.Second
+	// togetherAgain is after how long it is looked again.
+	togetherAgain = 10 * time.Millisecond
+)
+
+var errApart = errors.New("projections: customers and groups are not of one position")
+
+// together reports with errApart whether a snapshot has customers and groups of different positions.
+func together(ctx context.Context, db reader, tenant, schema string, groups groupFacets) error {
+	position, err := positionOf(ctx, db, schema, tenant)
+	if err != nil {
+		return err
+	}
+	other, _, err := groups(ctx, db, tenant, nil)
+	if err != nil {
+		return err
+	}
+	of, err := positionOf(ctx, db, other, tenant)
+	if err == nil && of != position {
+		err = errApart
+	}
+	return err
+}
+
+// askTogether is ask, of customers and groups at one position, if there is such a snapshot within togetherFor.
+func (c *Customers) askTogether(ctx context.Context, tenant string, l *listing, do func() error) error {
+	for until := time.Now().Add(togetherFor); ; {
+		l.together = time.Now().Before(until)
+		if err := c.ask(ctx, tenant, l, do); !errors.Is(err, errApart) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("projections: customers: %w", context.Cause(ctx))
+		case <-time.After(togetherAgain):
+		}
+	}
 }
 
 func matchSQL(schema, tenant string, ordinals []int64) (string, []any) {

@@ -15,6 +15,7 @@ type listing struct {
 	answer   *answer
 	until    budget
 	grouped  bool // the groups of those in the answer are told
+	together bool // customers and groups, if they are asked for, have to be of one position: errApart
 
 	order order
 	from  cursor

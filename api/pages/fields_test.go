@@ -175,5 +175,5 @@ func TestThereMayBeAHundredFields(t *testing.T) {
 	}
 	v := w.as(access.Admin, "zh")
 	v.get("/fields").want(http.StatusOK).says("100 / 100", `aria-disabled="true" aria-describedby="full"`, "自定义字段已满").hides("/fields/new-field")
-	v.post("/fields", url.Values{"type": {"text"}, "label": {"又一个"}}).want(http.StatusUnprocessableEntity).says(`role="alert"`, `value="又一个"`)
+	v.post("/fields", url.Values{"type": {"text"}, "label": {"又一个"}}).want(http.StatusConflict).says(`role="alert"`, `value="又一个"`)
 }

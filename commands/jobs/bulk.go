@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -47,7 +48,10 @@ func (w *walk) bulkStep(ctx context.Context) (rest time.Duration, ended bool, er
 // choose settles who is meant, and keeps who they are.
 func (w *walk) choose(ctx context.Context, work *bulk.State) (rest time.Duration, err error) {
 	if w.selected == nil {
-		own, err := take(ctx, w.store, w.ID)
+		if err := w.mayBegin(ctx, work.Asked.Filter); err != nil {
+			return 0, err
+		}
+		own, err := w.take(ctx, w.ID)
 		if own == nil || err != nil {
 			return heldRest, err
 		}
@@ -56,7 +60,9 @@ func (w *walk) choose(ctx context.Context, work *bulk.State) (rest time.Duration
 		if now, _, err := w.catalogues.Bulk(ctx, w.Tenant, w.ID); err != nil || now.Chosen || !now.Going() {
 			return 0, err
 		}
-		if w.selected, err = w.keepChosen(ctx, own, work); err != nil {
+		if w.selected, err = w.keepChosen(ctx, own, work); errors.Is(err, errUnwanted) {
+			return 0, nil
+		} else if err != nil {
 			return 0, err
 		}
 	}
@@ -68,11 +74,17 @@ func (w *walk) choose(ctx context.Context, work *bulk.State) (rest time.Duration
 	return 0, nil
 }
 
-// keepChosen finds and keeps who is meant.
+// keepChosen finds and keeps who is meant. errUnwanted.
 func (w *walk) keepChosen(ctx context.Context, own *hold, work *bulk.State) (*bulk.Selected, error) {
+	// Few may be found in a long time, and nothing is written until they fill a part.
+	ctx, stop := own.watched(ctx, nil, func(ctx context.Context) (bool, error) {
+		now, _, err := w.catalogues.Bulk(ctx, w.Tenant, w.ID)
+		return now.Going() && !now.Chosen, err
+	})
+	defer stop()
 	ids, n := make([]byte, 0, 16*idsAPart), 0
 	keep := func() error {
-		err := putPart(ctx, own, w.Tenant, w.ID, (n-1)/idsAPart, ids)
+		err := own.keep(ctx, w.Tenant, w.ID, (n-1)/idsAPart, ids)
 		ids = ids[:0]
 		return err
 	}
@@ -97,7 +109,10 @@ func (w *walk) keepChosen(ctx context.Context, own *hold, work *bulk.State) (*bu
 	if err == nil && len(ids) > 0 {
 		err = keep()
 	}
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("jobs: bulk: %w", context.Cause(ctx))
+	case err != nil:
 		return nil, err
 	}
 	return &bulk.Selected{Position: position, Customers: n}, nil

@@ -15,38 +15,65 @@ import (
 )
 
 // Erase removes what jobs keep of somebody who was erased, at a position of the log. A row of an uploaded file that names the customer is emptied, and
-// refused if it is still to be imported. Of the file of an export it is not known who is in it, so each goes that was asked for before the erasure
-// and behind the customer's creation, and the log says why. It can be repeated.
-func (r *Runner) Erase(ctx context.Context, by commands.By, who uuid.UUID, created, erased int64) error {
-	rows, err := r.parts.db.Query(ctx, `select j.job, e.type, e.position from (select distinct job from job_parts where tenant = $1
+// refused if it is still to be imported. Of the file of an export it is not known who is in it, so each goes that was asked for before the erasure and is
+// of a position from the customer's creation on and before that, or has none yet, and the log says why. It can be repeated, and has to be until all is
+// gone: whoever makes a file at the moment needs a while to notice.
+func (r *Runner) Erase(ctx context.Context, by commands.By, who uuid.UUID, created, erased int64) (gone bool, err error) {
+	// A file that is being made may have no part yet. Whoever makes it has told a moment ago how far it has come, or can keep no part any more.
+	rows, err := r.parts.db.Query(ctx, `select j.job, e.type from (select distinct job from job_parts where tenant = $1
+			union select job from job_progress where tenant = $1 and updated_at > now() - make_interval(secs => $3)
 			union select split_part(key, ':', 2)::uuid from policy_due where tenant = $1 and key like 'export:%') j(job)
-		cross join lateral (select type, position from events where tenant = $1 and stream = 'job-' || j.job::text and version = 1 and position < $2 offset 0) e`, by.Tenant, erased)
+		cross join lateral (select type from events where tenant = $1 and stream = 'job-' || j.job::text and version = 1 and position < $2 offset 0) e`,
+		by.Tenant, erased, (2 * freeze).Seconds())
 	if err != nil {
-		return fmt.Errorf("jobs: erase: %w", err)
+		return false, fmt.Errorf("jobs: erase: %w", err)
 	}
 	type kept struct {
-		ID       uuid.UUID
-		Type     string
-		Position int64
+		ID   uuid.UUID
+		Type string
 	}
 	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[kept])
 	if err != nil {
-		return fmt.Errorf("jobs: erase: %w", err)
+		return false, fmt.Errorf("jobs: erase: %w", err)
 	}
+	gone = true
 	for _, k := range all {
-		switch {
-		case k.Type == "import.uploaded":
+		dropped := true
+		switch k.Type {
+		case "import.uploaded":
 			err = r.eraseRows(ctx, by.Tenant, k.ID, who)
-		case k.Type == "export.requested" && k.Position > created:
-			if _, err = (commands.DiscardExport{Export: k.ID, Code: domain.CodeCustomerErased}).Run(ctx, r.center, by); err == nil {
-				err = r.parts.drop(ctx, by.Tenant, k.ID, 0)
-			}
+		case "export.requested":
+			dropped, err = r.eraseExport(ctx, by, k.ID, created, erased)
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
+		gone = gone && dropped
 	}
-	return nil
+	return gone, nil
+}
+
+// eraseExport discards the file of an export, if somebody may be in it who was a customer from one position on and before another. It is not gone while a
+// process works on it.
+func (r *Runner) eraseExport(ctx context.Context, by commands.By, id uuid.UUID, from, to int64) (gone bool, err error) {
+	if _, err := (commands.DiscardExport{Export: id, Code: domain.CodeCustomerErased, From: from, To: to}).Run(ctx, r.center, by); err != nil {
+		return false, fmt.Errorf("jobs: erase: %w", err)
+	}
+	work, _, err := r.catalogues.Export(ctx, by.Tenant, id)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("jobs: erase: %w", err)
+	case work.Status == job.Completed && !work.Expired:
+		return true, nil // they are not in it
+	case work.Status == job.Completed:
+		return true, r.parts.drop(ctx, by.Tenant, id, 0)
+	}
+	own, err := r.take(ctx, id)
+	if own == nil || err != nil {
+		return false, err
+	}
+	defer own.release()
+	return true, dropParts(ctx, own, by.Tenant, id, 0)
 }
 
 // eraseRows empties the rows of an uploaded file that name a customer.
@@ -63,7 +90,7 @@ func (r *Runner) eraseRows(ctx context.Context, tenant string, id, who uuid.UUID
 				return err
 			}
 			if named {
-				found, rows[i] = true, imports.Row{Number: rows[i].Number, Cells: []string{}}
+				found, rows[i] = true, imports.Row{Number: rows[i].Number, Cells: []string{}, Erased: true}
 			}
 		}
 		if !found {

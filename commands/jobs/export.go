@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,8 +47,6 @@ func (w *walk) exportStep(ctx context.Context) (rest time.Duration, ended bool, 
 }
 
 const (
-	// beat is how often it is told how far an export has come; every second time it is asked whether anybody waits for it still.
-	beat = 500 * time.Millisecond
 	// heldRest is how long an export rests that another process is working on.
 	heldRest = time.Second
 	// countFor is how long it may take to find out beforehand how many rows there will be.
@@ -59,17 +56,19 @@ const (
 	weighedFor   = 10 * time.Second
 )
 
-var (
-	errUnwanted = errors.New("jobs: nobody waits for the export any more")
-	errWeighed  = errors.New("jobs: the file is far too large")
-)
+var errWeighed = errors.New("jobs: the file is far too large")
 
 // export makes the file.
 func (w *walk) export(ctx context.Context, asked *exports.Requested) (rest time.Duration, ended bool, err error) {
 	if rest, err := w.awaitsExport(ctx, asked); rest > 0 || err != nil {
 		return rest, false, err
 	}
-	own, err := take(ctx, w.store, w.ID)
+	if w.made == nil {
+		if err := w.mayBegin(ctx, asked.Filter); err != nil {
+			return 0, false, err
+		}
+	}
+	own, err := w.take(ctx, w.ID)
 	if own == nil || err != nil {
 		return heldRest, false, err
 	}
@@ -182,17 +181,13 @@ func (w *walk) write(ctx context.Context, own *hold, asked *exports.Requested) (
 		total = 0
 	}
 	var rows atomic.Int64
-	ctx, stop := w.watched(ctx, own, &rows, total)
+	ctx, stop := own.watched(ctx, func(ctx context.Context) error { return w.parts.progress(ctx, w.Tenant, w.ID, rows.Load(), total) },
+		func(ctx context.Context) (bool, error) {
+			work, _, err := w.catalogues.Export(ctx, w.Tenant, w.ID)
+			return work.Status == job.Running, err
+		})
 	defer stop()
-	to := &file{most: exports.MaxBytes, keep: func(part int, content []byte) error {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		// Not interrupted: the server would go on with it, and be done when all parts have been dropped.
-		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), freeze)
-		defer done()
-		return putPart(ctx, own, w.Tenant, w.ID, part, content)
-	}}
+	to := &file{most: exports.MaxBytes, keep: func(part int, content []byte) error { return own.keep(ctx, w.Tenant, w.ID, part, content) }}
 	out, err := sheet.NewWriter(to, sheet.Format(asked.Format), locale.Field(language, "customers"), headings(asked.Columns, &fields, language))
 	if err != nil {
 		return made{}, fmt.Errorf("jobs: export: %w", err)
@@ -227,50 +222,6 @@ func (w *walk) write(ctx context.Context, own *hold, asked *exports.Requested) (
 		return made{code: domain.CodeExportTooLarge, args: map[string]any{"max": to.most, "over": to.bytes - to.most}}, nil
 	}
 	return made{position: position, rows: int(rows.Load()), bytes: to.bytes}, nil
-}
-
-// watched returns a context that ends as soon as nobody waits for an export any more, with errUnwanted, or it is held no longer; and tells
-// meanwhile how far it has come. stop waits for the end of that.
-func (w *walk) watched(ctx context.Context, own *hold, rows *atomic.Int64, total int64) (_ context.Context, stop func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	tell := func() error {
-		// Not interrupted, as that would end the connection and with it the hold.
-		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), freeze/2)
-		defer done()
-		return errors.Join(own.alive(ctx), w.parts.progress(ctx, w.Tenant, w.ID, rows.Load(), total))
-	}
-	ending := make(chan struct{})
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		beats := time.NewTicker(beat)
-		defer beats.Stop()
-		for n := 0; ; n++ {
-			if err := tell(); err != nil {
-				cancel(err)
-				return
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-ending:
-				return
-			case <-beats.C:
-			}
-			if n%2 == 0 {
-				continue
-			}
-			// That it cannot be asked now is no reason to stop.
-			if work, _, err := w.catalogues.Export(ctx, w.Tenant, w.ID); err == nil && work.Status != job.Running {
-				cancel(errUnwanted)
-				return
-			}
-		}
-	})
-	return ctx, func() {
-		close(ending)
-		watching.Wait()
-		cancel(nil)
-	}
 }
 
 // headings are what stands above the columns.

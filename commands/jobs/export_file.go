@@ -128,6 +128,12 @@ func shortened(names string) string {
 // Refused, before anything is written: as in exports.State.Download; FILE_GONE if the file is not there as a whole. An error after that leaves
 // the file cut off: it has fewer bytes than the export says.
 func (r *Runner) File(ctx context.Context, tenant string, id uuid.UUID, w io.Writer) error {
+	return r.Download(ctx, tenant, id, func() error { return nil }, w)
+}
+
+// Download is File, and tells before anything is written that it can begin: what it writes first is there. If begin returns an error, so does Download, and
+// nothing is written.
+func (r *Runner) Download(ctx context.Context, tenant string, id uuid.UUID, begin func() error, w io.Writer) error {
 	work, _, err := r.catalogues.Export(ctx, tenant, id)
 	if err != nil {
 		return fmt.Errorf("jobs: file: %w", err)
@@ -144,6 +150,14 @@ func (r *Runner) File(ctx context.Context, tenant string, id uuid.UUID, w io.Wri
 	}
 	for part := range parts {
 		content, err := r.parts.get(ctx, tenant, id, part)
+		if part == 0 {
+			if errors.Is(err, errGone) {
+				return domain.Refuse(domain.CodeFileGone)
+			}
+			if err == nil {
+				err = begin()
+			}
+		}
 		if err != nil {
 			return err
 		}

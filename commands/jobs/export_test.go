@@ -462,3 +462,38 @@ func TestFileOfParts(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Groups are told by another read model than customers are, which comes to an event a moment earlier or later: what is in a file is of one position all the same.
+func TestGroupsOfAnExportAreOfItsPosition(t *testing.T) {
+	w := newExportWorld(t, nil)
+	w.must(commands.RegisterAssociation{Channel: "app", Account: "org#shop", Name: "商城"})
+	w.must(commands.DefineGroup{Name: "inner", Rule: []byte(`{"field":"company","op":"eq","value":"us"}`)})
+	who := w.must(commands.CreateCustomer{Association: 1, ExternalID: "u-1"}).Customer
+	task := w.request(commands.RequestExport{Columns: []string{"company", "groups"}})
+	w.sync()
+	shut, err := w.store.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = shut.Rollback(context.Background()) }()
+	if _, err := shut.Exec(t.Context(), `select c.position from projection_checkpoints c join projection_builds b on b.id = c.build
+		where b.schema like 'groups%' and c.tenant = $1 for update of c`, exportTenant); err != nil {
+		t.Fatal(err)
+	}
+	us := "us"
+	changed := w.must(commands.EditProfile{Customer: who, Changes: map[string]*string{"company": &us}}).Position
+	if served, fresh, err := w.projector.WaitFor(t.Context(), projections.CustomersName, exportTenant, changed, patience); err != nil || !fresh {
+		t.Fatalf("customers are at %d, %v", served, err)
+	}
+	done := stepping(t.Context(), w.runner, task)
+	w.until("nobody looks for both", func() bool { return w.held() > 200*time.Millisecond })
+	if err := shut.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if step := <-done; step.err != nil {
+		t.Fatal(step.err)
+	}
+	if got := readCSV(t, w.file(task)); got[1][0] != "us" || got[1][1] != "inner" {
+		t.Errorf("the company is %q, the groups are %q", got[1][0], got[1][1])
+	}
+}

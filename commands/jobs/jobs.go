@@ -32,6 +32,7 @@ type Config struct {
 	Builds projections.Builds
 	Log    *slog.Logger // default slog.Default
 	Now    func() time.Time
+	Short  int // how many customers a piece of work deals with at most that counts as short; default 20,000
 }
 
 // Runner works on jobs. It is safe for concurrent use, but two should not work on the same job at the same time: one of them would work in vain.
@@ -45,6 +46,8 @@ type Runner struct {
 	parts      parts
 	log        *slog.Logger
 	now        func() time.Time
+	freeze     time.Duration // see freeze
+	short      int
 
 	mu        sync.Mutex
 	walks     map[uuid.UUID]*walk
@@ -62,12 +65,15 @@ func NewRunner(c Config) *Runner {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Short == 0 {
+		c.Short = short
+	}
 	catalogues := projections.NewCatalogues(c.Store)
 	groups := projections.NewGroups(c.Store, c.Builds, catalogues)
 	customers := projections.NewCustomers(c.Store, c.Builds, catalogues).WithGroups(groups).WithMemory(memory)
 	return &Runner{
 		store: c.Store, center: c.Center, catalogues: catalogues, builds: c.Builds, groups: groups, customers: customers,
-		parts: parts{c.Store.DB()}, log: c.Log, now: c.Now, walks: map[uuid.UUID]*walk{}, mannersOf: map[string]*manners{},
+		parts: parts{c.Store.DB()}, log: c.Log, now: c.Now, freeze: freeze, short: c.Short, walks: map[uuid.UUID]*walk{}, mannersOf: map[string]*manners{},
 	}
 }
 
@@ -79,7 +85,12 @@ type Task struct {
 	// By is who asked for it, and why: the event that began it, which is at Position.
 	By       commands.By
 	Position int64
+	// Short says that no long piece is to be done: ErrLong.
+	Short bool
 }
+
+// ErrLong says that the next piece of a job may take long, and nothing of it was done.
+var ErrLong = errors.New("jobs: the next piece takes long")
 
 // walk is what is remembered of a job between two pieces. It is for one goroutine at a time.
 type walk struct {
@@ -92,6 +103,7 @@ type walk struct {
 	used     time.Time
 	selected *bulk.Selected // who is meant is kept, but whether the log says so is not known
 	made     *made          // the same of the file of an export
+	long     bool           // it is known that the file, or to settle who is meant, takes long
 
 	part      []imports.Row     // of an import that was read last
 	partFirst int               // which of the import's rows is its first
@@ -115,9 +127,10 @@ const atOnce = 250
 const tries = 30
 
 // Step does the next piece of a job, and reports whether nothing is left to be done; if not, it is to be asked again after a rest. After an
-// error too; after many the job fails.
+// error too, other than ErrLong; after many the job fails.
 func (r *Runner) Step(ctx context.Context, task Task) (rest time.Duration, ended bool, err error) {
 	w := r.walk(task)
+	w.Short = task.Short
 	switch task.Kind {
 	case job.KindImport:
 		rest, ended, err = w.importStep(ctx)
@@ -131,6 +144,8 @@ func (r *Runner) Step(ctx context.Context, task Task) (rest time.Duration, ended
 	switch {
 	case ctx.Err() != nil:
 		return 0, false, fmt.Errorf("jobs: %w", context.Cause(ctx))
+	case errors.Is(err, ErrLong):
+		return rest, false, ErrLong
 	case errors.Is(err, errGone):
 		return w.fail(ctx, domain.CodeFileGone, nil)
 	case err == nil:
@@ -213,6 +228,35 @@ func (w *walk) awaits(ctx context.Context, raw json.RawMessage) (time.Duration, 
 		return catchUp, nil
 	}
 	return 0, nil
+}
+
+const (
+	// short is Config.Short, where nothing else is said: some tenths of a second.
+	short = 20_000
+	// tellFor is for how long it is looked whether a piece is short.
+	tellFor = 200 * time.Millisecond
+)
+
+// mayBegin is ErrLong if what is to be done with all who match a filter takes long, and only what is short may be begun.
+func (w *walk) mayBegin(ctx context.Context, raw json.RawMessage) error {
+	if !w.Short || raw == nil {
+		return nil
+	}
+	if !w.long {
+		parsed, calendar, err := w.filter(ctx, raw)
+		if err != nil {
+			return err
+		}
+		count, err := w.customers.CountOf(ctx, w.Tenant, projections.ListQuery{Filter: parsed, Calendar: calendar, At: w.now()}, tellFor)
+		if err != nil {
+			return fmt.Errorf("jobs: who matches: %w", err)
+		}
+		w.long = !count.Exact || count.Value > int64(w.short)
+	}
+	if w.long {
+		return ErrLong
+	}
+	return nil
 }
 
 // Sweep deletes what is kept no longer. It is asked once in a while, by any process.

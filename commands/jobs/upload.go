@@ -71,7 +71,8 @@ func (r *Runner) Upload(ctx context.Context, by commands.By, u Upload) (done com
 	return done, err
 }
 
-// mostKept is how much text may be in the rows that are kept in one part, in bytes: 32 kB in each on average.
+// mostKept is how much text of an xlsx may be in the rows that are kept in one part, in bytes: 32 kB in each on average. A csv has no more than the file, or
+// three times that in some encodings.
 const mostKept = 16 << 20
 
 // keepRows reads a file and keeps its rows.
@@ -113,7 +114,7 @@ func (r *Runner) keepRows(ctx context.Context, tenant string, id uuid.UUID, u Up
 		for _, cell := range cells {
 			size += len(cell)
 		}
-		if size > mostKept { // texts that are in the file once and shown again and again
+		if in.Format() == sheet.XLSX && size > mostKept { // texts that are in the file once and shown again and again
 			return file, &sheet.Error{Code: sheet.Bomb, Row: row.Number}
 		}
 		rows = append(rows, imports.Row{Number: row.Number, Cells: cells})

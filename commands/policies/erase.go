@@ -166,7 +166,7 @@ func (e *eraser) complete(ctx context.Context, one erasure) (left string, err er
 				return false, err
 			}
 			by := commands.By{Tenant: one.tenant, Actor: eventstore.Actor{Kind: "policy", ID: eraseName}, Cause: one.tenant + ":" + strconv.FormatInt(one.position, 10)}
-			return true, e.jobs.Erase(ctx, by, one.customer, own[0].Position, one.position)
+			return e.jobs.Erase(ctx, by, one.customer, own[0].Position, one.position)
 		}},
 		{leftOut, func() (bool, error) { return e.outgoing(ctx, one) }},
 		{leftDead, func() (bool, error) { return true, e.dead(ctx, one, own) }},

@@ -2,6 +2,7 @@ package policies
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -260,6 +261,98 @@ func TestGreatJobsStarveNobody(t *testing.T) {
 	}
 	for i, slug := range greedy {
 		w.until("a great job does not end", func() bool { return w.imported(slug, ids[i]).Status == job.Completed })
+	}
+}
+
+// More tenants than are worked on at a time make large files, and settle who very many are; all of it is held up for as long as the test wants. Others, and they
+// themselves, get small files, small bulk actions and imports meanwhile.
+func TestLongPiecesStarveNobody(t *testing.T) {
+	greedy := []string{"greedy-1", "greedy-2", "greedy-3", "greedy-4", "greedy-5", "greedy-6"}
+	w := newWorld(t, greedy...)
+	everybody, one := []byte(`{}`), []byte(`{"field":"external_id","op":"eq","value":"u-1"}`)
+	by := func(slug string) commands.By { return commands.By{Tenant: slug, Actor: admin} }
+	export := func(slug string, filter []byte) uuid.UUID {
+		return w.mustOn(w.center, by(slug), commands.RequestExport{Filter: filter, Columns: []string{"external_id"}}).Job
+	}
+	blacklist := func(slug string, filter []byte) uuid.UUID {
+		return w.mustOn(w.center, by(slug), commands.StartBulk{Action: bulk.Blacklist, Reason: "spam", Filter: filter}).Job
+	}
+	status := func(slug string, id uuid.UUID) (status job.Status) {
+		t.Helper()
+		catalogues := projections.NewCatalogues(w.store)
+		file, _, err := catalogues.Export(t.Context(), slug, id)
+		if err == nil && file.Status != "" {
+			return file.Status
+		}
+		action, _, err := catalogues.Bulk(t.Context(), slug, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return action.Status
+	}
+	for _, slug := range append([]string{tenant}, greedy...) {
+		for i := range 5 {
+			w.mustOn(w.center, by(slug), commands.CreateCustomer{Association: 1, ExternalID: fmt.Sprint("u-", i)})
+		}
+	}
+	w.project()
+	shut, err := w.store.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = shut.Rollback(context.Background()) }()
+	great := map[uuid.UUID]string{}
+	for _, slug := range greedy {
+		for _, id := range []uuid.UUID{export(slug, everybody), blacklist(slug, everybody)} {
+			great[id] = slug
+			// Whoever is about to keep the first part waits.
+			if _, err := shut.Exec(t.Context(), `insert into job_parts (tenant, job, part, content) values ($1, $2, 0, '')`, slug, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	config := w.config()
+	config.short = 3
+	r, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.start(r)
+	w.until("not so many long pieces are begun as may be", func() bool {
+		var held int
+		err := w.store.Pool().QueryRow(t.Context(), `select count(*) from pg_stat_activity where datname = current_database()
+			and query like 'insert into job_parts%' and wait_event_type = 'Lock'`).Scan(&held)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if held > 2*longAtOnce {
+			t.Fatalf("%d long pieces are done at a time", held)
+		}
+		return held == 2*longAtOnce
+	})
+	for _, slug := range []string{tenant, greedy[0], greedy[5]} {
+		w.mayImport(slug)
+		load := w.upload(slug, []string{"new,,,1"})
+		w.mustOn(w.center, by(slug), commands.StartImport{Import: load})
+		file, action := export(slug, one), blacklist(slug, one)
+		for what, ended := range map[string]func() bool{
+			"a small file":        func() bool { return status(slug, file) == job.Completed },
+			"a small bulk action": func() bool { return status(slug, action) == job.Completed },
+			"an import":           func() bool { return w.imported(slug, load).Status == job.Completed },
+		} {
+			w.until(what+" of "+slug+" is not done", ended)
+		}
+	}
+	for id, slug := range great {
+		if is := status(slug, id); is != job.Running {
+			t.Errorf("one of the great ones is %s", is)
+		}
+	}
+	if err := shut.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for id, slug := range great {
+		w.until("a great one does not end", func() bool { return status(slug, id) == job.Completed })
 	}
 }
 

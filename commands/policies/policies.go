@@ -50,6 +50,8 @@ type Config struct {
 	Replicas int
 	// Log takes what went wrong; default slog.Default.
 	Log *slog.Logger
+
+	short int // as in jobs.Config
 }
 
 // Runner runs all policies. Any number of processes may run one.
@@ -91,7 +93,7 @@ func New(c Config) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	runner := jobs.NewRunner(jobs.Config{Store: c.Store, Center: c.Center, Builds: c.Builds, Log: c.Log})
+	runner := jobs.NewRunner(jobs.Config{Store: c.Store, Center: c.Center, Builds: c.Builds, Log: c.Log, Short: c.short})
 	erase := &eraser{pool: c.Store.Pool(), store: c.Store, center: c.Center, jobs: runner, js: send.js, letters: c.Letters, log: c.Log, behind: passedOn, queued: map[string]uint64{}}
 	all := []*policy{erase.policy(), liftExpiredBlacklistings(c), send.policy(), newAddresser(c).policy(), send.autoPolicy(), noteAutoMessageReplies(c)}
 	r := newRunner(c, append(all, runJobs(c, runner)...)...)
@@ -112,6 +114,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	var preparing sync.WaitGroup
 	defer preparing.Wait()
 	for _, p := range r.policies {
+		if p.ended != nil {
+			defer p.ended()
+		}
 		if p.prepare != nil {
 			preparing.Go(func() { r.prepare(ctx, p) })
 		}
@@ -162,6 +167,8 @@ type policy struct {
 	due func(ctx context.Context, tenant string) (more bool, err error)
 	// atOnce is whether what was heard just now may be due: somebody waits for it.
 	atOnce bool
+	// ended, if set, waits for the end of what due has begun and left to itself, once its context has ended.
+	ended func()
 }
 
 // statement is SQL with its arguments.

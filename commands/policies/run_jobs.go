@@ -22,14 +22,15 @@ import (
 	"customercenter/eventstore"
 )
 
-// Names of the policies. Exports have one of their own, and so a turn of their own: each is one piece of work, however long it takes.
+// Names of the policies. Exports have one of their own, and so turns of their own.
 const (
 	runJobsName    = "run-jobs"
 	runExportsName = "run-exports"
 )
 
 // jobRunner works on the imports, exports and bulk actions of a tenant, a piece of each in turn. So the tenants take turns too, as they do
-// with every policy: one with a great job holds up no other.
+// with every policy: one with a great job holds up no other. The file of an export is one piece, and so it is to settle who a bulk action is about: where that
+// takes long, it is done beside, see longs.
 //
 // It keeps the running ones in policy_due, by kind and id. That each piece of them happens once, the log sees to.
 type jobRunner struct {
@@ -38,13 +39,14 @@ type jobRunner struct {
 	store *eventstore.Store
 	jobs  *jobs.Runner
 	log   *slog.Logger
+	long  longs
 }
 
 // runJobs are the policies that work on jobs.
 func runJobs(c Config, runner *jobs.Runner) []*policy {
 	of := func(name string, types ...string) *policy {
 		r := &jobRunner{name: name, pool: c.Store.Pool(), store: c.Store, log: c.Log, jobs: runner}
-		return &policy{name: name, types: types, note: r.note, due: r.work, atOnce: true}
+		return &policy{name: name, types: types, note: r.note, due: r.work, atOnce: true, ended: r.long.running.Wait}
 	}
 	return []*policy{
 		of(runJobsName,
@@ -102,9 +104,17 @@ func (r *jobRunner) work(ctx context.Context, tenant string) (more bool, err err
 		return false, fmt.Errorf("policies: due: %w", err)
 	}
 	rest, err := r.piece(ctx, tenant, d)
+	if err := r.rest(ctx, tenant, d, rest, err); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// rest notes when a job is to be gone on with, whose last piece has come to that end.
+func (r *jobRunner) rest(ctx context.Context, tenant string, d dueJob, rest time.Duration, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		return false, fmt.Errorf("policies: jobs: %w", context.Cause(ctx))
+		return fmt.Errorf("policies: jobs: %w", context.Cause(ctx))
 	case err != nil: // it rests, and holds up no other
 		rest = max(rest, endedRest)
 		r.log.WarnContext(ctx, "policies: a job cannot be gone on with, trying again", "tenant", tenant, "job", d.key, "rest", rest, "error", err)
@@ -112,9 +122,9 @@ func (r *jobRunner) work(ctx context.Context, tenant string) (more bool, err err
 	// Behind the tenant's other jobs, in any case.
 	if _, err := r.pool.Exec(ctx, `update policy_due set next_at = clock_timestamp() + make_interval(secs => $5)
 		where tenant = $1 and policy = $2 and key = $3 and position = $4`, tenant, r.name, d.key, d.position, rest.Seconds()); err != nil {
-		return false, fmt.Errorf("policies: postpone: %w", err)
+		return fmt.Errorf("policies: postpone: %w", err)
 	}
-	return true, nil
+	return nil
 }
 
 const (
@@ -124,15 +134,22 @@ const (
 	turnTime = 100 * time.Millisecond
 )
 
-// piece does the next pieces of a job.
+// piece does the next pieces of a job, or has a long one done beside.
 func (r *jobRunner) piece(ctx context.Context, tenant string, d dueJob) (rest time.Duration, err error) {
+	if r.long.has(tenant, d.key) {
+		return longRest, nil
+	}
 	task, err := r.task(ctx, tenant, d)
 	if err != nil {
 		return endedRest, err
 	}
+	task.Short = true
 	for began := time.Now(); ; {
 		rest, ended, err := r.jobs.Step(ctx, task)
 		switch {
+		case errors.Is(err, jobs.ErrLong):
+			r.beside(ctx, tenant, d, task)
+			return longRest, nil
 		case ended:
 			return max(rest, endedRest), err
 		case err != nil || rest > turnTime:
@@ -143,6 +160,21 @@ func (r *jobRunner) piece(ctx context.Context, tenant string, d dueJob) (rest ti
 			return 0, nil
 		}
 	}
+}
+
+// beside does a long piece of a job, as soon as there is a place for it, while the tenant's other jobs go on. It does not wait for it.
+func (r *jobRunner) beside(ctx context.Context, tenant string, d dueJob, task jobs.Task) {
+	if !r.long.enter(tenant, d.key) {
+		return
+	}
+	task.Short = false
+	r.long.running.Go(func() {
+		rest, _, err := r.jobs.Step(ctx, task)
+		r.long.leave(tenant)
+		if err := r.rest(ctx, tenant, d, rest, err); err != nil && ctx.Err() == nil { // it is looked at again, though later
+			r.log.WarnContext(ctx, "policies: a job is not postponed", "tenant", tenant, "job", d.key, "error", err)
+		}
+	})
 }
 
 // task is what a job is about, by the event that began it.

@@ -202,12 +202,13 @@ func (s *State) Fail(f Failed) []Event {
 	return []Event{f}
 }
 
-// Discard ends the work on the file, or deletes it before its time, for a reason. Nothing if there is none, or none any more.
-func (s *State) Discard(code string) []Event {
+// Discard ends the work on the file, or deletes it before its time, for a reason that lies in what was so at the positions from one up to before another:
+// a file of another position stays. Of one that is being made it is not known of which it will be. Nothing if there is none, or none any more.
+func (s *State) Discard(code string, from, to int64) []Event {
 	switch {
 	case s.Status == job.Running:
 		return []Event{Failed{Code: code}}
-	case s.Status == job.Completed && !s.Expired:
+	case s.Status == job.Completed && !s.Expired && s.File.Position >= from && s.File.Position < to:
 		return []Event{Expired{Code: code}}
 	}
 	return nil

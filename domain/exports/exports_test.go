@@ -82,6 +82,9 @@ func TestDecisions(t *testing.T) {
 	ends := domaintest.Start.Add(time.Hour)
 	file := exports.Completed{Position: 7, Rows: 3, Bytes: 900, ExpiresAt: ends}
 	tooLarge := exports.Failed{Code: domain.CodeExportTooLarge, Args: map[string]any{"max": exports.MaxBytes, "over": 12}}
+	discard := func(from, to int64) func(*exports.State) ([]exports.Event, error) {
+		return func(s *exports.State) ([]exports.Event, error) { return s.Discard("X", from, to), nil }
+	}
 	complete := func(s *exports.State) ([]exports.Event, error) { return s.Complete(file), nil }
 	fail := func(s *exports.State) ([]exports.Event, error) { return s.Fail(tooLarge), nil }
 	cancel := func(s *exports.State) ([]exports.Event, error) { return s.Cancel() }
@@ -156,6 +159,15 @@ func TestDecisions(t *testing.T) {
 		{Name: "expire what is not ready", Given: running, When: expire(ends)},
 		{Name: "expire what failed", Given: failed, When: expire(ends)},
 		{Name: "expire what was canceled", Given: canceled, When: expire(ends)},
+
+		{Name: "discard", Given: done, When: discard(7, 8), Then: events{exports.Expired{Code: "X"}}},
+		{Name: "discard what was so before", Given: done, When: discard(1, 7)},
+		{Name: "discard what was so afterwards", Given: done, When: discard(8, 9)},
+		{Name: "discard what is being made", Given: running, When: discard(1, 2), Then: events{exports.Failed{Code: "X"}}},
+		{Name: "discard what has expired", Given: expired, When: discard(7, 8)},
+		{Name: "discard what failed", Given: failed, When: discard(7, 8)},
+		{Name: "discard what was canceled", Given: canceled, When: discard(7, 8)},
+		{Name: "discard what is not there", When: discard(7, 8)},
 	})
 }
 

@@ -53,8 +53,8 @@ type InUse func(field, option string) []domain.Use
 
 // Add adds a custom field, hidden and as the last one.
 //
-// Refused: VALIDATION for the key, the type, the label, the hint, an option, or over MaxCustom fields; FIELD_EXISTS at label if
-// another field is called the same, compared without case and width, and at key if another one has the key or had it.
+// Refused: VALIDATION for the key, the type, the label, the hint, an option; FIELD_EXISTS at label if another field is called
+// the same, compared without case and width, and at key if another one has the key or had it; LIMIT_REACHED if there are MaxCustom.
 func (s *State) Add(n New) ([]Event, error) {
 	if !slices.Contains(Types(), n.Type) {
 		return nil, domain.Invalid("type", domain.RuleOneOf)
@@ -83,7 +83,7 @@ func (s *State) Add(n New) ([]Event, error) {
 		}
 	}
 	if custom >= MaxCustom {
-		return nil, domain.Invalid("fields", domain.RuleTooMany).With("max", MaxCustom)
+		return nil, domain.Refuse(domain.CodeLimitReached).With("max", MaxCustom)
 	}
 	return []Event{Added{Field: key, Type: n.Type, Label: label, Hint: hint, Options: options}}, nil
 }

@@ -128,7 +128,7 @@ func TestAdd(t *testing.T) {
 		{Name: "label of two lines", When: add(text("a", "b\nc")), Refused: invalid, At: "label"},
 		{Name: "hint too long", When: add(field.New{Type: field.TypeText, Label: "a", Hint: strings.Repeat("x", 201)}), Refused: invalid, At: "hint"},
 		{Name: "unknown type", When: add(field.New{Type: "colour", Label: "a"}), Refused: invalid, At: "type"},
-		{Name: "too many fields", Given: full, When: add(text("a", "One more")), Refused: invalid, At: "fields"},
+		{Name: "too many fields", Given: full, When: add(text("a", "One more")), Refused: domain.CodeLimitReached},
 		{Name: "as many fields as there may be", Given: append(full[:len(full):len(full)], field.Removed{Field: "f7"}), When: add(text("a", "One more")), Then: added("a", "One more")},
 
 		{Name: "select", When: add(field.New{Key: "level", Type: field.TypeSelect, Label: "等级", Hint: "of service", Options: choices("gold", " silver", "bronze")}), Then: events{level}},

@@ -18,6 +18,8 @@ import (
 type Row struct {
 	Number int      `json:"n"` // as the spreadsheet program counts
 	Cells  []string `json:"c"`
+	// Erased says that the row was emptied, because whom it named was erased after the upload.
+	Erased bool `json:"e,omitempty"`
 }
 
 // Catalogues is what rows are read against.
@@ -37,8 +39,11 @@ type Wanted struct {
 // Read tells what a row asks for, as far as can be said without asking who is a customer.
 //
 // Refused, at the column: ID_REQUIRED, ASSOCIATION_REQUIRED, ASSOCIATION_UNKNOWN (never given, or removed), ASSOCIATION_NOT_APP, TAG_UNKNOWN,
-// VALUE_INVALID for a tag that cannot be one, and without a column for a value right of the last one. What is wrong with an id, a profile or a custom value comes to light when the customer is created.
+// VALUE_INVALID for a tag that cannot be one, and without a column for a value right of the last one; ErasedSince. What is wrong with an id, a profile or a custom value comes to light when the customer is created.
 func (s *State) Read(row Row, known Catalogues) (w Wanted, err error) {
+	if row.Erased {
+		return w, ErasedSince()
+	}
 	w.Customer = customer.New{Via: customer.ViaImport, Import: s.File.Import}
 	associated := false
 	for i, column := range s.File.Columns {
@@ -158,6 +163,10 @@ func Refuse(row Row, r *domain.Refusal) Refused {
 	}
 	return refused
 }
+
+// ErasedSince refuses a row that names somebody who was erased after the file was uploaded, whoever they are by now: CUSTOMER_ERASED. What the file says
+// of them is not to be known any more. A file that is uploaded afterwards may name them again.
+func ErasedSince() *domain.Refusal { return domain.Refuse(domain.CodeCustomerErased).At(ColumnID) }
 
 // Twice says that an earlier row has the same id and association.
 func Twice(row Row, earlier int) Refused {

@@ -217,6 +217,13 @@ func TestRowsThatAreRefused(t *testing.T) {
 			t.Errorf("became %+v, want %+v", refused, want)
 		}
 	})
+	t.Run("of whom was erased", func(t *testing.T) {
+		row := imports.Row{Number: 7, Cells: []string{}, Erased: true}
+		_, _, refused := outcome(domaintest.Fold[imports.State](imports.Uploaded{Columns: []string{"external_id"}}), row, customer.State{})
+		if want := (imports.Refused{Row: 7, Column: "external_id", Code: domain.CodeCustomerErased}); refused == nil || !reflect.DeepEqual(*refused, want) {
+			t.Errorf("became %+v, want %+v", refused, want)
+		}
+	})
 	t.Run("values right of the header", func(t *testing.T) {
 		s, row := sheet(with(nil), false)
 		row.Cells = append(row.Cells, " ", "")

@@ -11,6 +11,8 @@ var rowReasons = map[string]text{
 	"ID_DUPLICATE_IN_FILE": {"Row {row} asks for the same customer. Keep one of the two rows.", "与第 {row} 行是同一客户，请只保留其中一行。"},
 	"CUSTOMER_EXISTS": {"This customer exists already, and an import changes nobody. Delete the row; what is to be changed can be edited in the customer center.",
 		"该客户已存在，导入不会修改已有客户。请删除本行；如需修改，请在客户中心编辑。"},
+	"CUSTOMER_ERASED": {"This customer was erased after the file was uploaded, so nothing is taken from the row. If they are to be a customer again, import them in a file that you upload now.",
+		"文件上传后，该客户的个人数据已按要求删除，因此本行不再导入。如需重新建立该客户，请另行上传文件导入。"},
 	"TAG_UNKNOWN": {"In {label} there is a tag that does not exist. Check the name, create the tag first, or let the import create tags. Several tags are parted by ASCII commas (,).",
 		"{label}中有不存在的标签。请检查名称、先创建该标签，或在导入时选择自动创建标签。多个标签以英文逗号（,）分隔。"},
 	"ASSOCIATION_REQUIRED": {"{label} is missing. Fill in the number of the app; the notes of the template list them.", "缺少{label}，请填写 APP 的关联编号，编号见模板的说明页。"},
@@ -64,8 +66,8 @@ func RowReason(l Language, code, label string, args map[string]any) string {
 var failures = map[string]text{
 	"INTERNAL": {"This was tried again and again, and did not succeed. What was done stays. Try again later; if that does not help, tell the number of this job to whoever operates the customer center.",
 		"系统多次重试后仍未成功，已完成的部分不受影响。请稍后重新发起；如仍失败，请将此任务的编号告知本系统的运营方。"},
-	"SHEET_TOO_MANY_ROWS": {"The file would have more rows than a spreadsheet program holds[: at most {max:count} below the headings]. Narrow the filter, and export again.",
-		"文件行数将超过表格软件的上限[，标题行以下最多 {max:count} 行]。请缩小筛选范围后重新导出。"},
+	"SHEET_TOO_MANY_ROWS": {"The file would have more rows than an xlsx may have[: at most {max:count} below the headings]. Export as csv, or narrow the filter.",
+		"文件行数将超过 xlsx 的上限[，标题行以下最多 {max:count} 行]。请改用 csv 格式，或缩小筛选范围后重新导出。"},
 }
 
 // Failure says why a job failed, and what to do about it.

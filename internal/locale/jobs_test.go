@@ -94,6 +94,7 @@ func TestReasonsOfRows(t *testing.T) {
 	}
 	all := []refused{
 		{domain.CodeIDRequired, nil}, {domain.CodeIDInvalid, args{"channel": "app"}}, {domain.CodeIDTwice, args{"row": 4}}, {domain.CodeCustomerExists, nil},
+		{domain.CodeCustomerErased, nil},
 		{domain.CodeTagUnknown, nil}, {domain.CodeAssociationRequired, nil}, {domain.CodeAssociationUnknown, nil}, {domain.CodeAssociationNotApp, nil},
 		{domain.CodeValueInvalid, nil},
 	}

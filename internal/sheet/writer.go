@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 )
 
 // Writer writes rows. It keeps no files and little memory, so one that is given up needs no Close; the file is whole only after Close
@@ -12,6 +13,7 @@ type Writer struct {
 	rows rowWriter
 	out  *counter
 	row  int
+	last int // the number of the last row that there may be
 	err  error
 }
 
@@ -25,7 +27,7 @@ type rowWriter interface {
 // NewWriter begins a file with its header. name is that of the sheet in an xlsx: 1 to 31 characters, without : \ / ? * [ ] and without an
 // apostrophe at its ends. A csv has none.
 //
-// Both formats put U+FFFD in place of what is not UTF-8.
+// An xlsx has as many rows as a spreadsheet program holds at most; a csv has no such limit, as other programs read it, too. Both formats put U+FFFD in place of what is not UTF-8.
 //
 // A csv is UTF-8 with a byte order mark, as Excel takes it for something else otherwise; its rows end with CRLF, lines within a cell with LF.
 // NULs are left out. What a spreadsheet program would run has an apostrophe in front, unless it is a phone number or an amount
@@ -36,7 +38,7 @@ type rowWriter interface {
 // NULs are left out.
 func NewWriter(w io.Writer, format Format, name string, header []string) (*Writer, error) {
 	out := &counter{w: w}
-	wr := &Writer{out: out}
+	wr := &Writer{out: out, last: math.MaxInt}
 	switch format {
 	case CSV:
 		wr.rows = newCSVWriter(out)
@@ -45,20 +47,20 @@ func NewWriter(w io.Writer, format Format, name string, header []string) (*Write
 		if err != nil {
 			return nil, err
 		}
-		wr.rows = rows
+		wr.rows, wr.last = rows, lastRow
 	default:
 		return nil, fmt.Errorf("sheet: no format is called %q", string(format))
 	}
 	return wr, wr.Write(header)
 }
 
-// Write adds a row. A row that cannot be held (CellTooLong, TooManyRows, TooManyColumns) is refused with an *Error: nothing of it is written, nothing is cut,
+// Write adds a row. A row that cannot be held (CellTooLong, TooManyColumns, and TooManyRows of an xlsx) is refused with an *Error: nothing of it is written, nothing is cut,
 // and others may follow. After any other error the file is lost, and all calls return that error.
 func (w *Writer) Write(cells []string) error {
 	if w.err != nil {
 		return w.err
 	}
-	if w.row == lastRow {
+	if w.row == w.last {
 		return &Error{Code: TooManyRows, Row: w.row + 1}
 	}
 	if len(cells) > lastColumn {

@@ -166,15 +166,17 @@ func TestWriteWhatCannotBeHeld(t *testing.T) {
 }
 
 func TestNoMoreRowsThanASpreadsheetProgramHas(t *testing.T) {
-	w, err := sheet.NewWriter(io.Discard, sheet.XLSX, "a", nil)
-	for i := 1; i < 1<<20 && err == nil; i++ {
-		err = w.Write(nil)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Write(nil); code(err) != sheet.TooManyRows {
-		t.Error(err)
+	for format, want := range map[sheet.Format]sheet.Code{sheet.XLSX: sheet.TooManyRows, sheet.CSV: ""} {
+		w, err := sheet.NewWriter(io.Discard, format, "a", nil)
+		for i := 1; i < 1<<20 && err == nil; i++ {
+			err = w.Write(nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Write(nil); code(err) != want || want == "" && err != nil {
+			t.Errorf("%s: a row more is %v", format, err)
+		}
 	}
 }
 

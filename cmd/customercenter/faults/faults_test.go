@@ -104,6 +104,7 @@ func (w *world) strike(f fault, long time.Duration) {
 	}
 	loose("begins")
 	end := f.begin(w)
+	w.traffic.leave(f.gone)
 	p := &period{name: f.name, reads: f.reads, writes: f.writes, gone: f.gone}
 	w.traffic.now.Store(p)
 	lasts := time.Now()

@@ -107,6 +107,7 @@ type traffic struct {
 	queue  sync.RWMutex // whoever publishes channel events reads it
 
 	mu       sync.Mutex
+	waiting  map[*int]func() // ends requests that are under way, to the process that each points to
 	requests []crash.Request
 	wrong    []string
 	unsaid   int // complaints beyond the first of a period
@@ -114,7 +115,7 @@ type traffic struct {
 }
 
 func newTraffic(t *testing.T, names, urls []string) *traffic {
-	tr := &traffic{t: t, names: names, urls: urls, client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}}
+	tr := &traffic{t: t, names: names, urls: urls, waiting: map[*int]func(){}, client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}}
 	tr.now.Store(&period{name: "the beginning", reads: either, writes: either})
 	t.Cleanup(tr.client.CloseIdleConnections)
 	return tr
@@ -239,9 +240,10 @@ func (tr *traffic) ask(q request) *answer {
 
 func (tr *traffic) askOne(process int, q request) *answer {
 	before, began := tr.now.Load(), time.Now()
-	ctx := context.Background()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer tr.under(process, cancel)()
 	if before.gone == tr.names[process] {
-		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, silent)
 		defer cancel()
 	}
@@ -276,6 +278,29 @@ func (tr *traffic) askOne(process int, q request) *answer {
 		tr.complain("%s: %d, but they should be %s: %s", what, a.status, e, a.body)
 	}
 	return a
+}
+
+// under notes that a request is under way, until what it returns is called.
+func (tr *traffic) under(process int, cancel func()) (done func()) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.waiting[&process] = cancel
+	return func() {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		delete(tr.waiting, &process)
+	}
+}
+
+// leave ends the requests that wait for a process that is gone, as whoever distributes requests does.
+func (tr *traffic) leave(name string) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	for process, cancel := range tr.waiting {
+		if tr.names[*process] == name {
+			cancel()
+		}
+	}
 }
 
 // silent is after how long a process of the API counts as gone, as it does with what stands before the API. It may do later what it was asked for.
