@@ -236,8 +236,8 @@ func (w *walk) fromList(ctx context.Context, id uuid.UUID) (customers []uuid.UUI
 
 // awaits says how long to wait until the audience can be looked for by what it matches: until the read models know all that happened
 // before it was started or changed, are not far behind the log otherwise, and until each group that it names has had its members found
-// once. Otherwise who was taken out of the audience, and then it was started, would get it; and whoever is not in a group, while
-// nobody is in it yet. What is sent cannot be taken back.
+// by its rule in force. Otherwise who was taken out of the audience, and then it was started, would get it, by an event or by a revision of a
+// group; and whoever is not in a group, while nobody is in it yet. What is sent cannot be taken back.
 func (w *walk) awaits(ctx context.Context, audience automessage.Audience) (time.Duration, error) {
 	asks := audience.Asks()
 	if w.listing || asks == nil {
