@@ -46,6 +46,10 @@ func Ready(ctx context.Context, store *eventstore.Store, builds Builds, groups *
 	if !ready || len(models) == 1 {
 		return ready, behind, nil
 	}
-	ready, err = groups.Filled(ctx, tenant, mentioned["groups"])
+	named := mentioned["groups"]
+	if filter.AsksEmpty(f, "groups") {
+		named = nil // all of them matter
+	}
+	ready, err = groups.Filled(ctx, tenant, named)
 	return ready, behind, err
 }

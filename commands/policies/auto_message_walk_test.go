@@ -202,9 +202,9 @@ func TestWhatIsBrokenHoldsUpNoOther(t *testing.T) {
 	broken := people[7]
 	id := w.campaign("all", commands.Audience{Customers: people})
 	unread := w.must(admin, commands.DefineAutoMessage{Name: "unread", Text: "x", Audience: everybody}).AutoMessage
+	w.must(admin, commands.StartAutoMessage{AutoMessage: unread})
 	// A filter that no command would let in.
 	w.changed(automessage.Changed{AutoMessage: unread, Name: "unread", Text: "x", Rate: 600, Audience: automessage.Audience{Filter: json.RawMessage(`{"field":"shoe_size","op":"is_set"}`)}})
-	w.must(admin, commands.StartAutoMessage{AutoMessage: unread})
 	w.projected(projections.CustomersName)
 	exec := func(sql string, args ...any) {
 		t.Helper()

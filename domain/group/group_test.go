@@ -65,7 +65,7 @@ func TestDecisions(t *testing.T) {
 		return func(s *group.State) ([]group.Event, error) { return s.SetVisibility(id, visible) }
 	}
 	remove := func(id uuid.UUID) when {
-		return func(s *group.State) ([]group.Event, error) { return s.Delete(id) }
+		return func(s *group.State) ([]group.Event, error) { return s.Delete(id, nil) }
 	}
 	const invalid, exists, unknown = domain.CodeValidation, domain.CodeGroupExists, domain.CodeTagUnknown
 	first := group.Defined{Group: a, Name: "Listed", Rule: stored(t, listed)}
