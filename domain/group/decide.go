@@ -18,11 +18,14 @@ type Rule struct {
 	Tags func(uuid.UUID) bool
 }
 
-// Check refuses a rule that everybody would match by saying nothing (VALIDATION), and one that names a tag that does not exist
-// (TAG_UNKNOWN), each with its path. A tag that is deleted later stays in the rule: no customer has it any more.
+// Check refuses a rule without a condition, which everybody or nobody would match by saying nothing (VALIDATION), and one that names a tag that does not
+// exist (TAG_UNKNOWN), each with its path. A tag that is deleted later stays in the rule: no customer has it any more.
 func (r Rule) Check() error {
-	if r.Filter == nil || r.Filter.Root() == nil {
+	if r.Filter == nil {
 		return domain.Invalid("rule", domain.RuleRequired)
+	}
+	if at, none := r.Filter.Conditionless("rule"); none {
+		return domain.Invalid(at, domain.RuleRequired)
 	}
 	return r.Filter.CheckNamed(r.Tags, func(uuid.UUID) bool { return false })
 }
