@@ -23,6 +23,7 @@ type AutoMessage struct {
 	Text        string              `json:"text"`
 	Audience    AutoMessageAudience `json:"audience"`
 	Description string              `json:"description" doc:"The audience's filter in words, in the language of Accept-Language. Empty for a list."`
+	Gone        []FieldError        `json:"gone,omitempty" doc:"The tag or the group, by its path in the audience, that was deleted: TAG_UNKNOWN or GROUP_UNKNOWN. Nobody gets the message by what they match, and it cannot be started, until that is taken out; of one that was started, another one has to be defined."`
 	Rate        int                 `json:"rate" doc:"Messages per minute."`
 	Status      string              `json:"status" enum:"draft,running,stopped"`
 	Counts      AutoMessageCounts   `json:"counts"`
@@ -97,7 +98,8 @@ func (s *server) autoMessageOperations() {
 		summary: "Delete an auto message", notes: "What was sent stays in the histories of its customers.", errors: []int{conflict, lost}}, s.deleteAutoMessage)
 	register(s, operation{id: "start-auto-message", method: http.MethodPost, path: "/v1/auto-messages/{id}/start", tag: tag, status: http.StatusOK,
 		summary: "Start to send an auto message", notes: "At its rate, to whoever belongs to its audience and has not got it yet, until it is stopped. Each customer gets it once. Customers on the blacklist, " +
-			"and those of other channels than app and web, do not get it. Channels get it as `message.send` with an id that never changes, and report on it by that id.", errors: []int{lost}}, s.startAutoMessage)
+			"and those of other channels than app and web, do not get it. Channels get it as `message.send` with an id that never changes, and report on it by that id. " +
+			"Refused with TAG_UNKNOWN or GROUP_UNKNOWN if the audience names what was deleted.", errors: []int{lost}}, s.startAutoMessage)
 	register(s, operation{id: "stop-auto-message", method: http.MethodPost, path: "/v1/auto-messages/{id}/stop", tag: tag, status: http.StatusOK,
 		summary: "Stop to send an auto message", notes: "It may be started again; who has got it stays out.", errors: []int{lost}}, s.stopAutoMessage)
 	s.recipientOperations()
@@ -116,10 +118,31 @@ func (v *vocabulary) autoMessage(m automessage.Message, counts projections.AutoM
 			shown.Audience.Filter = filter
 		}
 	}
+	shown.Gone = v.gone(m.Audience)
 	if !m.StartedAt.IsZero() {
 		shown.StartedAt = &m.StartedAt
 	}
 	return shown
+}
+
+// gone is what an audience names that was deleted since, the first of it.
+func (v *vocabulary) gone(audience automessage.Audience) []FieldError {
+	wanted := automessage.Wanted{Groups: audience.Groups,
+		Tags:       func(id uuid.UUID) bool { return v.names.Tags[id] != "" },
+		GroupKnown: func(id uuid.UUID) bool { return v.names.Groups[id] != "" },
+	}
+	if audience.Filter != nil {
+		f, err := filter.Parse(audience.Filter, &v.ever, "audience.filter")
+		if err != nil {
+			return nil // tell has said so
+		}
+		wanted.Filter = f
+	}
+	var refusal *domain.Refusal
+	if !errors.As(wanted.Check(), &refusal) {
+		return nil
+	}
+	return newProblem(v.reader, refusal.Code, refusal.Location, refusal.Args).Errors
 }
 
 // autoMessages are the auto messages that are wanted, with what the read model counts of them.
@@ -212,7 +235,7 @@ func (s *server) countAudience(ctx context.Context, r *request, m *AutoMessage) 
 	}
 	stored, _ := state.Find(m.ID)
 	count := projections.Count{Exact: true}
-	if asks := stored.Audience.Asks(); asks != nil {
+	if asks := stored.Audience.Asks(); asks != nil && len(m.Gone) == 0 {
 		if count, err = s.countMatches(ctx, r, asks); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -134,6 +135,36 @@ func TestAnAutoMessagesLife(t *testing.T) {
 	if list := w.admin("GET", "/v1/auto-messages", nil).want(http.StatusOK); list.get("count.value") != 0.0 {
 		t.Errorf("the list is %s", list.body)
 	}
+}
+
+// A tag on which the audience of a running auto message depends does not go, and who deletes it is told which auto message that is. One that names a tag that
+// is gone says so, counts nobody by it, and is not started.
+func TestAnAudienceThatNamesADeletedTag(t *testing.T) {
+	w := start(t, options{})
+	w.associations("acme/admin")
+	w.customer("acme/admin", "visitor", "x")
+	tag := w.admin("POST", "/v1/tags", TagInput{"勿扰"}).want(http.StatusCreated).get("id").(string)
+	group := w.admin("POST", "/v1/groups", groupInput("to be spared", `{"field":"tags","op":"has_any","value":["`+tag+`"]}`)).want(http.StatusCreated).get("id").(string)
+	made := w.admin("POST", "/v1/auto-messages", autoMessage("双十一", `{"filter":{"all":[{"field":"tags","op":"has_none","value":["`+tag+`"]},{"field":"groups","op":"has_none","value":["`+group+`"]}]}}`)).want(http.StatusCreated)
+	path := "/v1/auto-messages/" + made.get("id").(string)
+	w.admin("POST", path+"/start", nil).want(http.StatusOK)
+	uses := []any{map[string]any{"kind": "auto_message", "id": made.get("id"), "name": "双十一"}}
+	for what, code := range map[string]string{"/v1/tags/" + tag: "TAG_IN_USE", "/v1/groups/" + group: "GROUP_IN_USE"} {
+		got := w.admin("DELETE", what, nil)
+		if got.refused(http.StatusConflict, code, ""); !reflect.DeepEqual(got.get("used_by"), uses) {
+			t.Errorf("%s is used by %v", what, got.get("used_by"))
+		}
+	}
+	w.admin("POST", path+"/stop", nil).want(http.StatusOK)
+	if shown := w.admin("GET", path, nil).want(http.StatusOK); shown.get("gone") != nil {
+		t.Errorf("before: %s", shown.body)
+	}
+	deleted := w.admin("DELETE", "/v1/tags/"+tag, nil).want(http.StatusNoContent).position()
+	shown := w.read("acme/admin", path, deleted, "zh").want(http.StatusOK)
+	if shown.get("gone.0.code") != "TAG_UNKNOWN" || shown.get("gone.0.location") != "audience.filter.all[0].value[0]" || shown.get("counts.audience.value") != 0.0 {
+		t.Errorf("its tag is gone: %s", shown.body)
+	}
+	w.admin("POST", path+"/start", nil).refused(http.StatusUnprocessableEntity, "TAG_UNKNOWN", "audience.filter.all[0].value[0]")
 }
 
 func TestListsOfRecipients(t *testing.T) {

@@ -225,6 +225,14 @@ func TestManyAreNamed(t *testing.T) {
 	if first.get("items.0.id") != id || second.get("items.2.action") != "tag" || second.get("next") != nil {
 		t.Errorf("the list: %s, %s", first.body, second.body)
 	}
+	// One that its filter names makes the whole fail: whoever was left out for having it would be meant.
+	spare := w.admin("POST", "/v1/tags", TagInput{"勿扰"}).want(http.StatusCreated).get("id").(string)
+	spared, sparedPath := w.bulk(map[string]any{"action": "blacklist", "reason": "x", "filter": map[string]any{"field": "tags", "op": "has_none", "value": []string{spare}}})
+	w.admin("DELETE", "/v1/tags/"+spare, nil).want(http.StatusNoContent)
+	w.finish(spared)
+	if r := w.shown(sparedPath); r.get("status") != "failed" || r.get("code") != "TAG_UNKNOWN" || r.get("progress.done") != 0.0 {
+		t.Errorf("of a filter that names a deleted tag: %s", r.body)
+	}
 }
 
 // TestABulkActionIsCanceled cancels after some, and undoes what was done.

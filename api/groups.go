@@ -68,8 +68,9 @@ func (s *server) groupOperations() {
 		summary: "Change a group, all or nothing", notes: "A rule that says the same changes nothing. A tag that is deleted stays in the rules that name it: no customer has it any more.",
 		errors: []int{http.StatusConflict, http.StatusPreconditionFailed}}, s.changeGroup)
 	register(s, operation{id: "delete-group", method: http.MethodDelete, path: "/v1/groups/{id}", tag: tag,
-		summary: "Delete a group", notes: "Its members leave it. Views that read it stay, and find nobody in it. Its id never comes back.",
-		errors: []int{http.StatusPreconditionFailed}}, s.deleteGroup)
+		summary: "Delete a group", notes: "Its members leave it; its id never comes back. Refused with GROUP_IN_USE while an auto message is running whose audience depends on it; used_by lists them. " +
+			"Views and auto messages that read it stay: a list by such a view, and the start of such an auto message, is refused with GROUP_UNKNOWN and the path until that is taken out.",
+		errors: []int{http.StatusConflict, http.StatusPreconditionFailed}}, s.deleteGroup)
 	s.groupHistoryOperation()
 	s.groupPreviewOperation()
 	s.groupMembersOperation()

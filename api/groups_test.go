@@ -122,6 +122,7 @@ func TestWhatNoGroupCanBe(t *testing.T) {
 			w.admin("POST", "/v1/groups", groupInput(c.name, c.rule)).refused(c.status, c.code, c.at)
 		})
 	}
+	w.admin("POST", "/v1/groups", groupInput("x", `{"not":{"any":[]}}`)).refused(http.StatusUnprocessableEntity, "VALIDATION", "rule.not.any")
 	w.admin("POST", "/v1/groups", map[string]any{"name": "x"}).refused(http.StatusUnprocessableEntity, "VALIDATION", "rule")
 	if after := w.head("acme"); after != head {
 		t.Errorf("the log went from %d to %d", head, after)
@@ -332,6 +333,7 @@ func TestAPreviewShowsWhoWouldBeInAGroup(t *testing.T) {
 		t.Errorf("the preview of nobody is %s", none.body)
 	}
 	preview(map[string]any{"rule": json.RawMessage(`{}`)}).refused(http.StatusUnprocessableEntity, "VALIDATION", "rule")
+	preview(map[string]any{"rule": json.RawMessage(`{"all":[]}`)}).refused(http.StatusUnprocessableEntity, "VALIDATION", "rule.all")
 	preview(map[string]any{"rule": json.RawMessage(`{"field":"groups","op":"is_empty"}`)}).refused(http.StatusUnprocessableEntity, "VALIDATION", "rule.field")
 	preview(map[string]any{"rule": hasTag(uuid.NewString())}).refused(http.StatusUnprocessableEntity, "TAG_UNKNOWN", "rule.value[0]")
 	preview(map[string]any{"rule": hasTag(vip), "group_id": uuid.NewString()}).refused(http.StatusUnprocessableEntity, "GROUP_UNKNOWN", "group_id")

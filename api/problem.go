@@ -127,7 +127,7 @@ type Problem struct {
 	Title  string       `json:"title" doc:"What is wrong in general, in the language asked for."`
 	Detail string       `json:"detail" doc:"What is wrong this time, in the language asked for."`
 	Errors []FieldError `json:"errors,omitempty" doc:"The fields that are wrong."`
-	UsedBy []User       `json:"used_by,omitempty" doc:"With FIELD_IN_USE: what uses it."`
+	UsedBy []User       `json:"used_by,omitempty" doc:"With FIELD_IN_USE, TAG_IN_USE and GROUP_IN_USE: what uses it."`
 
 	header http.Header
 }

@@ -49,7 +49,9 @@ func (s *server) tagOperations() {
 	register(s, operation{id: "rename-tag", method: http.MethodPatch, path: "/v1/tags/{id}", tag: tag,
 		summary: "Rename a tag", notes: "Customers who carry it show the new name at once.", errors: []int{http.StatusConflict, http.StatusPreconditionFailed}}, s.renameTag)
 	register(s, operation{id: "delete-tag", method: http.MethodDelete, path: "/v1/tags/{id}", tag: tag,
-		summary: "Delete a tag", notes: "It leaves every customer's view. Rules of groups and saved views that name it stay as they are: no customer has it any more. Its id never comes back.", errors: []int{http.StatusPreconditionFailed}}, s.deleteTag)
+		summary: "Delete a tag", notes: "It leaves every customer's view; its id never comes back. Refused with TAG_IN_USE while an auto message is running whose audience depends on it, by itself or by the rule of a group; used_by lists them. " +
+			"Rules of groups that name it stay as they are, and no customer has it any more: \"has none of\" is then true of everybody. Views and auto messages that name it stay, too: a list by such a view, and the start of such an auto message, is refused with TAG_UNKNOWN and the path until that is taken out.",
+		errors: []int{http.StatusConflict, http.StatusPreconditionFailed}}, s.deleteTag)
 }
 
 type listTagsInput struct{ After }

@@ -42,6 +42,11 @@ func TestAViewsLife(t *testing.T) {
 	w.admin("PATCH", path, map[string]any{"filter": json.RawMessage(inGroup)}).want(http.StatusOK) // a form sends back what it has not touched
 	w.admin("PATCH", path, map[string]any{"filter": json.RawMessage(`{"any":[` + inGroup + `]}`)}).
 		refused(http.StatusUnprocessableEntity, "GROUP_UNKNOWN", "filter.any[0].all[0].value[0]")
+	// A list by it is refused, and says which condition has to go; without that one it is a list again.
+	byView := map[string]any{"filter": w.admin("GET", path, nil).want(http.StatusOK).get("filter"), "sort": "nickname"}
+	w.admin("POST", "/v1/customers/search", byView).refused(http.StatusUnprocessableEntity, "GROUP_UNKNOWN", "filter.all[0].value[0]")
+	byView["filter"] = map[string]any{"all": []any{}}
+	w.admin("POST", "/v1/customers/search", byView).want(http.StatusOK)
 	if list := w.admin("GET", "/v1/views", nil).want(http.StatusOK); list.get("count.value") != 2.0 || list.get("items.1.name") != "Of no group" {
 		t.Errorf("the list is %s", list.body)
 	}

@@ -18,6 +18,7 @@ type vocabulary struct {
 	// ever is the language with what it could speak of once, for filters that were stored: those of a history name fields that are gone.
 	ever     filter.Language
 	names    filter.Names
+	reader   locale.Language
 	words    string // the reader's language, as package filter names it
 	personal bool   // the reader may see personal data
 	log      *slog.Logger
@@ -40,7 +41,7 @@ func (s *server) vocabulary(ctx context.Context, r *request) (*vocabulary, error
 			Tags: has.tags.Names, Groups: map[uuid.UUID]string{}, Zone: has.zone,
 			Fields: map[string]string{}, Options: map[string]map[string]string{}, Associations: map[string]string{},
 		},
-		words: words(r.language), personal: r.who.Personal, log: r.log,
+		reader: r.language, words: words(r.language), personal: r.who.Personal, log: r.log,
 	}
 	for id, g := range groups.All {
 		if seesGroup(r, g) { // else it is told by its id

@@ -2,6 +2,8 @@ package commands_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -54,6 +56,63 @@ func TestAutoMessages(t *testing.T) {
 		commands.DeleteAutoMessage{AutoMessage: id}, commands.AddRecipients{AutoMessage: id, Customers: []uuid.UUID{id}},
 	} {
 		w.refused(w.by, cmd, domain.CodeNotFound, "")
+	}
+}
+
+// A tag or a group on which the audience of a running auto message depends does not go, directly or by the rule of a group; what names one that is gone
+// is not started.
+func TestWhatARunningAutoMessageDependsOn(t *testing.T) {
+	w := newWorld(t)
+	spared, grouped := w.must(commands.CreateTag{Name: "勿扰"}).Tag, w.must(commands.CreateTag{Name: "VIP"}).Tag
+	group := w.must(commands.DefineGroup{Name: "not VIP", Rule: json.RawMessage(`{"field":"tags","op":"has_none","value":["` + grouped.String() + `"]}`)}).Group
+	id := func(audience commands.Audience) uuid.UUID {
+		return w.must(commands.DefineAutoMessage{Name: uuid.NewString(), Text: "您好", Audience: audience}).AutoMessage
+	}
+	byTag := id(commands.Audience{Filter: json.RawMessage(`{"field":"tags","op":"has_none","value":["` + spared.String() + `"]}`)})
+	byGroup := id(commands.Audience{Groups: []uuid.UUID{group}})
+	inUse := func(cmd command, code string, by uuid.UUID) {
+		t.Helper()
+		_, err := cmd.Run(t.Context(), w.center, w.by)
+		mustRefuse(t, err, code, "")
+		var refusal *domain.Refusal
+		if errors.As(err, &refusal); len(refusal.Args["uses"].([]domain.Use)) != 1 || refusal.Args["uses"].([]domain.Use)[0].ID != by {
+			t.Errorf("%T: used by %v, want %s", cmd, refusal.Args["uses"], by)
+		}
+	}
+	w.must(commands.StartAutoMessage{AutoMessage: byTag})
+	w.must(commands.StartAutoMessage{AutoMessage: byGroup})
+	inUse(commands.DeleteTag{Tag: spared}, domain.CodeTagInUse, byTag)
+	inUse(commands.DeleteTag{Tag: grouped}, domain.CodeTagInUse, byGroup)
+	inUse(commands.DeleteGroup{Group: group}, domain.CodeGroupInUse, byGroup)
+	w.must(commands.StopAutoMessage{AutoMessage: byTag})
+	w.must(commands.StopAutoMessage{AutoMessage: byGroup})
+	for _, cmd := range []command{commands.DeleteTag{Tag: spared}, commands.DeleteTag{Tag: grouped}, commands.DeleteGroup{Group: group}} {
+		w.must(cmd)
+	}
+	w.refused(w.by, commands.StartAutoMessage{AutoMessage: byTag}, domain.CodeTagUnknown, "audience.filter.value[0]")
+	w.refused(w.by, commands.StartAutoMessage{AutoMessage: byGroup}, domain.CodeGroupUnknown, "audience.groups[0]")
+}
+
+// Of a tag that goes and an auto message that is started at the same time, one comes first: never both.
+func TestStartingRacesTheEndOfATag(t *testing.T) {
+	w := newWorld(t)
+	centers := []*commands.Center{w.center, newCenter(w.store)}
+	for round := range 10 {
+		tag := w.must(commands.CreateTag{Name: fmt.Sprint("勿扰 ", round)}).Tag
+		id := w.must(commands.DefineAutoMessage{Name: fmt.Sprint(round), Text: "您好", Audience: commands.Audience{
+			Filter: json.RawMessage(`{"field":"tags","op":"has_none","value":["` + tag.String() + `"]}`)}}).AutoMessage
+		racing := []command{commands.DeleteTag{Tag: tag}, commands.StartAutoMessage{AutoMessage: id}}
+		var done [2]bool
+		together(2, func(i int) {
+			var refusal *domain.Refusal
+			_, err := racing[i].Run(t.Context(), centers[i], w.by)
+			if done[i] = err == nil; err != nil && !errors.As(err, &refusal) {
+				t.Errorf("%T: %v", racing[i], err)
+			}
+		})
+		if done[0] == done[1] {
+			t.Fatalf("round %d: deleted %v, started %v", round, done[0], done[1])
+		}
 	}
 }
 

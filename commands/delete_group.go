@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// DeleteGroup ends a group. Refused: NOT_FOUND, PRECONDITION_FAILED.
+// DeleteGroup ends a group. Refused: NOT_FOUND, PRECONDITION_FAILED, and GROUP_IN_USE while an auto message is running whose audience depends on it.
 type DeleteGroup struct {
 	Group uuid.UUID
 	// IfVersion is the version of the group that the caller has seen; 0 for any.
@@ -16,11 +16,11 @@ type DeleteGroup struct {
 // Run carries it out.
 func (cmd DeleteGroup) Run(ctx context.Context, c *Center, by By) (Done, error) {
 	return c.execute(ctx, by, func(ctx context.Context, a *attempt) error {
-		all := groups()
-		if err := a.load(ctx, all); err != nil {
+		all, messages := groups(), autoMessages()
+		if err := a.load(ctx, all, messages); err != nil {
 			return err
 		}
-		events, err := all.state.Delete(cmd.Group)
+		events, err := all.state.Delete(cmd.Group, messages.state.Sending(nil, []uuid.UUID{cmd.Group}))
 		if err != nil {
 			return err
 		}
@@ -28,6 +28,7 @@ func (cmd DeleteGroup) Run(ctx context.Context, c *Center, by By) (Done, error) 
 			return err
 		}
 		add(a, all, nobody, events)
+		a.guard(messages) // or one could be started at the same time
 		a.done.Group = cmd.Group
 		return nil
 	})

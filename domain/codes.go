@@ -23,6 +23,8 @@ const (
 	CodeForbidden           = "FORBIDDEN"             // it is another's
 	CodeFieldExists         = "FIELD_EXISTS"          // another field has that key or is called the same
 	CodeFieldInUse          = "FIELD_IN_USE"          // what the argument "uses" lists speaks of the field or the option
+	CodeTagInUse            = "TAG_IN_USE"            // the running auto messages in the argument "uses" are sent to others without the tag
+	CodeGroupInUse          = "GROUP_IN_USE"          // the same of a group
 	CodeAssociationExists   = "ASSOCIATION_EXISTS"    // the account is connected already
 	CodeAssociationGone     = "ASSOCIATION_GONE"      // the association was removed
 	CodeSessionOpen         = "SESSION_OPEN"          // the customer has an unfinished session

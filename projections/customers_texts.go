@@ -29,11 +29,7 @@ func (p *planner) text(c *filter.Condition) node {
 		return p.custom(c, key)
 	}
 	if c.Field == filter.AnyText {
-		hit := p.anyText(c)
-		if c.Op == filter.NotContains {
-			return not(hit)
-		}
-		return hit
+		return p.anyText(c)
 	}
 	isSet := always
 	if c.Field != "external_id" {
@@ -88,13 +84,24 @@ func searched(c *filter.Condition) bool {
 }
 
 func (p *planner) anyText(c *filter.Condition) node {
+	switch c.Op {
+	case filter.IsSet: // everybody has an external id
+		return always()
+	case filter.NotSet:
+		return anyOf{}
+	}
+	whole := c.Op == filter.Eq || c.Op == filter.Ne || c.Op == filter.In
 	var fields []string
 	for _, field := range filter.AnyTextFields() {
-		if c.Op == filter.Eq || filter.Searchable(field, c.Texts[0]) {
+		if whole || filter.Searchable(field, c.Texts[0]) {
 			fields = append(fields, field)
 		}
 	}
-	return p.parts(c.Op, fields, c.Texts)
+	hit := p.parts(c.Op, fields, c.Texts)
+	if c.Op == filter.Ne || c.Op == filter.NotContains {
+		return not(hit)
+	}
+	return hit
 }
 
 // parts are those in one of whose texts is one of the needles, as the operator (or its opposite) says.

@@ -155,7 +155,7 @@ func (f *groupsFold) Apply(e *eventstore.Decoded) error {
 		return err
 	}
 	rules := f.book.reading(before, fields)
-	if len(rules) > 0 || f.reached(row) < before || f.dueBy(row.ID, at) {
+	if len(rules) > 0 || f.reached(row) < before || f.dueBy(row.ID, at) || f.followed(before, fields) {
 		if err := f.move(row, &after, e.Position, before, at, rules); err != nil {
 			return err
 		}

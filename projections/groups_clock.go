@@ -16,7 +16,7 @@ import (
 //
 // A change of rules counts for everybody from its instant on, but it takes a while until everybody has been looked at. Customers are
 // filled in the order of their ordinals; one to whom something happens before that is looked at then. Until all are, the members by the
-// former rule are served; then those by the new one, at once.
+// former rule are served, and follow what happens to customers; then those by the new one, at once.
 
 // groupWork is what Gather has found: one of the two.
 type groupWork struct {

@@ -2,12 +2,15 @@ package projections
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"customercenter/domain"
+	"customercenter/domain/customer"
 	"customercenter/domain/group"
 )
 
@@ -122,6 +125,86 @@ func TestTheOldRuleIsServedUntilTheNewOneHasSeenEverybody(t *testing.T) {
 		t.Fatalf("after it, a member of the old rule is in %+v", in)
 	}
 	w.check(nil)
+}
+
+// While a new rule looks at everybody, what happens to customers is seen in the members by the old one, wherever the filling is: who ceases to match
+// the old one leaves, who begins to match both enters, and who begins to match the old one alone does not.
+func TestTheServedMembersFollowEventsWhileANewRuleIsFilled(t *testing.T) {
+	w := newGroupWorld(t, 1, 100, 4, 1)
+	w.build()
+	vip, blue := w.NewTag("VIP"), w.NewTag("blue")
+	for i := range 20 {
+		w.NewCustomer("x", []uuid.UUID{vip, blue}[i%2])
+	}
+	w.define(groupA, fmt.Sprintf(`{"field":"tags","op":"has_any","value":[%q]}`, vip))
+	w.settle()
+	w.pass(time.Hour)
+	// By the new rule, nobody is in of the first 20 who were, and its answer does not depend on tags.
+	w.revise(groupA, 2, `{"any":[{"field":"name","op":"eq","value":"red"},{"field":"session_open","op":"is","value":true}]}`)
+	w.Flush()
+	turned := func() (done int64) { // the filling has begun, and has far to go
+		t.Helper()
+		for range 20 {
+			w.turn(0)
+			if s := w.status(groupA); s.Filling != nil && s.Filling.Done > 0 {
+				return s.Filling.Done
+			}
+		}
+		t.Fatal("nothing is filled")
+		return 0
+	}
+	if done := turned(); done > 8 {
+		t.Fatalf("%d are filled", done)
+	}
+	tag := func(i int, payload domain.Event) {
+		w.Append(customer.Stream(w.Customers[i].ID), w.Customers[i].ID, payload)
+	}
+	tag(0, customer.Untagged{Tag: vip}) // behind the filling
+	tag(18, customer.Untagged{Tag: vip})
+	w.Rename(w.Customers[1], "red") // by the new rule only
+	tag(3, customer.Tagged{Tag: vip})
+	tag(17, customer.Tagged{Tag: vip}) // by the old one only
+	w.Rename(w.Customers[15], "red")
+	tag(15, customer.Tagged{Tag: vip})
+	both := w.NewCustomer("x", vip)
+	w.OpenSession(both)
+	w.NewCustomer("x", vip)
+	w.Flush()
+	folded := w.Head()
+	for {
+		w.turn(0)
+		at, _, err := Served(t.Context(), w.store, w.p, GroupsName, groupTenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at >= folded {
+			break
+		}
+	}
+	if s := w.status(groupA); s.Filling == nil || s.Revision != 1 {
+		t.Fatalf("the filling was over too soon: %+v", s)
+	}
+	if filled, err := w.groups().Filled(t.Context(), groupTenant, []string{groupA.String()}); filled || err != nil {
+		t.Errorf("filled in the middle: %v, %v", filled, err)
+	}
+	want := []uuid.UUID{both.ID, w.Customers[16].ID, w.Customers[15].ID, w.Customers[14].ID, w.Customers[12].ID, w.Customers[10].ID,
+		w.Customers[8].ID, w.Customers[6].ID, w.Customers[4].ID, w.Customers[2].ID}
+	var got []uuid.UUID
+	for _, m := range w.members(groupA, 3) {
+		got = append(got, m.Customer)
+		if m.Since.IsZero() || m.Cause.Kind == "" {
+			t.Errorf("nothing tells why %s is in: %+v", m.Customer, m)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("members while it is filled: %v, want %v", got, want)
+	}
+	w.settle()
+	if filled, err := w.groups().Filled(t.Context(), groupTenant, []string{groupA.String()}); !filled || err != nil {
+		t.Errorf("not filled in the end: %v, %v", filled, err)
+	}
+	w.check(nil)
+	w.compare()
 }
 
 // Causes and evidence of what the three kinds of causes did.

@@ -28,7 +28,7 @@ func Served(ctx context.Context, store *eventstore.Store, builds Builds, name, t
 }
 
 // Ready reports whether the read models that a filter, in its canonical form, is answered from know all that happened up to a position of the log,
-// and whether each group that it names has had its members found once. behind is the age of the oldest event that one of them lacks.
+// and whether each group that it names has had its members found by its rule in force. behind is the age of the oldest event that one of them lacks.
 func Ready(ctx context.Context, store *eventstore.Store, builds Builds, groups *Groups, tenant string, f json.RawMessage, position int64) (ready bool, behind time.Duration, err error) {
 	models := []string{CustomersName}
 	mentioned := filter.Mentions(f)
@@ -46,6 +46,10 @@ func Ready(ctx context.Context, store *eventstore.Store, builds Builds, groups *
 	if !ready || len(models) == 1 {
 		return ready, behind, nil
 	}
-	ready, err = groups.Filled(ctx, tenant, mentioned["groups"])
+	named := mentioned["groups"]
+	if filter.AsksEmpty(f, "groups") {
+		named = nil // all of them matter
+	}
+	ready, err = groups.Filled(ctx, tenant, named)
 	return ready, behind, err
 }

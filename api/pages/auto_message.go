@@ -26,8 +26,9 @@ type autoMessageView struct {
 	Counts           autoMessageCounts
 	Rows             []recipientRow
 	Pager            pager
-	Nobody           string // why there are no recipients
-	Watch            *watch // while it runs
+	Nobody           string  // why there are no recipients
+	Gone             *banner // its audience names a tag or a group that was deleted
+	Watch            *watch  // while it runs
 }
 
 type recipientRow struct {
@@ -71,6 +72,12 @@ func (p *Pages) showAutoMessage(_ http.ResponseWriter, r *http.Request) {
 	}
 	if m.Counts.Audience != nil {
 		view.Reach = counted(*m.Counts.Audience)
+	}
+	if len(m.Gone) > 0 {
+		view.Gone = &banner{Tone: "bad", Text: v.t("auto_messages.gone"), More: v.t("auto_messages.gone_started")}
+		if view.Draft {
+			view.Gone.More = v.t("auto_messages.gone_draft")
+		}
 	}
 	view.Watch = v.watch(view.Running, "auto-message", 3)
 	for _, one := range recipients.Items {

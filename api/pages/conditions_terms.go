@@ -215,9 +215,6 @@ func (t *term) ops() []filter.Op {
 	switch t.kind {
 	case filter.Text:
 		ops = []filter.Op{filter.Contains, filter.NotContains, filter.StartsWith, filter.Eq, filter.Ne, filter.In}
-		if t.name == filter.AnyText {
-			ops = ops[:4]
-		}
 	case filter.Number:
 		ops = []filter.Op{filter.Gte, filter.Gt, filter.Lte, filter.Lt, filter.Eq, filter.Ne, filter.Between}
 	case filter.Time:

@@ -152,7 +152,7 @@ func TestRefusedConditions(t *testing.T) {
 	w := start(t)
 	v := w.asked(access.Admin, url.Values{"c.match": {"all"},
 		"c.0.field": {"created_at"}, "c.0.op": {"in"}, "c.0.was": {"period"}, "c.0.value": {""}, "c.0.optional": {"1"},
-		"c.1.field": {"phone"}, "c.1.op": {"contains"}, "c.1.was": {"text"}, "c.1.value": {"13"},
+		"c.1.field": {"external_id"}, "c.1.op": {"contains"}, "c.1.was": {"text"}, "c.1.value": {"1"},
 		"c.10.field": {"session_count"}, "c.10.op": {"gte"}, "c.10.was": {"number"}, "c.10.value": {"many"},
 		"c.2.match": {"any"}, "c.2.0.field": {"name"}, "c.2.0.op": {"eq"}, "c.2.0.was": {"text"}, "c.2.0.value": {"王"},
 		"c.2.1.field": {"created_at"}, "c.2.1.op": {"within"}, "c.2.1.was": {"length"}, "c.2.1.unit": {"days"}, "c.2.1.value": {"0"}})

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/google/uuid"
 
 	"customercenter/api"
 	"customercenter/api/access"
@@ -128,6 +129,7 @@ func (v *visit) showCustomers(q *customerQuery) {
 		v.fail(err)
 		return
 	}
+	v.nameGone(t, q.filter)
 	view, err := v.customersView(q, &page, t, columns)
 	if err != nil {
 		v.fail(err)
@@ -138,6 +140,9 @@ func (v *visit) showCustomers(q *customerQuery) {
 	case asOfWrong != "":
 	case status != http.StatusOK:
 		view.Banner = &banner{Tone: "bad", Text: v.t("customers.refused"), More: problem.Errors[0].Detail}
+		if part := q.partAt(problem.Errors[0].Location); part != nil {
+			view.Banner.More = v.t("customers.refused_part", "condition", t.told(v.language, part), "why", problem.Errors[0].Detail)
+		}
 	case page.Partial:
 		view.Banner, view.GoOn = &banner{Tone: "warn", Text: v.t("customers.partial"), More: v.t("customers.partial_text")}, view.Pager.Next
 	}
@@ -148,6 +153,24 @@ func (v *visit) showCustomers(q *customerQuery) {
 		}
 	}
 	v.show(status, "customers", v.t("customers.title"), view)
+}
+
+// nameGone gives the tags and groups that a filter names, and that are not there any more, names by which a person knows what is wrong.
+func (v *visit) nameGone(t *terms, raw json.RawMessage) {
+	f, err := filter.Parse(raw, &t.language, "filter")
+	if err != nil {
+		return
+	}
+	tags, groups, _ := f.References()
+	name := func(ids []uuid.UUID, names map[uuid.UUID]string) {
+		for _, id := range ids {
+			if _, known := names[id]; !known {
+				names[id] = v.t("customers.gone")
+			}
+		}
+	}
+	name(tags, t.names.Tags)
+	name(groups, t.names.Groups)
 }
 
 func (v *visit) customersView(q *customerQuery, page *projections.Page, t *terms, columns []column) (*customersView, error) {

@@ -3,6 +3,7 @@ package pages
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -245,6 +246,19 @@ func (q *customerQuery) without(i int) string {
 		other.q, other.dropped, other.given = "", nil, compact(rest)
 	}
 	return other.path("")
+}
+
+// partAt is the condition that a place in the filter belongs to; nil if it is none of the parts.
+func (q *customerQuery) partAt(location string) json.RawMessage {
+	if len(q.parts) == 1 && strings.HasPrefix(location, "filter") {
+		return q.parts[0]
+	}
+	for i, part := range q.parts {
+		if strings.HasPrefix(location, fmt.Sprintf("filter.all[%d]", i)) {
+			return part
+		}
+	}
+	return nil
 }
 
 // leadTo is the address of the list with another filter. One that looks at personal data is kept by an id.

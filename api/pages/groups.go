@@ -136,15 +136,19 @@ func (p *Pages) askDeleteGroup(_ http.ResponseWriter, r *http.Request) {
 		v.fail(err)
 		return
 	}
+	v.showDeleteGroup(http.StatusOK, &g, uses, nil)
+}
+
+func (v *visit) showDeleteGroup(status int, g *api.Group, uses []use, wrong *banner) {
 	path := "/groups/" + g.ID.String()
 	c := confirm{
 		Title: v.t("groups.delete_title", "name", g.Name), Text: v.t("groups.delete_text", "n", g.Members), Action: path + "/delete",
-		Uses: uses, Button: v.t("groups.delete_button"), Danger: true, Back: path,
+		Uses: uses, Wrong: wrong, Button: v.t("groups.delete_button"), Danger: true, Back: path,
 	}
 	if len(uses) > 0 {
 		c.Text = v.t("groups.delete_text_used", "n", g.Members)
 	}
-	v.showDialog(http.StatusOK, "confirm", c.Title, c)
+	v.showDialog(status, "confirm", c.Title, c)
 }
 
 func (p *Pages) deleteGroup(_ http.ResponseWriter, r *http.Request) {
@@ -154,7 +158,12 @@ func (p *Pages) deleteGroup(_ http.ResponseWriter, r *http.Request) {
 		v.fail(err)
 		return
 	}
-	if err := v.send(http.MethodDelete, "/v1/groups/"+g.ID.String(), nil, nil); err != nil {
+	err = v.send(http.MethodDelete, "/v1/groups/"+g.ID.String(), nil, nil)
+	if problem, refused := refusal(err); refused && problem.Status == http.StatusConflict {
+		v.showDeleteGroup(problem.Status, &g, usesIn(problem), &banner{Tone: "bad", Text: problem.Detail})
+		return
+	}
+	if err != nil {
 		v.refused("/groups/"+g.ID.String(), err)
 		return
 	}

@@ -146,7 +146,7 @@ func TestDeletingAGroupSaysWhoUsesIt(t *testing.T) {
 	_, id := w.grouped()
 	path := "/groups/" + id.String()
 	name := "华东 VIP"
-	run(w, commands.SaveView{ViewDraft: commands.ViewDraft{Name: &name, Filter: json.RawMessage(`{"field":"groups","op":"has_any","value":["` + id.String() + `"]}`), Admin: true}})
+	view := run(w, commands.SaveView{ViewDraft: commands.ViewDraft{Name: &name, Filter: json.RawMessage(`{"all":[{"field":"imported","op":"is","value":false},{"field":"groups","op":"has_any","value":["` + id.String() + `"]}]}`), Admin: true}}).View
 	run(w, commands.DefineAutoMessage{Name: "预告", Text: "您好", Audience: commands.Audience{Groups: []uuid.UUID{id}}})
 	w.seen()
 	v := w.as(access.Admin, "zh")
@@ -154,6 +154,10 @@ func TestDeletingAGroupSaysWhoUsesIt(t *testing.T) {
 	v.send(path+"/delete", url.Values{}).want(http.StatusOK).says("已删除分组“高价值客户”")
 	v.get(path).want(http.StatusNotFound)
 	v.get("/auto-messages").want(http.StatusOK).says("已删除的分组")
+	// Who opens the view is told which condition is in the way, and finds people without it.
+	list := "/customers?saved=" + view.String()
+	v.get(list).want(http.StatusUnprocessableEntity).says("“属于任一分组 （已不存在）”：没有这个分组。去掉这个条件", "华东 VIP")
+	v.get(list + "&filter=" + url.QueryEscape(`{"field":"imported","op":"is","value":false}`)).want(http.StatusOK).says("Zoe").hides("已不存在")
 }
 
 func TestWhoSeesGroups(t *testing.T) {

@@ -167,8 +167,7 @@ func (v *visit) showDeleteTag(status int, t *api.Tag, uses []use, wrong *banner)
 	v.showDialog(status, "confirm", c.Title, c)
 }
 
-// usesOf are the groups, views and auto messages that name something by its id in their rules. They stay as they are when it goes, and find nobody
-// by it.
+// usesOf are the groups, views and auto messages that name something by its id in their rules. They stay as they are when it goes.
 func (v *visit) usesOf(id string, kinds ...string) (uses []use, err error) {
 	for _, list := range []struct{ kind, path, operation string }{
 		{"group", "/v1/groups", "list-groups"}, {"view", "/v1/views", "list-views"}, {"auto_message", "/v1/auto-messages", "list-auto-messages"},

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"customercenter/api/access"
 	"customercenter/commands"
 )
@@ -52,6 +54,27 @@ func TestDeletingATagSaysWhoUsesIt(t *testing.T) {
 	v := w.as(access.Admin, "zh")
 	v.get("/tags/"+vip.String()+"/delete").want(http.StatusOK).says("删除标签“VIP”？", "1 位客户", "高价值客户", "VIP 视图")
 	v.send("/tags/"+vip.String()+"/delete", url.Values{}).want(http.StatusOK).says("已删除标签“VIP”").hides(`<td class="number"`)
+}
+
+// A tag on which a running auto message depends stays, and the dialog says which one that is; so does a group. The page of one that names what is gone says so.
+func TestWhatAnAutoMessageSendsByStays(t *testing.T) {
+	w := start(t)
+	vip, group := w.grouped()
+	byTag := run(w, commands.DefineAutoMessage{Name: "双十一", Text: "您好", Audience: commands.Audience{Filter: []byte(`{"not":` + tagged(vip) + `}`)}}).AutoMessage
+	byGroup := run(w, commands.DefineAutoMessage{Name: "老客专享", Text: "您好", Audience: commands.Audience{Groups: []uuid.UUID{group}}}).AutoMessage
+	for _, id := range []uuid.UUID{byTag, byGroup} {
+		run(w, commands.StartAutoMessage{AutoMessage: id})
+	}
+	w.seen()
+	v := w.as(access.Admin, "zh")
+	v.post("/tags/"+vip.String()+"/delete", url.Values{}).want(http.StatusConflict).says("请先停止发送", "双十一", "老客专享")
+	v.post("/groups/"+group.String()+"/delete", url.Values{}).want(http.StatusConflict).says("请先停止发送", "老客专享").hides("双十一")
+	for _, id := range []uuid.UUID{byTag, byGroup} {
+		run(w, commands.StopAutoMessage{AutoMessage: id})
+	}
+	v.get("/auto-messages/" + byTag.String()).want(http.StatusOK).hides("已被删除")
+	v.send("/tags/"+vip.String()+"/delete", url.Values{}).want(http.StatusOK).says("已删除标签")
+	v.get("/auto-messages/"+byTag.String()).want(http.StatusOK).says("已被删除", "另建一条")
 }
 
 // A dialog comes as a page of its own, or over the page if the script asks for it.

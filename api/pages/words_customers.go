@@ -45,6 +45,8 @@ var customersWords = words{
 	"customers.reset":         {"重置", "Reset"},
 	"customers.remove_chip":   {"移除条件：{condition}", "Remove the condition: {condition}"},
 	"customers.refused":       {"这些条件现在不能用", "These conditions cannot be used now"},
+	"customers.refused_part":  {"“{condition}”：{why}去掉这个条件（它旁边的 ×）就能继续查找。", "“{condition}”: {why} Take this condition out with the × beside it to go on."},
+	"customers.gone":          {"（已不存在）", "(gone)"},
 	"customers.partial":       {"只查到了一部分", "Only a part was looked through"},
 	"customers.partial_text":  {"这些条件要逐个客户比较，时间到了。可以继续往后查，或加上标签、渠道、时间等条件来缩小范围。", "These conditions are compared customer by customer, and the time ran out. Go on from here, or add a tag, a channel or a time."},
 	"customers.go_on":         {"继续查找", "Go on"},

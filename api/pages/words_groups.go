@@ -33,8 +33,8 @@ var groupWords = words{
 	"groups.now_hidden":   {"客服不再看到“{name}”。", "Agents no longer see “{name}”."},
 	"groups.delete_title": {"删除分组“{name}”？", "Delete the group “{name}”?"},
 	"groups.delete_text":  {"{n} 位客户会离开这个分组，客户本身不受影响。无法撤销。", "{n} {n?customer leaves:customers leave} it; nothing else happens to them. This cannot be undone."},
-	"groups.delete_text_used": {"{n} 位客户会离开这个分组，客户本身不受影响。无法撤销。下面这些用到了它：它们保持原样，但不会再因它找到任何人。",
-		"{n} {n?customer leaves:customers leave} it; nothing else happens to them. This cannot be undone. It is used below: those stay, and find nobody by it any more."},
+	"groups.delete_text_used": {"{n} 位客户会离开这个分组，客户本身不受影响。无法撤销。下面这些用到了它：要先去掉这个条件，视图才能打开，自动消息才能启动。",
+		"{n} {n?customer leaves:customers leave} it; nothing else happens to them. This cannot be undone. It is used below: views cannot be opened, nor auto messages started, until the condition on it is taken out."},
 	"groups.delete_button": {"删除分组", "Delete group"},
 	"groups.deleted":       {"已删除分组“{name}”。", "The group “{name}” is deleted."},
 

@@ -132,6 +132,7 @@ func (w *walk) everybody(ctx context.Context, raw json.RawMessage, take func([]u
 }
 
 // filter reads a filter that was accepted once, with the tenant's calendar.
+// Refused: TAG_UNKNOWN or GROUP_UNKNOWN if it leaves customers out by what was deleted since: without the tag, whoever was left out for having it would be found.
 func (w *walk) filter(ctx context.Context, raw json.RawMessage) (*filter.Filter, filter.Calendar, error) {
 	fields, _, err := w.catalogues.Fields(ctx, w.Tenant)
 	if err != nil {
@@ -140,6 +141,17 @@ func (w *walk) filter(ctx context.Context, raw json.RawMessage) (*filter.Filter,
 	// Fields that are gone since are still known: what is asked of them nobody fulfils.
 	parsed, err := filter.Parse(raw, &filter.Language{Custom: fields.Ever(), Groups: true}, "filter")
 	if err != nil {
+		return nil, filter.Calendar{}, fmt.Errorf("jobs: filter: %w", err)
+	}
+	tags, _, err := w.catalogues.Tags(ctx, w.Tenant)
+	if err != nil {
+		return nil, filter.Calendar{}, fmt.Errorf("jobs: filter: %w", err)
+	}
+	groups, _, err := w.catalogues.Groups(ctx, w.Tenant)
+	if err != nil {
+		return nil, filter.Calendar{}, fmt.Errorf("jobs: filter: %w", err)
+	}
+	if err := parsed.CheckSpared(tags.Known, groups.Known); err != nil {
 		return nil, filter.Calendar{}, fmt.Errorf("jobs: filter: %w", err)
 	}
 	calendar, err := w.catalogues.Calendar(ctx, w.Tenant)

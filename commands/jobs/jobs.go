@@ -148,6 +148,8 @@ func (r *Runner) Step(ctx context.Context, task Task) (rest time.Duration, ended
 		return rest, false, ErrLong
 	case errors.Is(err, errGone):
 		return w.fail(ctx, domain.CodeFileGone, nil)
+	case namesGone(err) != "":
+		return w.fail(ctx, namesGone(err), nil)
 	case err == nil:
 		w.failed = 0
 		w.together = min(2*w.together, atOnce)
@@ -205,6 +207,15 @@ func (w *walk) fail(ctx context.Context, code string, args map[string]any) (rest
 		return longestRest, false, fmt.Errorf("jobs: fail: %w", err)
 	}
 	return 0, false, nil
+}
+
+// namesGone is the code of what walk.filter refuses; empty for any other error.
+func namesGone(err error) string {
+	var refusal *domain.Refusal
+	if errors.As(err, &refusal) && (refusal.Code == domain.CodeTagUnknown || refusal.Code == domain.CodeGroupUnknown) {
+		return refusal.Code
+	}
+	return ""
 }
 
 // passing reports whether an error is none of the job's: the database is away, or in the middle of an upgrade another process knows what this one

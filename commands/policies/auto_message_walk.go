@@ -2,6 +2,7 @@ package policies
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"customercenter/commands"
+	"customercenter/domain"
 	"customercenter/domain/automessage"
 	"customercenter/domain/filter"
 	"customercenter/eventstore"
@@ -108,11 +110,8 @@ func (w *walk) step(ctx context.Context, m automessage.Message) (rest time.Durat
 
 // send sends to the first n who were found.
 func (w *walk) send(ctx context.Context, autoMessage uuid.UUID, n int) error {
-	by := commands.By{
-		Tenant: w.tenant, Actor: eventstore.Actor{Kind: "policy", ID: addressName}, Cause: w.tenant + ":" + strconv.FormatInt(w.position, 10),
-	}
 	begun := w.now()
-	done, err := commands.SendAutoMessage{AutoMessage: autoMessage, Customers: w.found[:n]}.Run(ctx, w.center, by)
+	done, err := commands.SendAutoMessage{AutoMessage: autoMessage, Customers: w.found[:n]}.Run(ctx, w.center, w.by())
 	w.spent += w.now().Sub(begun)
 	switch {
 	case err != nil && n > 1:
@@ -173,6 +172,10 @@ func (w *walk) look(ctx context.Context, m automessage.Message) (end bool, err e
 		return false, err
 	}
 	matches, err := w.matching(ctx, m.Audience)
+	var gone *domain.Refusal
+	if errors.As(err, &gone) && (gone.Code == domain.CodeTagUnknown || gone.Code == domain.CodeGroupUnknown) {
+		return true, w.stop(ctx, m.ID)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -236,8 +239,8 @@ func (w *walk) fromList(ctx context.Context, id uuid.UUID) (customers []uuid.UUI
 
 // awaits says how long to wait until the audience can be looked for by what it matches: until the read models know all that happened
 // before it was started or changed, are not far behind the log otherwise, and until each group that it names has had its members found
-// once. Otherwise who was taken out of the audience, and then it was started, would get it; and whoever is not in a group, while
-// nobody is in it yet. What is sent cannot be taken back.
+// by its rule in force. Otherwise who was taken out of the audience, and then it was started, would get it, by an event or by a revision of a
+// group; and whoever is not in a group, while nobody is in it yet. What is sent cannot be taken back.
 func (w *walk) awaits(ctx context.Context, audience automessage.Audience) (time.Duration, error) {
 	asks := audience.Asks()
 	if w.listing || asks == nil {
@@ -255,7 +258,23 @@ func (w *walk) awaits(ctx context.Context, audience automessage.Audience) (time.
 	return 0, nil
 }
 
+// stop stops an auto message whose audience names what was deleted. No tag or group goes while one is running that depends on it; a log of before that
+// was so may have such. Without the tag, whoever was to be spared for having it would be found.
+func (w *walk) stop(ctx context.Context, autoMessage uuid.UUID) error {
+	w.log.WarnContext(ctx, "policies: an auto message is stopped: its audience names a tag or a group that was deleted", "tenant", w.tenant, "auto_message", autoMessage)
+	_, err := commands.StopAutoMessage{AutoMessage: autoMessage}.Run(ctx, w.center, w.by())
+	return err
+}
+
+// by is who does what a walk does.
+func (w *walk) by() commands.By {
+	return commands.By{
+		Tenant: w.tenant, Actor: eventstore.Actor{Kind: "policy", ID: addressName}, Cause: w.tenant + ":" + strconv.FormatInt(w.position, 10),
+	}
+}
+
 // matching returns the next of those who match by themselves. They are as the customer list shows them, which is behind the log by a moment.
+// Refused: TAG_UNKNOWN or GROUP_UNKNOWN if the audience names what was deleted.
 func (w *walk) matching(ctx context.Context, audience automessage.Audience) ([]projections.Match, error) {
 	wanted := audience.Asks()
 	if wanted == nil {
@@ -271,6 +290,17 @@ func (w *walk) matching(ctx context.Context, audience automessage.Audience) ([]p
 	}
 	f, err := filter.Parse(wanted, &filter.Language{Custom: fields.Filterable(), Groups: true}, "audience.filter")
 	if err != nil {
+		return nil, err
+	}
+	tags, _, err := w.catalogues.Tags(ctx, w.tenant)
+	if err != nil {
+		return nil, err
+	}
+	groups, _, err := w.catalogues.Groups(ctx, w.tenant)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.CheckNamed(tags.Known, groups.Known); err != nil {
 		return nil, err
 	}
 	return w.customers.Matching(ctx, w.tenant, filter.Join(f, automessage.Reached()), calendar, w.now(), w.after, audiencePage)

@@ -130,6 +130,10 @@ func TestAudienceOutsideOfAGroupThatIsBeingFilled(t *testing.T) {
 	if rest := s.until(); rest != catchUp || len(w.recipients(id)) != 0 {
 		t.Errorf("asked who is not in a group that is being filled: rest %v, sent to %v", rest, w.recipients(id))
 	}
+	serve("epoch - 1") // as while a revision is filled: the members by the rule before are there, but they are those whom it may have been to keep out
+	if rest := s.until(); rest != catchUp || len(w.recipients(id)) != 0 {
+		t.Errorf("asked who is not in a group whose revision is being filled: rest %v, sent to %v", rest, w.recipients(id))
+	}
 	serve("epoch")
 	s.until()
 	w.got(id, outside)
@@ -198,9 +202,9 @@ func TestWhatIsBrokenHoldsUpNoOther(t *testing.T) {
 	broken := people[7]
 	id := w.campaign("all", commands.Audience{Customers: people})
 	unread := w.must(admin, commands.DefineAutoMessage{Name: "unread", Text: "x", Audience: everybody}).AutoMessage
+	w.must(admin, commands.StartAutoMessage{AutoMessage: unread})
 	// A filter that no command would let in.
 	w.changed(automessage.Changed{AutoMessage: unread, Name: "unread", Text: "x", Rate: 600, Audience: automessage.Audience{Filter: json.RawMessage(`{"field":"shoe_size","op":"is_set"}`)}})
-	w.must(admin, commands.StartAutoMessage{AutoMessage: unread})
 	w.projected(projections.CustomersName)
 	exec := func(sql string, args ...any) {
 		t.Helper()

@@ -118,7 +118,7 @@ func TestSendersThatAreKilled(t *testing.T) {
 }
 
 // changed writes to the catalogue what no command would decide.
-func (w *world) changed(e automessage.Changed) {
+func (w *world) changed(e automessage.Event) {
 	w.t.Helper()
 	events, err := w.store.ReadStream(w.t.Context(), tenant, automessage.Stream, 0, 100)
 	if err != nil {

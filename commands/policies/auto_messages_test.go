@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -233,11 +234,27 @@ func TestAudienceOfGroups(t *testing.T) {
 	members(2)
 	w.walked(r, id)
 	w.got(id, first, second)
-	w.must(admin, commands.DeleteGroup{Group: group}) // nobody is in it any more, and nothing breaks
-	w.customer("third")
-	w.projected(projections.GroupsName)
-	w.walked(r, id)
-	w.got(id, first, second)
+}
+
+// An auto message that runs although its audience names a tag that is gone, as a log of former times may have it, is sent to nobody by that, and stopped: it
+// would reach just those whom it was to spare.
+func TestAudienceThatNamesWhatIsGone(t *testing.T) {
+	w := newWorld(t)
+	fold := w.byHand()
+	spare := w.must(admin, commands.CreateTag{Name: "勿扰"}).Tag
+	w.must(admin, commands.TagCustomer{Customer: w.customer("spared"), Tag: spare})
+	id := w.must(admin, commands.DefineAutoMessage{Name: "to the others", Text: "您好", Audience: commands.Audience{
+		Filter: json.RawMessage(`{"field":"tags","op":"has_none","value":["` + spare.String() + `"]}`)}}).AutoMessage
+	w.must(admin, commands.DeleteTag{Tag: spare})
+	w.changed(automessage.Started{AutoMessage: id})
+	fold(projections.CustomersName)
+	fold(projections.AutoMessagesName)
+	w.walking(id).until()
+	w.got(id)
+	log := w.log(0)
+	if last := log[len(log)-1]; last.Payload != (automessage.Stopped{AutoMessage: id}) || !strings.Contains(string(last.Meta), addressName) {
+		t.Errorf("at last: %+v by %s", last.Payload, last.Meta)
+	}
 }
 
 // At the rate it has, and not faster: judged by a clock of the test.

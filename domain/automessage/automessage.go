@@ -97,18 +97,29 @@ func (s *State) Sorted() []Message {
 
 // Uses lists the auto messages whose audience reads a field, by its name in the filter language ("custom.level"), oldest first.
 func (s *State) Uses(field string) []domain.Use {
-	return s.using(func(a Audience) bool { return filter.Mentions(a.Filter).Field(field) })
+	return s.using(func(m Message) bool { return filter.Mentions(m.Audience.Filter).Field(field) })
 }
 
 // UsesOption lists the auto messages whose audience names an option of a field, oldest first.
 func (s *State) UsesOption(field, option string) []domain.Use {
-	return s.using(func(a Audience) bool { return filter.Mentions(a.Filter).Value(field, option) })
+	return s.using(func(m Message) bool { return filter.Mentions(m.Audience.Filter).Value(field, option) })
 }
 
-func (s *State) using(uses func(Audience) bool) []domain.Use {
+// Sending lists the running auto messages whose audience would be another one without these tags or groups, oldest first.
+func (s *State) Sending(tags, groups []uuid.UUID) []domain.Use {
+	return s.using(func(m Message) bool {
+		asks := m.Audience.Asks()
+		depends := func(set string, ids []uuid.UUID) bool {
+			return slices.ContainsFunc(ids, func(id uuid.UUID) bool { return filter.DependsOn(asks, set, id.String()) })
+		}
+		return m.Status == StatusRunning && (depends("tags", tags) || depends("groups", groups))
+	})
+}
+
+func (s *State) using(uses func(Message) bool) []domain.Use {
 	var found []domain.Use
 	for _, m := range s.Sorted() {
-		if uses(m.Audience) {
+		if uses(m) {
 			found = append(found, domain.Use{Kind: domain.UseAutoMessage, ID: m.ID, Name: m.Name})
 		}
 	}

@@ -55,7 +55,10 @@ func TestDecisions(t *testing.T) {
 	change := func(id uuid.UUID, r automessage.Revision) when {
 		return func(s *automessage.State) ([]automessage.Event, error) { return s.Change(id, r) }
 	}
-	start := func(s *automessage.State) ([]automessage.Event, error) { return s.Start(a) }
+	start := func(s *automessage.State) ([]automessage.Event, error) { return s.Start(a, automessage.Wanted{}) }
+	startFor := func(audience automessage.Wanted) when {
+		return func(s *automessage.State) ([]automessage.Event, error) { return s.Start(a, audience) }
+	}
 	stop := func(s *automessage.State) ([]automessage.Event, error) { return s.Stop(a) }
 	remove := func(s *automessage.State) ([]automessage.Event, error) { return s.Delete(a) }
 	text := func(s string) *string { return &s }
@@ -124,6 +127,8 @@ func TestDecisions(t *testing.T) {
 		{Name: "start again", Given: given{draft, started}, When: start},
 		{Name: "start what was stopped", Given: given{draft, started, stopped}, When: start, Then: events{started}},
 		{Name: "start what is not there", When: start, Refused: domain.CodeNotFound},
+		{Name: "start for a group that is gone", Given: given{draft}, When: startFor(automessage.Wanted{Groups: []uuid.UUID{gold}, GroupKnown: func(uuid.UUID) bool { return false }}),
+			Refused: domain.CodeGroupUnknown, At: "audience.groups[0]"},
 		{Name: "stop", Given: given{draft, started}, When: stop, Then: events{stopped}},
 		{Name: "stop a draft", Given: given{draft}, When: stop},
 		{Name: "stop what is not there", When: stop, Refused: domain.CodeNotFound},
@@ -141,6 +146,35 @@ func TestWhatADeletedOneLeaves(t *testing.T) {
 	}
 	if _, found := s.Find(a); found || len(s.Sorted()) != 0 {
 		t.Error("it is in the catalogue still")
+	}
+}
+
+// What is running, and would go to others without a tag or a group, is told: also what names none, and asks who has none.
+func TestSending(t *testing.T) {
+	without := func(set string, id uuid.UUID) automessage.Audience {
+		return automessage.Audience{Filter: json.RawMessage(`{"all":[{"not":{"field":"` + set + `","op":"has_any","value":["` + id.String() + `"]}}]}`)}
+	}
+	empty := automessage.Audience{Filter: json.RawMessage(`{"any":[{"field":"tags","op":"is_empty"},{"field":"groups","op":"is_empty"}]}`)}
+	ids := make([]uuid.UUID, 6)
+	var history []domain.Event
+	for i, audience := range []automessage.Audience{without("tags", vip), without("groups", gold), {Groups: []uuid.UUID{gold}}, empty, {}, without("tags", vip)} {
+		ids[i] = uuid.UUID{15: byte(i + 1)}
+		history = append(history, automessage.Defined{AutoMessage: ids[i], Name: fmt.Sprint(i), Audience: audience}, automessage.Started{AutoMessage: ids[i]})
+	}
+	s := domaintest.Fold[automessage.State](append(history, automessage.Stopped{AutoMessage: ids[5]})...)
+	for _, c := range []struct {
+		tags, groups []uuid.UUID
+		want         string
+	}{
+		{[]uuid.UUID{vip}, nil, "0 3"}, {nil, []uuid.UUID{gold}, "1 2 3"}, {[]uuid.UUID{vip}, []uuid.UUID{gold}, "0 1 2 3"}, {[]uuid.UUID{gold}, []uuid.UUID{vip}, "3"}, {nil, nil, ""},
+	} {
+		var names []string
+		for _, use := range s.Sending(c.tags, c.groups) {
+			names = append(names, use.Name)
+		}
+		if got := strings.Join(names, " "); got != c.want {
+			t.Errorf("without the tags %v and the groups %v: %s would go to others, want %s", c.tags, c.groups, got, c.want)
+		}
 	}
 }
 

@@ -21,6 +21,12 @@ type Wanted struct {
 	Tags, GroupKnown func(uuid.UUID) bool
 }
 
+// Check refuses an audience as Define does.
+func (w Wanted) Check() error {
+	_, err := w.check()
+	return err
+}
+
 // check returns the audience as it is stored. Refused: TAG_UNKNOWN or GROUP_UNKNOWN with the path of what does not exist,
 // VALIDATION at audience for both, and at audience.groups for more than MaxGroups.
 func (w Wanted) check() (Audience, error) {
@@ -144,14 +150,18 @@ func (s *State) Change(id uuid.UUID, r Revision) ([]Event, error) {
 	return []Event{next}, nil
 }
 
-// Start begins to send. Refused: NOT_FOUND.
-func (s *State) Start(id uuid.UUID) ([]Event, error) {
+// Start begins to send. audience is that of the auto message, read anew: without a tag or a group that was deleted since, others would be found than
+// those for whom it was written, even those whom it was to spare. Refused: NOT_FOUND; TAG_UNKNOWN or GROUP_UNKNOWN with the path in the audience.
+func (s *State) Start(id uuid.UUID, audience Wanted) ([]Event, error) {
 	m, found := s.Find(id)
 	if !found {
 		return nil, domain.Refuse(domain.CodeNotFound)
 	}
 	if m.Status == StatusRunning {
 		return nil, nil
+	}
+	if _, err := audience.check(); err != nil {
+		return nil, err
 	}
 	return []Event{Started{AutoMessage: id}}, nil
 }

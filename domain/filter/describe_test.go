@@ -45,6 +45,8 @@ func TestDescribe(t *testing.T) {
 		{`{"field":"nickname","op":"eq","value":"{field}"}`, "绰号等于“{field}”", `绰号 is "{field}"`},
 		{`{"field":"name","op":"in","value":["a","b","c"]}`, "名字为“a”、“b” 或 “c”之一", `name is one of "a", "b" or "c"`},
 		{`{"field":"name","op":"not_contains","value":"a","unset":true}`, "名字不包含“a”（或未设置）", `name does not contain "a" (or not set)`},
+		{`{"field":"any_text","op":"ne","value":"a"}`, "昵称、名字、客户ID或手机不等于“a”", `nickname, name, ID or phone is not "a"`},
+		{`{"field":"any_text","op":"in","value":["a","b"]}`, "昵称、名字、客户ID或手机为“a” 或 “b”之一", `nickname, name, ID or phone is one of "a" or "b"`},
 		{`{"field":"any_text","op":"starts_with","value":"a"}`, "昵称、名字、客户ID或手机以“a”开头", `nickname, name, ID or phone starts with "a"`},
 		{`{"field":"rating_avg","op":"gte","value":4.5}`, "平均满意度不少于 4.5", "average rating is at least 4.5"},
 		{`{"field":"custom.score","op":"between","value":[-1,2]}`, "积分在 -1 到 2 之间", "积分 is from -1 to 2"},
@@ -147,6 +149,7 @@ func TestExplain(t *testing.T) {
 		{`{"not":{"any":[` + no + `,{"field":"phone","op":"is_set"}]}}`, []seen{
 			{"filter.not.any[0]", "3", "3", false, "会话数小于 3：3（不满足）", "number of sessions is less than 3: 3 (not met)"},
 			{"filter.not.any[1]", "", "", false, "手机已设置：未设置（不满足）", "phone is set: not set (not met)"}}},
+		{`{"field":"any_text","op":"in","value":["x","wx_9"]}`, []seen{{"filter", "wx_9", `["x","wx_9"]`, true, "昵称、名字、客户ID或手机为“x” 或 “wx_9”之一：“wx_9”", `nickname, name, ID or phone is one of "x" or "wx_9": "wx_9"`}}},
 		{`{"field":"any_text","op":"contains","value":"_"}`, []seen{{"filter", "wx_9", "_", true, "昵称、名字、客户ID或手机包含“_”：“wx_9”", `nickname, name, ID or phone contains "_": "wx_9"`}}},
 		{`{"field":"rating_avg","op":"gt","value":3}`, []seen{{"filter", "3.3333", "3", true, "平均满意度大于 3：3.3333", "average rating is more than 3: 3.3333"}}},
 		{`{"field":"created_at","op":"in","value":{"period":"this_week"}}`, []seen{{"filter", "2026-11-01T09:00:00Z", "2026-11-01T16:00:00Z/2026-11-08T16:00:00Z", false,

@@ -176,15 +176,10 @@ func (c *Condition) observed(s *Subject, at time.Time, cal Calendar) (string, bo
 	return strconv.FormatBool(s.yes(c.Field, at)), true
 }
 
-// observedAny is the text that the needle was found in; the nickname if it was in none.
+// observedAny is the text in which was found what was looked for; the nickname if it was in none.
 func (c *Condition) observedAny(s *Subject) (string, bool) {
-	positive := *c
-	if c.Op == NotContains {
-		positive.Op = Contains
-	}
 	for _, field := range AnyTextFields() {
-		value := s.text(field)
-		if value != "" && (c.Op == Eq || Searchable(field, c.Texts[0])) && positive.compareText(value) {
+		if value := s.text(field); value != "" && c.foundIn(field, value) {
 			return s.shown(field), true
 		}
 	}

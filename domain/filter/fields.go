@@ -128,12 +128,7 @@ func (l *Language) KindOf(name string) (Kind, bool) {
 }
 
 // allowed reports whether the condition's field has the condition's operator.
-func (c *Condition) allowed() bool {
-	if c.Field == AnyText {
-		return slices.Contains([]Op{Contains, NotContains, StartsWith, Eq}, c.Op)
-	}
-	return slices.Contains(Operators(c.Kind), c.Op)
-}
+func (c *Condition) allowed() bool { return slices.Contains(Operators(c.Kind), c.Op) }
 
 // takesValue reports whether the operator compares with something.
 func (c *Condition) takesValue() bool { return c.Op != IsSet && c.Op != NotSet && c.Op != IsEmpty }
@@ -143,22 +138,24 @@ func (c *Condition) takesUnset() bool {
 	return c.Op != IsSet && c.Op != NotSet && c.Kind != Set && c.Kind != YesNo && !fields[c.Field].always
 }
 
-// least is how many characters a part of a text must have to be looked for: of ids and phone numbers, shorter ones are in nearly all.
+// least is how many characters a part of a text must have to be looked for: of ids, shorter ones are in nearly all.
 func least(field, needle string) int {
-	switch field {
-	case "phone":
-		return 3
-	case "external_id":
-		if strings.ContainsFunc(needle, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-			return 1
-		}
-		return 2
+	if field != "external_id" || strings.ContainsFunc(needle, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		return 1
 	}
-	return 1
+	return 2
 }
 
-// Searchable reports whether a folded part of a text is long enough to be looked for in a field. A needle of AnyText is looked for only
-// in those of its fields where it is.
+// leastOfPhones is how many characters a part must have to be looked for in phone numbers, too, by a search in several texts: shorter ones are in nearly all.
+const leastOfPhones = 3
+
+// Searchable reports whether a folded part is long enough to be looked for in this one of the fields of AnyText, when it is looked for in all of them.
 func Searchable(field, needle string) bool {
-	return len(needle) >= 3*4 || text.Length(needle) >= least(field, needle) // most needles need no counting
+	if len(needle) >= leastOfPhones*4 {
+		return true // most needles need no counting
+	}
+	if field == "phone" {
+		return text.Length(needle) >= leastOfPhones
+	}
+	return text.Length(needle) >= least(field, needle)
 }

@@ -9,6 +9,8 @@
 package filter
 
 import (
+	"cmp"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,6 +33,36 @@ type Filter struct {
 
 // Root is the tree; nil if the filter is everybody.
 func (f *Filter) Root() Node { return f.root }
+
+// Conditionless reports whether a filter has no condition at all, and at which path below place the first is missing: it is everybody, or nobody, by
+// saying nothing.
+func (f *Filter) Conditionless(place string) (at string, none bool) {
+	return conditionless(f.root, place)
+}
+
+func conditionless(n Node, path string) (at string, none bool) {
+	var parts []Node
+	switch n := n.(type) {
+	case *Condition:
+		return "", false
+	case Not:
+		return conditionless(n.Node, path+".not")
+	case All:
+		path, parts = path+".all", n
+	case Any:
+		path, parts = path+".any", n
+	}
+	for i, part := range parts {
+		below, none := conditionless(part, fmt.Sprintf("%s[%d]", path, i))
+		if !none {
+			return "", false
+		}
+		if at == "" {
+			at = below
+		}
+	}
+	return cmp.Or(at, path), true
+}
 
 // Node is a part of a tree: All, Any, Not or *Condition.
 type Node interface{ node() }

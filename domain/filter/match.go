@@ -87,24 +87,30 @@ func (c *Condition) matchText(s *Subject) bool {
 	return c.set(value != "", func() bool { return c.compareText(value) })
 }
 
-// matchAnyText looks into several texts. Their absence needs no rule: a needle is not in a text that is not there.
+// matchAnyText looks into several texts. Their absence needs no rule: a needle is not in a text that is not there. What says "not" is true if its
+// opposite is true of none of them.
 func (c *Condition) matchAnyText(s *Subject) bool {
-	needle := c.Texts[0]
-	found := func(field string) bool {
-		if c.Op != Eq && !Searchable(field, needle) {
-			return false
-		}
-		value := s.text(field)
-		switch c.Op {
-		case Eq:
-			return value == needle
-		case StartsWith:
-			return strings.HasPrefix(value, needle)
-		}
-		return strings.Contains(value, needle)
-	}
+	found := func(field string) bool { return c.foundIn(field, s.text(field)) }
 	hit := found("nickname") || found("name") || found("external_id") || found("phone")
-	return hit != (c.Op == NotContains)
+	return hit != (c.Op == NotContains || c.Op == Ne || c.Op == NotSet)
+}
+
+// foundIn reports whether a text of AnyText is what the condition, or its opposite, looks for.
+func (c *Condition) foundIn(field, value string) bool {
+	switch c.Op {
+	case IsSet, NotSet:
+		return value != ""
+	case Eq, Ne, In:
+		return slices.Contains(c.Texts, value)
+	}
+	needle := c.Texts[0]
+	switch {
+	case !Searchable(field, needle):
+		return false
+	case c.Op == StartsWith:
+		return strings.HasPrefix(value, needle)
+	}
+	return strings.Contains(value, needle)
 }
 
 func (c *Condition) compareText(value string) bool {

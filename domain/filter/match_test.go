@@ -74,6 +74,7 @@ func TestTexts(t *testing.T) {
 		"email": "e", "company": "c", "description": `d\ne`} {
 		check(t, s, field, map[string]bool{`eq "` + value + `"`: true, `eq "other"`: false, `is_set`: true})
 	}
+	check(t, s, "phone", map[string]bool{`contains "1"`: true, `contains "23"`: true, `starts_with "12"`: true, `starts_with "2"`: false, `not_contains "4"`: true})
 	check(t, s, "external_id", map[string]bool{`contains "_"`: true, `contains "x_"`: true, `contains "%9"`: false, `starts_with "wx"`: true})
 }
 
@@ -87,6 +88,7 @@ func TestAnyText(t *testing.T) {
 		`not_contains "19"`: false,
 		`starts_with "wx"`:  true, `starts_with "w"`: false, `starts_with "小"`: true, `starts_with "138"`: true, `starts_with "x_"`: false,
 		`eq "WX_19"`: true, `eq "小明"`: true, `eq "小"`: false, `eq "13800138000"`: true,
+		`ne "小明"`: false, `ne "小"`: true, `unset ne "小明"`: false, `in ["李","小明"]`: true, `in ["小","wx_1"]`: false, `is_set`: true, `not_set`: false,
 	})
 	check(t, &filter.Subject{ExternalID: "7"}, "any_text", map[string]bool{`eq "7"`: true, `contains "7"`: false})
 	s.Nickname, s.Name = "1", "9"

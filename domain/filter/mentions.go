@@ -13,38 +13,52 @@ import (
 // CheckNamed refuses a filter that names a tag (TAG_UNKNOWN) or a group (GROUP_UNKNOWN) that does not exist, with the path of the first
 // one: filter.all[0].value[1].
 func (f *Filter) CheckNamed(tags, groups func(uuid.UUID) bool) error {
-	return checkNamed(f.Root(), tags, groups)
+	return eachNamed(f.Root(), false, func(c *Condition, _ bool) error { return c.checkNamed(tags, groups) })
 }
 
-func checkNamed(n Node, tags, groups func(uuid.UUID) bool) error {
-	switch n := n.(type) {
-	case All:
-		return checkParts(n, tags, groups)
-	case Any:
-		return checkParts(n, tags, groups)
-	case Not:
-		return checkNamed(n.Node, tags, groups)
-	case *Condition:
-		known, code := tags, domain.CodeTagUnknown
-		switch n.Field {
-		case "tags":
-		case "groups":
-			known, code = groups, domain.CodeGroupUnknown
-		default:
+// CheckSpared refuses as CheckNamed does, but only what leaves customers out by a tag or a group that does not exist: as nobody has it, they would be found.
+// Elsewhere nobody is found by it.
+func (f *Filter) CheckSpared(tags, groups func(uuid.UUID) bool) error {
+	return eachNamed(f.Root(), false, func(c *Condition, negated bool) error {
+		if (c.Op == HasNone) == negated {
 			return nil
 		}
-		if i := slices.IndexFunc(n.IDs, func(id uuid.UUID) bool { return !known(id) }); i >= 0 {
-			return domain.Refuse(code).At(fmt.Sprintf("%s.value[%d]", n.Path, i))
+		return c.checkNamed(tags, groups)
+	})
+}
+
+// eachNamed tells the conditions below a node until one is refused, and whether an odd number of nots is above each.
+func eachNamed(n Node, negated bool, check func(c *Condition, negated bool) error) error {
+	var parts []Node
+	switch n := n.(type) {
+	case All:
+		parts = n
+	case Any:
+		parts = n
+	case Not:
+		return eachNamed(n.Node, !negated, check)
+	case *Condition:
+		return check(n, negated)
+	}
+	for _, part := range parts {
+		if err := eachNamed(part, negated, check); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func checkParts(parts []Node, tags, groups func(uuid.UUID) bool) error {
-	for _, part := range parts {
-		if err := checkNamed(part, tags, groups); err != nil {
-			return err
-		}
+func (c *Condition) checkNamed(tags, groups func(uuid.UUID) bool) error {
+	known, code := tags, domain.CodeTagUnknown
+	switch c.Field {
+	case "tags":
+	case "groups":
+		known, code = groups, domain.CodeGroupUnknown
+	default:
+		return nil
+	}
+	if i := slices.IndexFunc(c.IDs, func(id uuid.UUID) bool { return !known(id) }); i >= 0 {
+		return domain.Refuse(code).At(fmt.Sprintf("%s.value[%d]", c.Path, i))
 	}
 	return nil
 }
@@ -80,35 +94,55 @@ func Mentions(canonical json.RawMessage) Mentioned {
 }
 
 func (m Mentioned) in(raw json.RawMessage) {
+	eachStored(raw, func(field string, _ Op, value json.RawMessage) {
+		var one string
+		var several []json.RawMessage
+		values := m[field] // there, if only to say that the field is read
+		if json.Unmarshal(value, &one) == nil {
+			values = append(values, one)
+		} else if json.Unmarshal(value, &several) == nil {
+			for _, v := range several {
+				if json.Unmarshal(v, &one) == nil {
+					values = append(values, one)
+				}
+			}
+		}
+		m[field] = values
+	})
+}
+
+// eachStored tells the conditions of a filter in its canonical form.
+func eachStored(raw json.RawMessage, tell func(field string, op Op, value json.RawMessage)) {
 	var node struct {
 		All, Any []json.RawMessage
 		Not      json.RawMessage
 		Field    string
+		Op       Op
 		Value    json.RawMessage
 	}
 	if json.Unmarshal(raw, &node) != nil {
 		return // nothing that could be read
 	}
 	for _, part := range slices.Concat(node.All, node.Any) {
-		m.in(part)
+		eachStored(part, tell)
 	}
 	if node.Not != nil {
-		m.in(node.Not)
+		eachStored(node.Not, tell)
 	}
-	if node.Field == "" {
-		return
+	if node.Field != "" {
+		tell(node.Field, node.Op, node.Value)
 	}
-	var one string
-	var several []json.RawMessage
-	values := m[node.Field] // there, if only to say that the field is read
-	if json.Unmarshal(node.Value, &one) == nil {
-		values = append(values, one)
-	} else if json.Unmarshal(node.Value, &several) == nil {
-		for _, v := range several {
-			if json.Unmarshal(v, &one) == nil {
-				values = append(values, one)
-			}
-		}
-	}
-	m[node.Field] = values
+}
+
+// AsksEmpty reports whether a filter in its canonical form asks who has nothing of a set: such an answer depends on every entry there is, though it
+// names none.
+func AsksEmpty(canonical json.RawMessage, set string) (asks bool) {
+	eachStored(canonical, func(field string, op Op, _ json.RawMessage) { asks = asks || field == set && op == IsEmpty })
+	return asks
+}
+
+// DependsOn reports whether whom a filter in its canonical form finds may be others when an entry of a set goes away: when the tag or the group of that
+// id is deleted.
+func DependsOn(canonical json.RawMessage, set, id string) bool {
+	return Mentions(canonical).Value(set, id) || AsksEmpty(canonical, set)
 }

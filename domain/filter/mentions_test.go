@@ -86,3 +86,26 @@ func TestCheckNamed(t *testing.T) {
 		}
 	}
 }
+
+// What leaves customers out by what is gone is refused, what asks for it is not.
+func TestCheckSpared(t *testing.T) {
+	gone := `"value":["00000000-0000-7000-8000-000000000001"]}`
+	for text, refused := range map[string]bool{
+		`{"field":"tags","op":"has_any",` + gone:                                            false,
+		`{"field":"groups","op":"has_all",` + gone:                                          false,
+		`{"field":"tags","op":"has_none",` + gone:                                           true,
+		`{"any":[{"not":{"all":[{"field":"groups","op":"has_any",` + gone + `]}}]}`:         true,
+		`{"not":{"field":"tags","op":"has_none",` + gone + `}`:                              false,
+		`{"all":[{"not":{"not":{"field":"tags","op":"has_all",` + gone + `}}]}`:             false,
+		`{"all":[{"field":"tags","op":"is_empty"},{"field":"name","op":"eq","value":"x"}]}`: false,
+	} {
+		f, err := filter.Parse([]byte(text), &filter.Language{Groups: true}, "f")
+		if err != nil {
+			t.Fatal(err)
+		}
+		none := func(uuid.UUID) bool { return false }
+		if err := f.CheckSpared(none, none); (err != nil) != refused {
+			t.Errorf("%s: %v, refused should be %v", text, err, refused)
+		}
+	}
+}

@@ -96,8 +96,8 @@ func (r *reading) text(v *value, path string) error {
 	}
 	switch c.Op {
 	case Contains, NotContains, StartsWith:
-		if !Searchable(c.Field, folded) {
-			return domain.Invalid(path, domain.RuleTooShort).With("min", least(c.Field, folded))
+		if min := least(c.Field, folded); text.Length(folded) < min {
+			return domain.Invalid(path, domain.RuleTooShort).With("min", min)
 		}
 	}
 	c.Typed, c.Texts = append(c.Typed, typed), append(c.Texts, folded)

@@ -18,11 +18,14 @@ type Rule struct {
 	Tags func(uuid.UUID) bool
 }
 
-// Check refuses a rule that everybody would match by saying nothing (VALIDATION), and one that names a tag that does not exist
-// (TAG_UNKNOWN), each with its path. A tag that is deleted later stays in the rule: no customer has it any more.
+// Check refuses a rule without a condition, which everybody or nobody would match by saying nothing (VALIDATION), and one that names a tag that does not
+// exist (TAG_UNKNOWN), each with its path. A tag that is deleted later stays in the rule: no customer has it any more.
 func (r Rule) Check() error {
-	if r.Filter == nil || r.Filter.Root() == nil {
+	if r.Filter == nil {
 		return domain.Invalid("rule", domain.RuleRequired)
+	}
+	if at, none := r.Filter.Conditionless("rule"); none {
+		return domain.Invalid(at, domain.RuleRequired)
 	}
 	return r.Filter.CheckNamed(r.Tags, func(uuid.UUID) bool { return false })
 }
@@ -100,10 +103,15 @@ func (s *State) SetVisibility(id uuid.UUID, agentVisible bool) ([]Event, error) 
 	return []Event{VisibilitySet{Group: id, AgentVisible: agentVisible}}, nil
 }
 
-// Delete ends a group: its members leave it. Views that read it stay, and find nobody in it. Refused: NOT_FOUND.
-func (s *State) Delete(id uuid.UUID) ([]Event, error) {
+// Delete ends a group: its members leave it. Views and auto messages that read it stay, but cannot be opened or started before that is taken out.
+// sending are the running auto messages whose audience depends on it: those would go on to others than before.
+// Refused: NOT_FOUND; GROUP_IN_USE with what is sending.
+func (s *State) Delete(id uuid.UUID, sending []domain.Use) ([]Event, error) {
 	if !s.Known(id) {
 		return nil, domain.Refuse(domain.CodeNotFound)
+	}
+	if len(sending) > 0 {
+		return nil, domain.Refuse(domain.CodeGroupInUse).With("uses", sending)
 	}
 	return []Event{Deleted{Group: id}}, nil
 }

@@ -66,6 +66,16 @@ func (s *State) UsesOption(field, option string) []domain.Use {
 	return s.using(func(mentioned filter.Mentioned) bool { return mentioned.Value(field, option) })
 }
 
+// DependingOn lists the groups whose members would be others without a tag, oldest first.
+func (s *State) DependingOn(tag uuid.UUID) (ids []uuid.UUID) {
+	for _, g := range s.Sorted() {
+		if filter.DependsOn(g.Rule, "tags", tag.String()) {
+			ids = append(ids, g.ID)
+		}
+	}
+	return ids
+}
+
 func (s *State) using(uses func(filter.Mentioned) bool) []domain.Use {
 	var found []domain.Use
 	for _, g := range s.Sorted() {

@@ -65,7 +65,7 @@ func TestDecisions(t *testing.T) {
 		return func(s *group.State) ([]group.Event, error) { return s.SetVisibility(id, visible) }
 	}
 	remove := func(id uuid.UUID) when {
-		return func(s *group.State) ([]group.Event, error) { return s.Delete(id) }
+		return func(s *group.State) ([]group.Event, error) { return s.Delete(id, nil) }
 	}
 	const invalid, exists, unknown = domain.CodeValidation, domain.CodeGroupExists, domain.CodeTagUnknown
 	first := group.Defined{Group: a, Name: "Listed", Rule: stored(t, listed)}
@@ -89,6 +89,10 @@ func TestDecisions(t *testing.T) {
 		{Name: "name too long", When: define(a, longest+"重", listed, false), Refused: invalid, At: "name"},
 		{Name: "line break in the name", When: define(a, "a\nb", listed, false), Refused: invalid, At: "name"},
 		{Name: "no rule", When: define(a, "Everybody", `{}`, false), Refused: invalid, At: "rule"},
+		{Name: "a rule that says nothing", When: define(a, "Everybody", `{"all":[]}`, false), Refused: invalid, At: "rule.all"},
+		{Name: "a rule that says nothing inside", When: define(a, "Everybody", `{"all":[{"not":{"any":[]}},{"all":[]}]}`, false), Refused: invalid, At: "rule.all[0].not.any"},
+		{Name: "a rule with a part that says nothing", When: define(a, "Listed", `{"all":[{"all":[]},`+listed+`]}`, false),
+			Then: events{group.Defined{Group: a, Name: "Listed", Rule: stored(t, `{"all":[{"all":[]},`+listed+`]}`)}}},
 		{Name: "no rule at all", When: func(s *group.State) ([]group.Event, error) { return s.Define(a, "x", group.Rule{}, false) }, Refused: invalid, At: "rule"},
 		{Name: "unknown tag", When: define(a, "x", untagged, false), Refused: unknown, At: "rule.all[0].value[1]"},
 		{Name: "as many as there may be", Given: many[1:], When: define(a, "Listed", listed, false), Then: events{first}},
@@ -98,6 +102,7 @@ func TestDecisions(t *testing.T) {
 		{Name: "revise again", Given: given{first, group.Revised{Group: a, Rule: stored(t, tagged), Revision: 2}}, When: revise(a, listed), Then: events{group.Revised{Group: a, Rule: stored(t, listed), Revision: 3}}},
 		{Name: "revise to the same", Given: given{first}, When: revise(a, ` { "value": true, "op": "is", "field": "blacklisted", "unset": false } `)},
 		{Name: "revise to everybody", Given: given{first}, When: revise(a, `null`), Refused: invalid, At: "rule"},
+		{Name: "revise to a rule that says nothing", Given: given{first}, When: revise(a, `{"not":{"any":[]}}`), Refused: invalid, At: "rule.not.any"},
 		{Name: "revise to an unknown tag", Given: given{first}, When: revise(a, `{"not":`+untagged+`}`), Refused: unknown, At: "rule.not.all[0].value[1]"},
 		{Name: "revise what is not there", When: revise(a, listed), Refused: domain.CodeNotFound},
 

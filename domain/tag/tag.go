@@ -109,11 +109,15 @@ func (s *State) Rename(id uuid.UUID, name string) ([]Event, error) {
 	return []Event{Renamed{Tag: id, Name: name}}, nil
 }
 
-// Delete takes the tag out of the catalogue and so off every customer's view. Its id never comes back.
-// Refused: TAG_UNKNOWN.
-func (s *State) Delete(id uuid.UUID) ([]Event, error) {
+// Delete takes the tag out of the catalogue and so off every customer's view. Its id never comes back. sending are the running auto messages whose
+// audience depends on it: who was spared for having the tag would get them.
+// Refused: TAG_UNKNOWN; TAG_IN_USE with what is sending.
+func (s *State) Delete(id uuid.UUID, sending []domain.Use) ([]Event, error) {
 	if !s.Known(id) {
 		return nil, domain.Refuse(domain.CodeTagUnknown)
+	}
+	if len(sending) > 0 {
+		return nil, domain.Refuse(domain.CodeTagInUse).With("uses", sending)
 	}
 	return []Event{Deleted{Tag: id}}, nil
 }

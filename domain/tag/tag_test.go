@@ -31,7 +31,7 @@ func TestDecisions(t *testing.T) {
 		return func(s *tag.State) ([]tag.Event, error) { return s.Rename(id, name) }
 	}
 	remove := func(id uuid.UUID) when {
-		return func(s *tag.State) ([]tag.Event, error) { return s.Delete(id) }
+		return func(s *tag.State) ([]tag.Event, error) { return s.Delete(id, nil) }
 	}
 	const invalid = domain.CodeValidation
 	vip := tag.Created{Tag: a, Name: "VIP"}
