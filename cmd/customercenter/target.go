@@ -85,7 +85,7 @@ func (t target) withNATS(env *environment, do func(nc *nats.Conn) error) error {
 // most servers are there.
 func joinNATS(ctx context.Context, url string, log *slog.Logger) (*nats.Conn, error) {
 	connected := make(chan struct{}, 1)
-	nc, err := nats.Connect(url, nats.Name("customercenter"), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond), nats.RetryOnFailedConnect(true),
+	nc, err := nats.Connect(url, nats.Name("customercenter"), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond), nats.RetryOnFailedConnect(true), nats.IgnoreAuthErrorAbort(),
 		nats.ConnectHandler(func(*nats.Conn) { connected <- struct{}{} }))
 	if err != nil {
 		return nil, fmt.Errorf("NATS cannot be reached: %w. Is NATS_URL right?", err)
