@@ -105,7 +105,11 @@ func (l *limiter) address(r *http.Request) string {
 	from := at.Addr().Unmap()
 	said := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, before := range slices.Backward(said) {
-		next, err := netip.ParseAddr(strings.TrimSpace(before))
+		before = strings.TrimSpace(before)
+		next, err := netip.ParseAddr(before)
+		if with, is := netip.ParseAddrPort(before); is == nil { // some write the port, too
+			next, err = with.Addr(), nil
+		}
 		if err != nil || !l.ours(from) {
 			break
 		}

@@ -117,6 +117,7 @@ func TestProxiesAreBelieved(t *testing.T) {
 		{"10.1.2.3:1234", "203.0.113.9, 10.9.9.9", "203.0.113.9"},  // two proxies of ours
 		{"10.1.2.3:1234", "192.0.2.1,203.0.113.9 ,10.9.9.9", "203.0.113.9"},
 		{"10.1.2.3:1234", "nonsense", "10.1.2.3"},
+		{"10.1.2.3:1234", "203.0.113.9:51234", "203.0.113.9"},
 		{"[fd00::1]:1234", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"}, // one customer of a provider has all of it
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)

@@ -38,7 +38,7 @@ func (f limitFlags) limits() (api.Limits, error) {
 	for _, text := range f.TrustedProxies {
 		of, err := netip.ParsePrefix(text)
 		if one, is := netip.ParseAddr(text); is == nil {
-			of, err = netip.PrefixFrom(one, one.BitLen()), nil
+			of, err = netip.PrefixFrom(one.Unmap(), one.Unmap().BitLen()), nil
 		}
 		if err != nil {
 			return api.Limits{}, usageError{fmt.Sprintf("--trusted-proxies: %q is no address and no range like 10.0.0.0/8", text)}

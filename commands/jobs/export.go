@@ -87,7 +87,7 @@ func (w *walk) export(ctx context.Context, asked *exports.Requested) (rest time.
 		case err != nil:
 			return 0, false, err
 		case bytes == w.made.bytes:
-			return 0, false, w.complete(ctx)
+			return 0, false, w.complete(ctx, own)
 		}
 		w.made = nil // another one has begun anew since
 	}
@@ -115,16 +115,24 @@ func (w *walk) export(ctx context.Context, asked *exports.Requested) (rest time.
 		return w.fail(ctx, made.code, made.args)
 	}
 	w.made = &made
-	return 0, false, w.complete(ctx)
+	return 0, false, w.complete(ctx, own)
 }
 
-// complete says in the log that the file is there. Whether it is completed, or was canceled just before, the next step sees.
-func (w *walk) complete(ctx context.Context) error {
+// complete says in the log that the file is there. If it was canceled just before, or was to be discarded, the file goes: whoever heard of that may have looked before its
+// last part was written.
+func (w *walk) complete(ctx context.Context, own *hold) error {
 	_, err := commands.CompleteExport{Export: w.ID, Position: w.made.position, Rows: w.made.rows, Bytes: w.made.bytes}.Run(ctx, w.center, w.By)
 	if err != nil {
 		return fmt.Errorf("jobs: export: %w", err)
 	}
 	w.made = nil
+	now, _, err := w.catalogues.Export(ctx, w.Tenant, w.ID)
+	if err != nil {
+		return fmt.Errorf("jobs: export: %w", err)
+	}
+	if now.Status != job.Completed {
+		return dropParts(ctx, own, w.Tenant, w.ID, 0)
+	}
 	return nil
 }
 

@@ -86,12 +86,15 @@ func (r *Keyring) look(ctx context.Context) error {
 
 // readErasures notes who was erased since the last look, however long ago that was: a process that had nothing to open, or was frozen, still has its keys.
 func (r *Keyring) readErasures(ctx context.Context) error {
-	var since *time.Time // nil: there are no keys yet
+	var since *time.Time // nil: never. Keys that this process made itself are there since it began, at most.
+	back := recent
 	if at := r.destroyed.at; !at.IsZero() {
 		since = &at
+	} else {
+		back += time.Since(r.destroyed.began)
 	}
 	rows, err := r.db.Query(tenancy.Widen(ctx), `select now.at, e.tenant, e.customer, e.generation from (select statement_timestamp() as at) now
-		left join erasures e on e.erased_at > least($1::timestamptz, now.at) - $2::interval`, since, recent)
+		left join erasures e on e.erased_at > least($1::timestamptz, now.at) - $2::interval`, since, back)
 	if err != nil {
 		return fmt.Errorf("keyring: erasures: %w", err)
 	}

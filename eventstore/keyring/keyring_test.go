@@ -122,16 +122,28 @@ func TestAKeyDestroyedWhileNobodyLookedIsNotUsed(t *testing.T) {
 	if _, err := pool.Exec(ctx, `insert into erasures (tenant, customer, generation, position, erased_at) values ('acme', $1, 1, 1, now() - interval '2 hours')`, erased); err != nil {
 		t.Fatal(err)
 	}
-	ring.WasIdle(time.Now().Add(-3 * time.Hour))
-	keys, err := ring.Of(ctx, "acme", []uuid.UUID{erased, kept})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := keys.Of(erased, 1); ok {
-		t.Error("a key is used that was destroyed two hours ago")
-	}
-	if _, ok := keys.Of(kept, 1); !ok {
-		t.Error("another's key is not there")
+	for name, idle := range map[string]func(){
+		"after it was asked": func() { ring.WasIdle(time.Now().Add(-3 * time.Hour)) },
+		"before it was asked": func() { // it has made keys itself
+			ring = keyring.New(pool, master(t, 1))
+			for _, c := range []uuid.UUID{erased, kept} {
+				key, _ := ring.Create("acme", c, 1)
+				ring.Keep("acme", c, key)
+			}
+			ring.Began(time.Now().Add(-3 * time.Hour))
+		},
+	} {
+		idle()
+		keys, err := ring.Of(ctx, "acme", []uuid.UUID{erased, kept})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := keys.Of(erased, 1); ok {
+			t.Errorf("%s: a key is used that was destroyed two hours ago", name)
+		}
+		if _, ok := keys.Of(kept, 1); !ok {
+			t.Errorf("%s: another's key is not there", name)
+		}
 	}
 }
 

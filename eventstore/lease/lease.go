@@ -60,6 +60,7 @@ func (g Group) Loop(ctx context.Context) error {
 	if g.Pool == nil || g.Name == "" || g.Partitions < 1 || g.Run == nil || g.Every < 0 || g.Freeze < 4*g.Every || g.Clocks < 0 {
 		return errors.New("lease: a group needs a pool, a name, partitions, something to run, and Freeze at least 4 times Every")
 	}
+	var told time.Time
 	for pause := g.Every; ctx.Err() == nil; {
 		began := time.Now()
 		err := g.session(ctx)
@@ -69,12 +70,18 @@ func (g Group) Loop(ctx context.Context) error {
 		if time.Since(began) > 10*time.Second {
 			pause = g.Every
 		}
-		slog.WarnContext(ctx, "lease: lost, trying again", "group", g.Name, "pause", pause, "error", err)
+		if time.Since(told) > complainEvery {
+			told = time.Now()
+			slog.WarnContext(ctx, "lease: lost, trying again", "group", g.Name, "pause", pause, "error", err)
+		}
 		wait(ctx, pause)
 		pause = min(2*pause, time.Second)
 	}
 	return nil
 }
+
+// complainEvery keeps a long outage, or a clock that stays wrong, from filling the disk with complaints.
+const complainEvery = 30 * time.Second
 
 // wait pauses, no longer than ctx lives.
 func wait(ctx context.Context, pause time.Duration) {

@@ -100,10 +100,13 @@ func (s *session) join(ctx context.Context) error {
 	return nil
 }
 
+// errClocks says that this process is to do none of the group's work for now. It gives its partitions back in order.
+var errClocks = errors.New("lease: the clocks of this process and the database are too far apart, so it takes no part")
+
 // near is an error if the database's clock, as it was a moment ago, is too far from this process's.
 func (s *session) near(now time.Time) error {
 	if apart := time.Since(now).Abs(); s.Clocks > 0 && apart > s.Clocks {
-		return fmt.Errorf("lease: the clocks of this process and the database are %s apart, so others do its work", apart.Round(time.Second))
+		return fmt.Errorf("%w: %s", errClocks, apart.Round(time.Second))
 	}
 	return nil
 }
@@ -150,6 +153,12 @@ func (s *session) tick(ctx context.Context) error {
 		}
 	}
 	quota, free, err := s.look(qctx)
+	if errors.Is(err, errClocks) && len(s.runs) > 0 {
+		for _, r := range s.runs {
+			r.stop()
+		}
+		return nil // until they have ended
+	}
 	if err != nil || ctx.Err() != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ declare
   rights     text;
   t          record;
 begin
+  -- Of several processes that start at once, each finds what the others have done.
+  perform pg_advisory_xact_lock(hashtextextended('customercenter/isolate', 0));
   select c.relname, c.relrowsecurity as bound, a.attname as tenant,
          exists (select from pg_attribute s where s.attrelid = c.oid and s.attname = 'terms' and s.atttypid = 'bigint[]'::regtype) as searched
     into strict t

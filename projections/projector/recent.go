@@ -17,8 +17,8 @@ type recent struct {
 
 const (
 	recentEvents = 4096
-	// recentFor is how long an event is shared: longer than feeders that follow the log are apart, and soon over.
-	recentFor = 5 * time.Second
+	// recentFor is how long an event is shared: as long as a key that was destroyed may be used, see package keyring.
+	recentFor = time.Second
 )
 
 type recentLog struct {

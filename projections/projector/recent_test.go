@@ -11,7 +11,9 @@ import (
 func TestWhatWasOpenedAMomentAgoIsShared(t *testing.T) {
 	r, now := newRecent(), time.Now()
 	log := r.of("acme")
-	event := func(tenant string, position int64) *eventstore.Event { return &eventstore.Event{Tenant: tenant, Position: position} }
+	event := func(tenant string, position int64) *eventstore.Event {
+		return &eventstore.Event{Tenant: tenant, Position: position}
+	}
 	log.put(&eventstore.Decoded{Event: *event("acme", 7), Payload: "with a name"}, false, now)
 	log.put(&eventstore.Decoded{Event: *event("acme", 7), Payload: "without"}, true, now)
 	for blind, want := range map[bool]string{false: "with a name", true: "without"} {
