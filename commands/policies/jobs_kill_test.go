@@ -229,7 +229,7 @@ func count1(is bool) int {
 
 // More tenants than are worked on at a time have great jobs, and one comes with a small one: it is done before any of the great ones.
 func TestGreatJobsStarveNobody(t *testing.T) {
-	const great, small = 10_000 / tenth, 200 / tenth
+	const great, small = 20_000 / tenth, 200 / tenth
 	greedy := []string{"greedy-1", "greedy-2", "greedy-3", "greedy-4", "greedy-5", "greedy-6"}
 	w := newWorld(t, greedy...)
 	lines := func(n int) []string {
@@ -239,20 +239,24 @@ func TestGreatJobsStarveNobody(t *testing.T) {
 		}
 		return all
 	}
-	begin := func(slug string, rows int) uuid.UUID {
+	upload := func(slug string, rows int) uuid.UUID {
 		w.mayImport(slug)
-		id := w.upload(slug, lines(rows))
-		w.mustOn(w.center, commands.By{Tenant: slug, Actor: admin}, commands.StartImport{Import: id})
-		return id
+		return w.upload(slug, lines(rows))
 	}
-	ids := make([]uuid.UUID, len(greedy))
+	start := func(slug string, id uuid.UUID) {
+		w.mustOn(w.center, commands.By{Tenant: slug, Actor: admin}, commands.StartImport{Import: id})
+	}
+	ids, id := make([]uuid.UUID, len(greedy)), upload(tenant, small)
 	for i, slug := range greedy {
-		ids[i] = begin(slug, great)
+		ids[i] = upload(slug, great)
+	}
+	for i, slug := range greedy {
+		start(slug, ids[i])
 	}
 	r := w.runner()
 	defer w.start(r)()
 	w.until("nobody begins", func() bool { return w.imported(greedy[0], ids[0]).Done > 0 })
-	id := begin(tenant, small)
+	start(tenant, id)
 	w.until("the small job does not end", func() bool { return w.imported(tenant, id).Status == job.Completed })
 	for i, slug := range greedy {
 		if s := w.imported(slug, ids[i]); s.Status == job.Completed {
