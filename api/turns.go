@@ -14,6 +14,13 @@ import (
 // other parts need, too.
 const allTurns = 24
 
+// A tenant that has more requests waiting than it has turns is a crowd. While others ask, too, it has only a part of its turns: all of them together would keep the
+// processors busy, for which the others' requests would stand in line.
+const (
+	crowdPart = 4           // one in so many turns
+	othersFor = time.Second // others ask if one of them did so long ago at most
+)
+
 // turns let a process work on only so many requests of a tenant at the same time, and on so many of all. The others wait: of a tenant, the one
 // that came first goes on first, and tenants take turns, so that one who asks for much waits for itself and holds up nobody else. It is safe for
 // concurrent use.
@@ -24,10 +31,19 @@ type turns struct {
 	busy    int
 	of      map[string]*queue // of the tenants that have anything under way
 	waiting []*queue          // of those that have somebody waiting; whose turn is next comes first
+	last    came              // the last request
+	other   came              // the last one of another tenant
+}
+
+// came is when a request of a tenant came.
+type came struct {
+	tenant string
+	at     time.Time
 }
 
 // queue is what a tenant has under way.
 type queue struct {
+	tenant  string
 	busy    int
 	waiting []chan struct{} // closed when it is their turn
 }
@@ -43,9 +59,13 @@ func (t *turns) take(ctx context.Context, tenant string) error {
 		if t.of == nil {
 			t.of = map[string]*queue{}
 		}
-		q = &queue{}
+		q = &queue{tenant: tenant}
 		t.of[tenant] = q
 	}
+	if t.last.tenant != tenant {
+		t.other = t.last
+	}
+	t.last = came{tenant, time.Now()}
 	mine := make(chan struct{})
 	if q.waiting = append(q.waiting, mine); len(q.waiting) == 1 {
 		t.waiting = append(t.waiting, q)
@@ -92,7 +112,7 @@ func (t *turns) back(tenant string) {
 func (t *turns) deal() {
 	for i := 0; i < len(t.waiting) && t.busy < t.all; {
 		q := t.waiting[i]
-		if q.busy >= t.each {
+		if q.busy >= t.most(q) {
 			i++
 			continue
 		}
@@ -105,6 +125,21 @@ func (t *turns) deal() {
 			t.waiting = append(t.waiting, q)
 		}
 	}
+}
+
+// most is how many requests of a tenant are worked on at the same time just now.
+func (t *turns) most(q *queue) int {
+	if len(q.waiting) <= t.each {
+		return t.each
+	}
+	other := t.last
+	if other.tenant == q.tenant {
+		other = t.other
+	}
+	if other.at.IsZero() || time.Since(other.at) > othersFor {
+		return t.each
+	}
+	return max(1, t.each/crowdPart)
 }
 
 func (t *turns) forget(tenant string) {

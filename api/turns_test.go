@@ -53,6 +53,64 @@ func TestTurnsAreFair(t *testing.T) {
 	})
 }
 
+// A tenant with more requests waiting than it has turns has a part of them while others ask, and all of them when they have stopped, or when few wait.
+func TestACrowdHasFewerTurnsWhileOthersAsk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := turns{each: 4, all: 24}
+		at := func(tenant string) int {
+			all.mu.Lock()
+			defer all.mu.Unlock()
+			if q := all.of[tenant]; q != nil {
+				return q.busy
+			}
+			return 0
+		}
+		ctx := t.Context()
+		for range 20 {
+			go func() { _ = all.take(ctx, "flood") }() // everybody gets a turn in the end
+		}
+		synctest.Wait()
+		if n := at("flood"); n != 4 {
+			t.Errorf("alone, %d are at work", n)
+		}
+		if err := all.take(ctx, "calm"); err != nil {
+			t.Fatal(err)
+		}
+		all.give("calm")
+		for range 4 {
+			all.give("flood")
+			synctest.Wait()
+		}
+		if n := at("flood"); n != 1 {
+			t.Errorf("while another asks, %d are at work", n)
+		}
+		time.Sleep(othersFor + time.Millisecond)
+		all.give("flood")
+		synctest.Wait()
+		if n := at("flood"); n != 4 {
+			t.Errorf("when the other has stopped, %d are at work", n)
+		}
+		if err := all.take(ctx, "calm"); err != nil {
+			t.Fatal(err)
+		}
+		all.give("calm")
+		for { // until as few wait as it has turns
+			_, waiting := all.count()
+			if waiting == 0 {
+				break
+			}
+			if n := at("flood"); waiting > 4 && n > 4 || waiting <= 4 && n != 4 {
+				t.Fatalf("%d are at work while %d wait", n, waiting)
+			}
+			all.give("flood")
+			synctest.Wait()
+		}
+		for at("flood") > 0 {
+			all.give("flood")
+		}
+	})
+}
+
 // A tenant that has all its turns holds up nobody else, and one that gives up its place is passed over.
 func TestATenantWaitsForItself(t *testing.T) {
 	all := turns{each: 2, all: 10}
