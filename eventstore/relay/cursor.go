@@ -63,8 +63,10 @@ type cursor struct {
 	refillFrom int64
 }
 
-// save writes cursors, of tenants that are not stopped. One whose refill has been overtaken by an operator's wish is left alone.
-func save(ctx context.Context, pool *pgxpool.Pool, epoch uuid.UUID, created time.Time, cursors []cursor) error {
+// save writes cursors, of tenants that are not stopped. One whose refill or epoch has been overtaken by an operator's wish is left alone.
+// Within a life of the stream a cursor goes back only where the stream was looked at and has lost its end: otherwise what is further was
+// written by another relay, while this one was frozen and lost its lease.
+func save(ctx context.Context, pool *pgxpool.Pool, epoch uuid.UUID, created time.Time, cursors []cursor, back bool) error {
 	if len(cursors) == 0 {
 		return nil
 	}
@@ -79,11 +81,13 @@ func save(ctx context.Context, pool *pgxpool.Pool, epoch uuid.UUID, created time
 		insert into relay_cursors as c (tenant, epoch, position, stream_created, stream_sequence, refill, refill_from, updated_at)
 		select n.tenant, $1, n.position, $2, n.sequence, n.refill, n.refill_from, now()
 		from unnest($3::text[], $4::bigint[], $5::bigint[], $6::int[], $7::bigint[]) n(tenant, position, sequence, refill, refill_from)
+		where $1 = (select epoch from log_epoch)
 		order by n.tenant
 		on conflict (tenant) do update set epoch = excluded.epoch, position = excluded.position, stream_created = excluded.stream_created,
 		  stream_sequence = excluded.stream_sequence, refill_from = excluded.refill_from, stopped = null, updated_at = excluded.updated_at
-		where c.refill = excluded.refill`,
-		epoch, created, tenants, positions, sequences, refills, froms)
+		where c.refill = excluded.refill
+		  and ($8 or (c.stream_created, c.stream_sequence) <= (excluded.stream_created, excluded.stream_sequence))`,
+		epoch, created, tenants, positions, sequences, refills, froms, back)
 	if err != nil {
 		return fmt.Errorf("relay: save cursors: %w", err)
 	}

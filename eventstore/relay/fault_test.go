@@ -2,12 +2,14 @@ package relay
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"customercenter/eventstore"
@@ -191,13 +193,45 @@ func TestPostgresMayEndConnections(t *testing.T) {
 }
 
 // A relay that was frozen writes where it was when it wakes up, although another one is long ahead and may have nothing more to write.
-func TestACursorThatWasSetBackIsWrittenAgain(t *testing.T) {
+func TestARelayThatWasFrozenDoesNotSetTheCursorBack(t *testing.T) {
+	store, server := newStore(t, "acme"), natstest.Start(t)
+	appendEvents(t, store, "acme", 5, 1)
+	stop := start(t, newRelay(t, store, natstest.Connect(t, server)))
+	caughtUp(t, store)
+	stop()
+	all, err := rows(t.Context(), store.Pool())
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := []cursor{{tenant: "acme", position: 2, sequence: 2, refillFrom: 1}}
+	for _, epoch := range []uuid.UUID{all[0].epoch, uuid.New()} { // of now, and of before a Renew
+		if err := save(t.Context(), store.Pool(), epoch, all[0].created, late, false); err != nil {
+			t.Fatal(err)
+		}
+		caughtUp(t, store)
+	}
+	if err := save(t.Context(), store.Pool(), all[0].epoch, all[0].created.Add(-time.Hour), late, false); err != nil {
+		t.Fatal(err)
+	}
+	caughtUp(t, store)
+	if err := save(t.Context(), store.Pool(), all[0].epoch, all[0].created, late, true); err != nil { // it has looked at the stream
+		t.Fatal(err)
+	}
+	if all, err = rows(t.Context(), store.Pool()); err != nil || all[0].position != 2 {
+		t.Errorf("%+v, %v, want the position that was found", all, err)
+	}
+}
+
+// It may have been frozen after it looked at the stream, or before the stream lost its end. Then the other one writes what is true.
+func TestACursorThatIsNotWhereTheRelayIsIsWrittenAgain(t *testing.T) {
 	store, server := newStore(t, "acme"), natstest.Start(t)
 	appendEvents(t, store, "acme", 5, 1)
 	start(t, newRelay(t, store, natstest.Connect(t, server)))
 	caughtUp(t, store)
-	exec(t, store, `update relay_cursors set position = 2, stream_sequence = 2`)
-	caughtUp(t, store)
+	for _, position := range []int{2, 9} {
+		exec(t, store, fmt.Sprintf(`update relay_cursors set position = %d, stream_sequence = %[1]d`, position))
+		caughtUp(t, store)
+	}
 }
 
 func TestARestoredLogIsNotMixedWithTheOldStream(t *testing.T) {

@@ -171,7 +171,7 @@ func (s *session) settle(ctx context.Context, all []row) error {
 			s.enqueue(t)
 		}
 	}
-	return save(ctx, s.cfg.Store.Pool(), s.epoch, s.life.created, changed)
+	return save(ctx, s.cfg.Store.Pool(), s.epoch, s.life.created, changed, true)
 }
 
 // locate finds where to go on with one tenant.
@@ -312,6 +312,8 @@ func (s *session) sweep(ctx context.Context) error {
 			return errLookAgain
 		case t == nil, again && t.stopped != "":
 			unsettled = append(unsettled, r)
+		case t.stopped == "" && r.created.Equal(s.life.created) && r.sequence > s.publish.sent.Load():
+			return errLookAgain // a frozen relay woke up and wrote where the stream was before it lost its end
 		default:
 			if r.head > t.read {
 				s.enqueue(t)
@@ -356,5 +358,5 @@ func (s *session) watch(ctx context.Context) error {
 
 // save writes the cursors that have moved.
 func (s *session) save(ctx context.Context) error {
-	return save(ctx, s.cfg.Store.Pool(), s.epoch, s.life.created, s.publish.moved())
+	return save(ctx, s.cfg.Store.Pool(), s.epoch, s.life.created, s.publish.moved(), false)
 }
