@@ -163,8 +163,11 @@ func (s *Store) read(ctx context.Context, what, sql string, expect int, args ...
 	return events, nil
 }
 
-func (s *Store) scan(rows pgx.Rows, expect int) ([]Event, error) {
-	p := Page{Events: make([]Event, 0, expect)}
+// fewEvents is for how many events there is room before the first is read. Who follows a log asks for many and gets few.
+const fewEvents = 32
+
+func (s *Store) scan(rows pgx.Rows, most int) ([]Event, error) {
+	p := Page{Events: make([]Event, 0, min(most, fewEvents))}
 	err := p.scan(s.codec, rows)
 	return p.Events, err
 }

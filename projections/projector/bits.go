@@ -52,7 +52,13 @@ const (
 )
 
 // bitsStatements have the tenant as $1 and one array for each other column.
-type bitsStatements struct{ set, empty, clear, drop, note string }
+type bitsStatements struct {
+	byMask, byPlace maskStatements
+	drop, note      string
+}
+
+// maskStatements change rows by masks, each a bitmap of what is to be set or cleared.
+type maskStatements struct{ set, empty, clear string }
 
 // How many transactions the journal tells of, how many of them it forgets at once, and how many rows of one it names.
 const (
@@ -92,20 +98,27 @@ func (t *Bits) change(set, ordinal int64, how change) {
 func (t *Bits) bind(schema, tenant string) {
 	t.tenant = tenant
 	table := pgx.Identifier{schema, t.name}.Sanitize()
-	// The conditions spare a row that would stay what it is a new version of itself.
-	values := "unnest($2::bigint[], $3::int[], $4::bit(16384)[]) u(set, bucket, bits)"
-	same := fmt.Sprintf("t.tenant = $1 and t.%s = u.set and t.bucket = u.bucket", t.key)
 	t.sql = bitsStatements{
-		set: fmt.Sprintf(`insert into %s as t (tenant, %s, bucket, bits) select $1, set, bucket, bits from %s
-			on conflict (tenant, %s, bucket) do update set bits = t.bits | excluded.bits where bit_count(excluded.bits & ~t.bits) > 0`, table, t.key, values, t.key),
-		empty: fmt.Sprintf(`delete from %s t using %s where %s and bit_count(t.bits & ~u.bits) = 0`, table, values, same),
-		clear: fmt.Sprintf(`update %s t set bits = t.bits & ~u.bits from %s where %s and bit_count(t.bits & u.bits) > 0`, table, values, same),
-		drop:  fmt.Sprintf("delete from %s t where t.tenant = $1 and t.%s = any($2::bigint[])", table, t.key),
+		byMask: newMaskStatements(table, t.key, "unnest($2::bigint[], $3::int[], $4::bit(16384)[]) u(set, bucket, bits)"),
+		byPlace: newMaskStatements(table, t.key, `(select set, bucket, bit_or(set_bit(0::bit(16384), place, 1)) from unnest($2::bigint[], $3::int[], $4::int[]) p(set, bucket, place)
+			group by set, bucket order by set, bucket) u(set, bucket, bits)`),
+		drop: fmt.Sprintf("delete from %s t where t.tenant = $1 and t.%s = any($2::bigint[])", table, t.key),
 		// The lock on the checkpoint has one transaction after the other get here.
 		note: fmt.Sprintf(`with last as (select coalesce((select w.number from %[1]s w where w.tenant = $1 order by w.number desc limit 1), 0) as number),
 			old as (delete from %[1]s w using last where w.tenant = $1 and last.number %% %[3]d = 0 and w.number between last.number - %[2]d - 2 * %[3]d and last.number - %[2]d)
 			insert into %[1]s (tenant, number, changes, sets, buckets) select $1, last.number + 1, coalesce(cardinality($2::bigint[]), 0), $2::bigint[], $3::int[] from last`,
 			pgx.Identifier{schema, t.name + "_written"}.Sanitize(), journalKept, journalOnce),
+	}
+}
+
+// newMaskStatements has masks come from u. The conditions spare a row that would stay what it is a new version of itself.
+func newMaskStatements(table, key, u string) maskStatements {
+	same := fmt.Sprintf("t.tenant = $1 and t.%s = u.set and t.bucket = u.bucket", key)
+	return maskStatements{
+		set: fmt.Sprintf(`insert into %s as t (tenant, %s, bucket, bits) select $1, set, bucket, bits from %s
+			on conflict (tenant, %s, bucket) do update set bits = t.bits | excluded.bits where bit_count(excluded.bits & ~t.bits) > 0`, table, key, u, key),
+		empty: fmt.Sprintf(`delete from %s t using %s where %s and bit_count(t.bits & ~u.bits) = 0`, table, u, same),
+		clear: fmt.Sprintf(`update %s t set bits = t.bits & ~u.bits from %s where %s and bit_count(t.bits & u.bits) > 0`, table, u, same),
 	}
 }
 
@@ -122,12 +135,16 @@ func (t *Bits) undo() {
 func (t *Bits) missing() bool   { return false }
 func (t *Bits) load(*pgx.Batch) {}
 
-// masks are bits of rows: which rows, and which of their bits.
+// masks are bits of rows: which rows, and which of their bits. Few bits of a row travel as their places: 16 bytes each instead of 2 kB, and it is mostly few.
 type masks struct {
-	sets    []int64
-	buckets []int32
-	bits    []pgtype.Bits
+	sets, placeSets       []int64
+	buckets, placeBuckets []int32
+	bits                  []pgtype.Bits
+	places                []int32
 }
+
+// fewPlaces is for how many changes of a row Postgres makes the mask.
+const fewPlaces = 8
 
 func (m *masks) add(at bitmap, bits []byte) {
 	if bits == nil {
@@ -137,9 +154,16 @@ func (m *masks) add(at bitmap, bits []byte) {
 	m.bits = append(m.bits, pgtype.Bits{Bytes: bits, Len: BitsPerRow, Valid: true})
 }
 
-func (m *masks) queue(tenant, sql string, batch *pgx.Batch) {
+func (m *masks) addPlace(at bitmap, c change) {
+	m.placeSets, m.placeBuckets, m.places = append(m.placeSets, at.set), append(m.placeBuckets, at.bucket), append(m.places, int32(c&bitPlace))
+}
+
+func (m *masks) queue(tenant string, batch *pgx.Batch, byMask, byPlace string) {
 	if len(m.sets) > 0 {
-		batch.Queue(sql, tenant, array(m.sets), array(m.buckets), array(m.bits))
+		batch.Queue(byMask, tenant, array(m.sets), array(m.buckets), array(m.bits))
+	}
+	if len(m.places) > 0 {
+		batch.Queue(byPlace, tenant, array(m.placeSets), array(m.placeBuckets), array(m.places))
 	}
 }
 
@@ -206,13 +230,27 @@ func (t *Bits) pieces() iter.Seq[[]bitmap] {
 func (t *Bits) queue(rows []bitmap, batch *pgx.Batch) {
 	var set, clear masks
 	for _, at := range rows {
-		on, off := masksOf(*t.changes[at])
-		set.add(at, on)
-		clear.add(at, off)
+		changes := *t.changes[at]
+		if len(changes) > fewPlaces {
+			on, off := masksOf(changes)
+			set.add(at, on)
+			clear.add(at, off)
+			continue
+		}
+		for i, c := range changes {
+			switch {
+			case slices.ContainsFunc(changes[i+1:], func(later change) bool { return later&bitPlace == c&bitPlace }):
+			case c&cleared != 0:
+				clear.addPlace(at, c)
+			default:
+				set.addPlace(at, c)
+			}
+		}
 	}
-	set.queue(t.tenant, t.sql.set, batch) // first: a row that gets a bit and loses another is not empty in between
-	clear.queue(t.tenant, t.sql.empty, batch)
-	clear.queue(t.tenant, t.sql.clear, batch)
+	byMask, byPlace := &t.sql.byMask, &t.sql.byPlace
+	set.queue(t.tenant, batch, byMask.set, byPlace.set) // first: a row that gets a bit and loses another is not empty in between
+	clear.queue(t.tenant, batch, byMask.empty, byPlace.empty)
+	clear.queue(t.tenant, batch, byMask.clear, byPlace.clear)
 }
 
 // masksOf are the bits of a row that are to be set, and those that are to be cleared; nil if there are none. The last change of a bit counts.

@@ -220,7 +220,7 @@ func TestBitsAreAModelOfSets(t *testing.T) {
 		s.again(tenant)
 		model := map[member]bool{}
 		for range rapid.IntRange(1, 6).Draw(r, "batches") {
-			for range rapid.IntRange(0, 12).Draw(r, "events") {
+			for range rapid.IntRange(0, 40).Draw(r, "events") {
 				s.begin()
 				before := maps.Clone(model)
 				for range rapid.IntRange(0, 5).Draw(r, "changes") {

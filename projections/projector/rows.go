@@ -48,8 +48,8 @@ type Rows[K comparable, R any] struct {
 	rows   map[K]*entry[K, R]
 	wanted map[K]struct{}
 	undone []undo[K, R]
-	turn   uint64 // counts batches, so that trim knows what was used lately
-	dirty  int
+	turn   uint64        // counts batches, so that trim knows what was used lately
+	dirty  []dirty[K, R] // what is to be written, in the order in which it was changed first
 }
 
 type entry[K comparable, R any] struct {
@@ -58,6 +58,12 @@ type entry[K comparable, R any] struct {
 	there  bool     // in memory: false for a row that is absent or deleted
 	dirty  bool
 	used   uint64
+}
+
+// dirty is a row that is to be written.
+type dirty[K comparable, R any] struct {
+	key K
+	*entry[K, R]
 }
 
 // presence is what is known of a row in the database.
@@ -135,7 +141,7 @@ func (t *Rows[K, R]) Edit(key K) (*R, bool) {
 		return nil, false
 	}
 	t.remember(key, e)
-	t.mark(e)
+	t.mark(key, e)
 	return &e.row, true
 }
 
@@ -164,7 +170,7 @@ func (t *Rows[K, R]) Delete(key K) {
 	}
 	var none R
 	e.row, e.there = none, false
-	t.mark(e)
+	t.mark(key, e)
 }
 
 func (t *Rows[K, R]) put(row R, stored presence) *R {
@@ -176,7 +182,7 @@ func (t *Rows[K, R]) put(row R, stored presence) *R {
 		t.remember(key, e)
 	}
 	e.row, e.there = row, true
-	t.mark(e)
+	t.mark(key, e)
 	return &e.row
 }
 
@@ -191,11 +197,11 @@ func (t *Rows[K, R]) remember(key K, e *entry[K, R]) {
 	t.undone = append(t.undone, undo[K, R]{key: key, before: *e})
 }
 
-func (t *Rows[K, R]) mark(e *entry[K, R]) {
+func (t *Rows[K, R]) mark(key K, e *entry[K, R]) {
 	e.used = t.turn
 	if !e.dirty {
 		e.dirty = true
-		t.dirty++
+		t.dirty = append(t.dirty, dirty[K, R]{key, e})
 	}
 }
 
@@ -211,8 +217,8 @@ func (t *Rows[K, R]) begin() { t.undone = t.undone[:0] }
 func (t *Rows[K, R]) undo() {
 	for _, u := range slices.Backward(t.undone) {
 		e := t.rows[u.key]
-		if e.dirty != u.before.dirty {
-			t.dirty--
+		if e.dirty != u.before.dirty { // it was the last to become so
+			t.dirty = t.dirty[:len(t.dirty)-1]
 		}
 		if u.fresh {
 			delete(t.rows, u.key)
@@ -288,22 +294,25 @@ func (t *Rows[K, R]) scan(rows pgx.Rows, tell func(K)) error {
 func (t *Rows[K, R]) written() {
 	t.begin()
 	t.turn++
-	if t.dirty == 0 {
-		return
-	}
-	for _, e := range t.rows {
-		if e.dirty {
-			e.dirty = false
-			e.stored = absent
-			if e.there {
-				e.stored = present
-			}
+	for _, e := range t.dirty {
+		e.dirty = false
+		e.stored = absent
+		if e.there {
+			e.stored = present
 		}
 	}
-	t.dirty = 0
+	t.clean()
 }
 
-func (t *Rows[K, R]) size() (entries, changed int) { return len(t.rows), t.dirty }
+// clean forgets what is to be written, and the memory for much of it.
+func (t *Rows[K, R]) clean() {
+	clear(t.dirty)
+	if t.dirty = t.dirty[:0]; cap(t.dirty) > keepLive {
+		t.dirty = nil
+	}
+}
+
+func (t *Rows[K, R]) size() (entries, changed int) { return len(t.rows), len(t.dirty) }
 
 // trim forgets rows that were not used lately, when there are more than keep; about half of them stay. None may be dirty.
 func (t *Rows[K, R]) trim(keep int) {
@@ -334,6 +343,6 @@ func (t *Rows[K, R]) reset() {
 	clear(t.rows)
 	clear(t.wanted)
 	t.undone = nil
-	t.dirty = 0
+	t.dirty = nil
 	t.loaded = false
 }

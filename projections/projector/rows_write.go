@@ -20,11 +20,10 @@ func (t *Rows[K, R]) Emptying(index string) *Rows[K, R] {
 
 // changed lists the dirty rows by what has to be done with them.
 func (t *Rows[K, R]) changed() (inserts, updates, upserts []*R, deletes []K) {
-	for key, e := range t.rows {
+	for _, e := range t.dirty {
 		switch {
-		case !e.dirty:
 		case !e.there && e.stored != absent:
-			deletes = append(deletes, key)
+			deletes = append(deletes, e.key)
 		case !e.there:
 		case e.stored == absent:
 			inserts = append(inserts, &e.row)
@@ -39,7 +38,7 @@ func (t *Rows[K, R]) changed() (inserts, updates, upserts []*R, deletes []K) {
 
 // write queues the statements that bring the changed rows into the database.
 func (t *Rows[K, R]) write(batch *pgx.Batch) {
-	if t.dirty == 0 {
+	if len(t.dirty) == 0 {
 		return
 	}
 	inserts, updates, upserts, deletes := t.changed()
@@ -70,7 +69,7 @@ func (t *Rows[K, R]) arguments(rows []*R) []any {
 
 // copyNew writes the changed rows where most of them are new: those by COPY.
 func (t *Rows[K, R]) copyNew(ctx context.Context, tx pgx.Tx) error {
-	if t.dirty == 0 {
+	if len(t.dirty) == 0 {
 		return nil
 	}
 	inserts, updates, upserts, deletes := t.changed()
