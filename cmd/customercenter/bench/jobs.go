@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,8 +40,7 @@ type jobsBench struct {
 	runner *jobs.Runner
 	engine *projector.Projector
 	tag    uuid.UUID
-	idle   []time.Duration // how long commands take in quiet
-	made   int             // customers imported
+	made   int // customers imported
 }
 
 // Run prints some lines per part.
@@ -60,9 +60,6 @@ func (j Jobs) Run(ctx context.Context, report *Report) (err error) {
 	b.engine = engine
 	b.runner = jobs.NewRunner(jobs.Config{Store: b.plant.store, Center: b.plant.center, Builds: engine})
 	report.Heading("jobs: %d customers, with relay, read models and policies in one process; baselines by COPY", j.Customers)
-	if b.idle, err = b.others.beside(measured, func(ctx context.Context) error { return rest(ctx, 2*b.Each) }); err != nil {
-		return err
-	}
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
@@ -153,7 +150,19 @@ func (b *jobsBench) many(what string, rows int, took, plainly time.Duration, not
 	b.report.Print(Line{Case: "jobs " + what, Unit: "rows/s", Value: float64(rows) / took.Seconds(), Note: note}.Against(float64(rows) / plainly.Seconds()))
 }
 
-func (b *jobsBench) noticed(when string, took []time.Duration) {
-	b.report.Print(Line{Case: "jobs commands during " + when + ": p99", Unit: "ms", Value: Percentile(took, 99),
-		Note: fmt.Sprintf("%d commands at %d/s; baseline: in quiet", len(took), commandsBeside)}.Against(Percentile(b.idle, 99)).Latency(took))
+// beside does something while people write, who notice it, and tells what they noticed, against quiet just before and just after.
+func (b *jobsBench) beside(ctx context.Context, what string, do func(context.Context) error) error {
+	quiet := func(ctx context.Context) error { return rest(ctx, 5*b.Each) }
+	var took [3][]time.Duration
+	for i, each := range []func(context.Context) error{quiet, do, quiet} {
+		var err error
+		if took[i], err = b.others.beside(ctx, each); err != nil {
+			return err
+		}
+	}
+	idle := slices.Concat(took[0], took[2])
+	b.report.Print(Line{Case: "jobs commands during " + what + ": p99", Unit: "ms", Value: Percentile(took[1], 99),
+		Note: fmt.Sprintf("%d commands at %d/s; baseline: %d in quiet before and after, p50 %.1f ms", len(took[1]), commandsBeside, len(idle),
+			Percentile(idle, 50))}.Against(Percentile(idle, 99)).Latency(took[1]))
+	return nil
 }

@@ -84,10 +84,9 @@ func (b *jobsBench) importing(format sheet.Format, people bool) func(context.Con
 			return nil
 		}
 		name := "import " + string(format)
-		var took []time.Duration
 		if people {
 			name += " while people write"
-			took, err = b.others.beside(ctx, importing)
+			err = b.beside(ctx, "an import of "+string(format), importing)
 		} else {
 			err = importing(ctx)
 		}
@@ -95,9 +94,6 @@ func (b *jobsBench) importing(format sheet.Format, people bool) func(context.Con
 			return err
 		}
 		b.rate(name+", from its start to all visible", whole, plainly, fmt.Sprintf("%.1f s, upload %.1f s", whole.Seconds(), upload.Seconds()))
-		if people {
-			b.noticed("an import of "+string(format), took)
-		}
 		return nil
 	}
 }
@@ -136,7 +132,7 @@ func (b *jobsBench) tagging(ctx context.Context) error {
 	}
 	plainly := time.Since(began)
 	var whole, undone time.Duration
-	took, err := b.others.beside(ctx, func(ctx context.Context) error {
+	err = b.beside(ctx, "a bulk action", func(ctx context.Context) error {
 		began := time.Now()
 		started, err := commands.StartBulk{Action: bulk.Tag, Tag: done.Tag, Filter: json.RawMessage(`{"field":"imported","op":"is","value":true}`)}.Run(ctx, b.plant.center, b.plant.by())
 		if err != nil {
@@ -159,7 +155,6 @@ func (b *jobsBench) tagging(ctx context.Context) error {
 	}
 	b.many("bulk tagging, from its start to all visible", b.made, whole, plainly*time.Duration(b.made)/time.Duration(b.Customers), fmt.Sprintf("%d customers in %.1f s; undone in %.1f s; baseline: UPDATE of a plain table",
 		b.made, whole.Seconds(), undone.Seconds()))
-	b.noticed("a bulk action", took)
 	return nil
 }
 
@@ -172,7 +167,7 @@ func (b *jobsBench) exporting(format sheet.Format) func(context.Context) error {
 		}
 		var whole time.Duration
 		var id uuid.UUID
-		took, err := b.others.beside(ctx, func(ctx context.Context) error {
+		err = b.beside(ctx, "an export of "+string(format), func(ctx context.Context) error {
 			began := time.Now()
 			done, err := commands.RequestExport{Format: string(format), Columns: exported}.Run(ctx, b.plant.center, b.plant.by())
 			if err != nil {
@@ -195,7 +190,6 @@ func (b *jobsBench) exporting(format sheet.Format) func(context.Context) error {
 			return fmt.Errorf("bench: the file has %d bytes, not %d: %w", file, export.File.Bytes, err)
 		}
 		b.many("export "+string(format), export.File.Rows, whole, plainly, fmt.Sprintf("%d rows, %.1f MiB in %.1f s; baseline: COPY of the same columns out", export.File.Rows, float64(file)/(1<<20), whole.Seconds()))
-		b.noticed("an export of "+string(format), took)
 		return nil
 	}
 }
