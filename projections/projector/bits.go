@@ -111,14 +111,18 @@ func (t *Bits) bind(schema, tenant string) {
 	}
 }
 
-// newMaskStatements has masks come from u. The conditions spare a row that would stay what it is a new version of itself.
+// newMaskStatements has masks come from u. Rows are looked up by their key, one by one behind a fence, whatever the planner thinks of the table: it is asked while there
+// are few rows, and its plan is used when there are many. The conditions spare a row that would stay what it is a new version of itself.
 func newMaskStatements(table, key, u string) maskStatements {
-	same := fmt.Sprintf("t.tenant = $1 and t.%s = u.set and t.bucket = u.bucket", key)
+	insert := fmt.Sprintf("insert into %s as t (tenant, %s, bucket, bits) select $1, u.set, u.bucket, u.bits from %s", table, key, u)
+	there := fmt.Sprintf("cross join lateral (select b.bits from %s b where b.tenant = $1 and b.%s = u.set and b.bucket = u.bucket offset 0) b", table, key)
+	change := fmt.Sprintf("on conflict (tenant, %s, bucket) do update set bits = ", key)
 	return maskStatements{
-		set: fmt.Sprintf(`insert into %s as t (tenant, %s, bucket, bits) select $1, set, bucket, bits from %s
-			on conflict (tenant, %s, bucket) do update set bits = t.bits | excluded.bits where bit_count(excluded.bits & ~t.bits) > 0`, table, key, u, key),
-		empty: fmt.Sprintf(`delete from %s t using %s where %s and bit_count(t.bits & ~u.bits) = 0`, table, u, same),
-		clear: fmt.Sprintf(`update %s t set bits = t.bits & ~u.bits from %s where %s and bit_count(t.bits & u.bits) > 0`, table, u, same),
+		set: insert + " " + change + "t.bits | excluded.bits where bit_count(excluded.bits & ~t.bits) > 0",
+		empty: fmt.Sprintf(`with gone as materialized (select u.set, u.bucket from %s %s where bit_count(b.bits & ~u.bits) = 0)
+			delete from %s t where t.tenant = $1 and t.%[4]s = any(array(select set from gone)) and t.bucket = any(array(select distinct bucket from gone))
+			and (t.%[4]s, t.bucket) in (select set, bucket from gone)`, u, there, table, key),
+		clear: insert + " " + there + " " + change + "t.bits & ~excluded.bits where bit_count(t.bits & excluded.bits) > 0",
 	}
 }
 

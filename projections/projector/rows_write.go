@@ -18,8 +18,9 @@ func (t *Rows[K, R]) Emptying(index string) *Rows[K, R] {
 	return t
 }
 
-// changed lists the dirty rows by what has to be done with them.
-func (t *Rows[K, R]) changed() (inserts, updates, upserts []*R, deletes []K) {
+// changed lists the dirty rows by what has to be done with them. Also a row that is known to be there is upserted, which looks it up by its key: an UPDATE would be planned
+// while there are few rows, and go on reading all of the tenant's when there are many.
+func (t *Rows[K, R]) changed() (inserts, upserts []*R, deletes []K) {
 	for _, e := range t.dirty {
 		switch {
 		case !e.there && e.stored != absent:
@@ -27,13 +28,11 @@ func (t *Rows[K, R]) changed() (inserts, updates, upserts []*R, deletes []K) {
 		case !e.there:
 		case e.stored == absent:
 			inserts = append(inserts, &e.row)
-		case e.stored == present:
-			updates = append(updates, &e.row)
 		default:
 			upserts = append(upserts, &e.row)
 		}
 	}
-	return inserts, updates, upserts, deletes
+	return inserts, upserts, deletes
 }
 
 // write queues the statements that bring the changed rows into the database.
@@ -41,14 +40,14 @@ func (t *Rows[K, R]) write(batch *pgx.Batch) {
 	if len(t.dirty) == 0 {
 		return
 	}
-	inserts, updates, upserts, deletes := t.changed()
+	inserts, upserts, deletes := t.changed()
 	if len(deletes) > 0 { // first: a new row may take over a unique value
 		batch.Queue(t.sql.delete, t.tenant, array(deletes))
 	}
 	for _, part := range []struct {
 		sql  string
 		rows []*R
-	}{{t.sql.insert, inserts}, {t.sql.update, updates}, {t.sql.upsert, upserts}} {
+	}{{t.sql.insert, inserts}, {t.sql.upsert, upserts}} {
 		if len(part.rows) > 0 {
 			batch.Queue(part.sql, t.arguments(part.rows)...)
 		}
@@ -72,7 +71,7 @@ func (t *Rows[K, R]) copyNew(ctx context.Context, tx pgx.Tx) error {
 	if len(t.dirty) == 0 {
 		return nil
 	}
-	inserts, updates, upserts, deletes := t.changed()
+	inserts, upserts, deletes := t.changed()
 	if len(deletes) > 0 {
 		if _, err := tx.Exec(ctx, t.sql.delete, t.tenant, array(deletes)); err != nil {
 			return fmt.Errorf("projector: delete from %s: %w", t.name, err)
@@ -102,14 +101,9 @@ func (t *Rows[K, R]) copyNew(ctx context.Context, tx pgx.Tx) error {
 		}
 	}
 	const atOnce = 5000
-	for _, part := range []struct {
-		sql  string
-		rows []*R
-	}{{t.sql.update, updates}, {t.sql.upsert, upserts}} {
-		for rows := range slices.Chunk(part.rows, atOnce) {
-			if _, err := tx.Exec(ctx, part.sql, t.arguments(rows)...); err != nil {
-				return fmt.Errorf("projector: write %s: %w", t.name, err)
-			}
+	for rows := range slices.Chunk(upserts, atOnce) {
+		if _, err := tx.Exec(ctx, t.sql.upsert, t.arguments(rows)...); err != nil {
+			return fmt.Errorf("projector: write %s: %w", t.name, err)
 		}
 	}
 	return nil

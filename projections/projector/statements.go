@@ -9,13 +9,13 @@ import (
 
 // statements are the SQL of one table: $1 is the tenant, then one array per column (for load and delete: of keys).
 type statements struct {
-	table                                         pgx.Identifier
-	load, loadAll, insert, update, upsert, delete string
+	table                                 pgx.Identifier
+	load, loadAll, insert, upsert, delete string
 }
 
 func newStatements[R any](identifier pgx.Identifier, columns []Column[R]) statements {
 	table := identifier.Sanitize()
-	var names, arrays, values, sets, excluded []string
+	var names, arrays, values, excluded []string
 	for i, c := range columns {
 		value := "u." + c.name
 		if c.wire != c.kind {
@@ -24,7 +24,6 @@ func newStatements[R any](identifier pgx.Identifier, columns []Column[R]) statem
 		names, values = append(names, c.name), append(values, value)
 		arrays = append(arrays, fmt.Sprintf("$%d::%s[]", i+2, c.wire))
 		if i > 0 {
-			sets = append(sets, c.name+" = "+value)
 			excluded = append(excluded, c.name+" = excluded."+c.name)
 		}
 	}
@@ -36,7 +35,6 @@ func newStatements[R any](identifier pgx.Identifier, columns []Column[R]) statem
 		load:    fmt.Sprintf("select %s from %s where tenant = $1 and %s = any($2::%s[])", list, table, key.name, key.kind),
 		loadAll: fmt.Sprintf("select %s from %s where tenant = $1", list, table),
 		insert:  insert,
-		update:  fmt.Sprintf("update %s t set %s from %s where t.tenant = $1 and t.%s = u.%s", table, strings.Join(sets, ", "), unnest, key.name, key.name),
 		upsert:  fmt.Sprintf("%s on conflict (tenant, %s) do update set %s", insert, key.name, strings.Join(excluded, ", ")),
 		delete:  fmt.Sprintf("delete from %s where tenant = $1 and %s = any($2::%s[])", table, key.name, key.kind),
 	}
