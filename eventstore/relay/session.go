@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	pageEvents = 2000    // read at once
+	pageEvents = 500    // read at once
 	pageBytes  = 8 << 20 // aimed at where events are large
 	lookups    = 16      // tenants looked at side by side when a session begins
 	// cursorEvery is how lazily cursors are written.

@@ -340,6 +340,6 @@ func (f *feeder) write(ctx context.Context, batch *pgx.Batch) (err error) {
 
 // Rows kept in memory per table.
 const (
-	keepLive = 8_192
+	keepLive = 4_096
 	keepBulk = 150_000
 )
