@@ -111,17 +111,14 @@ func (t *Bits) bind(schema, tenant string) {
 	}
 }
 
-// newMaskStatements has masks come from u. Rows are looked up by their key, one by one behind a fence, whatever the planner thinks of the table: it is asked while there
-// are few rows, and its plan is used when there are many. The conditions spare a row that would stay what it is a new version of itself.
+// newMaskStatements has masks come from u. Rows are looked up one by one, see byKey. The conditions spare a row that would stay what it is a new version of itself.
 func newMaskStatements(table, key, u string) maskStatements {
 	insert := fmt.Sprintf("insert into %s as t (tenant, %s, bucket, bits) select $1, u.set, u.bucket, u.bits from %s", table, key, u)
-	there := fmt.Sprintf("cross join lateral (select b.bits from %s b where b.tenant = $1 and b.%s = u.set and b.bucket = u.bucket offset 0) b", table, key)
+	there := fmt.Sprintf("cross join lateral (select ctid as place, bits from %s where tenant = $1 and %s = u.set and bucket = u.bucket offset 0) b", table, key)
 	change := fmt.Sprintf("on conflict (tenant, %s, bucket) do update set bits = ", key)
 	return maskStatements{
-		set: insert + " " + change + "t.bits | excluded.bits where bit_count(excluded.bits & ~t.bits) > 0",
-		empty: fmt.Sprintf(`with gone as materialized (select u.set, u.bucket from %s %s where bit_count(b.bits & ~u.bits) = 0)
-			delete from %s t where t.tenant = $1 and t.%[4]s = any(array(select set from gone)) and t.bucket = any(array(select distinct bucket from gone))
-			and (t.%[4]s, t.bucket) in (select set, bucket from gone)`, u, there, table, key),
+		set:   insert + " " + change + "t.bits | excluded.bits where bit_count(excluded.bits & ~t.bits) > 0",
+		empty: fmt.Sprintf("delete from %s t using %s %s where bit_count(b.bits & ~u.bits) = 0 and t.ctid = b.place", table, u, there),
 		clear: insert + " " + there + " " + change + "t.bits & ~excluded.bits where bit_count(t.bits & excluded.bits) > 0",
 	}
 }
@@ -253,6 +250,9 @@ func (t *Bits) queue(rows []bitmap, batch *pgx.Batch) {
 	}
 	byMask, byPlace := &t.sql.byMask, &t.sql.byPlace
 	set.queue(t.tenant, batch, byMask.set, byPlace.set) // first: a row that gets a bit and loses another is not empty in between
+	if len(clear.sets)+len(clear.places) > 0 {
+		batch.Queue(beforeDelete)
+	}
 	clear.queue(t.tenant, batch, byMask.empty, byPlace.empty)
 	clear.queue(t.tenant, batch, byMask.clear, byPlace.clear)
 }

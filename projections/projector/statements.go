@@ -32,13 +32,22 @@ func newStatements[R any](identifier pgx.Identifier, columns []Column[R]) statem
 	insert := fmt.Sprintf("insert into %s (tenant, %s) select $1, %s from %s", table, list, strings.Join(values, ", "), unnest)
 	return statements{
 		table:   identifier,
-		load:    fmt.Sprintf("select %s from %s where tenant = $1 and %s = any($2::%s[])", list, table, key.name, key.kind),
+		load:    fmt.Sprintf("select b.* from %s", byKey(table, list, key.name, key.kind)),
 		loadAll: fmt.Sprintf("select %s from %s where tenant = $1", list, table),
 		insert:  insert,
 		upsert:  fmt.Sprintf("%s on conflict (tenant, %s) do update set %s", insert, key.name, strings.Join(excluded, ", ")),
-		delete:  fmt.Sprintf("delete from %s where tenant = $1 and %s = any($2::%s[])", table, key.name, key.kind),
+		delete:  fmt.Sprintf("delete from %s t using %s where t.ctid = b.place", table, byKey(table, "ctid as place", key.name, key.kind)),
 	}
 }
+
+// byKey reads rows of a tenant, b, by their keys, one by one behind a fence, whatever the planner thinks of the table: it is asked while there are few rows, and its plan
+// is used when there are many. Without the fence it may read all rows of the tenant by whatever index begins with it.
+func byKey(table, columns, key, kind string) string {
+	return fmt.Sprintf("unnest($2::%s[]) u(key) cross join lateral (select %s from %s where tenant = $1 and %s = u.key offset 0) b", kind, columns, table, key)
+}
+
+// beforeDelete comes before statements that delete rows by where they are, for the same reason: of a table with few rows all would be read instead.
+const beforeDelete = `select set_config('enable_seqscan', 'off', true)`
 
 // beside names something in the schema of the table.
 func (s *statements) beside(name string) string { return pgx.Identifier{s.table[0], name}.Sanitize() }
