@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -192,7 +191,7 @@ func TestPostgresMayEndConnections(t *testing.T) {
 	}
 }
 
-// A relay that was frozen writes where it was when it wakes up, although another one is long ahead and may have nothing more to write.
+// A relay that was frozen would write where it was when it wakes up, although another one is long ahead and may have nothing more to write.
 func TestARelayThatWasFrozenDoesNotSetTheCursorBack(t *testing.T) {
 	store, server := newStore(t, "acme"), natstest.Start(t)
 	appendEvents(t, store, "acme", 5, 1)
@@ -222,14 +221,19 @@ func TestARelayThatWasFrozenDoesNotSetTheCursorBack(t *testing.T) {
 	}
 }
 
-// It may have been frozen after it looked at the stream, or before the stream lost its end. Then the other one writes what is true.
+// It may have been frozen after it looked at the stream, or before the stream lost its end or was made anew. Then the other one writes what is true.
 func TestACursorThatIsNotWhereTheRelayIsIsWrittenAgain(t *testing.T) {
-	store, server := newStore(t, "acme"), natstest.Start(t)
+	store, server := newStore(t, "acme", "beta"), natstest.Start(t)
 	appendEvents(t, store, "acme", 5, 1)
 	start(t, newRelay(t, store, natstest.Connect(t, server)))
 	caughtUp(t, store)
-	for _, position := range []int{2, 9} {
-		exec(t, store, fmt.Sprintf(`update relay_cursors set position = %d, stream_sequence = %[1]d`, position))
+	appendEvents(t, store, "beta", 10, 1) // the stream goes on
+	caughtUp(t, store)
+	for _, change := range []string{
+		"position = 2, stream_sequence = 2", "position = 9, stream_sequence = 30", "position = 4, stream_sequence = 9",
+		"position = 4, stream_created = stream_created + interval '1 hour'", "position = 4, stream_created = stream_created - interval '1 hour'",
+	} {
+		exec(t, store, `update relay_cursors set `+change+` where tenant = 'acme'`)
 		caughtUp(t, store)
 	}
 }

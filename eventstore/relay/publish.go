@@ -229,8 +229,15 @@ func (p *publisher) stored(sequence uint64) {
 	p.acked.Store(sequence)
 }
 
+// overtaken reports whether the cursor that the database has of a tenant is not one of this session's: those are never further than what is stored.
+func (p *publisher) overtaken(t *tenant, r row) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return r.sequence > t.storedSequence || r.position > t.storedPosition
+}
+
 // written is told which cursor of a tenant the database has. One that is behind is to be written again: a relay that was frozen and has
-// lost its lease may have woken up and written where it was.
+// lost its lease may have woken up as it was about to write what it had found.
 func (p *publisher) written(t *tenant, position int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

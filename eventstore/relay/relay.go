@@ -139,5 +139,5 @@ func (r *Relay) relay(ctx context.Context, bells *bell.Listener) error {
 	return nil
 }
 
-// errLookAgain ends a session that has to begin anew because an operator wants something else.
-var errLookAgain = errors.New("relay: the log's epoch has changed or a refill is wanted")
+// errLookAgain ends a session that has to begin anew because an operator wants something else, or another relay has written a cursor.
+var errLookAgain = errors.New("relay: the log's epoch has changed, a refill is wanted, or a cursor is not this relay's")

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	pageEvents = 500    // read at once
+	pageEvents = 500     // read at once
 	pageBytes  = 8 << 20 // aimed at where events are large
 	lookups    = 16      // tenants looked at side by side when a session begins
 	// cursorEvery is how lazily cursors are written.
@@ -312,8 +312,8 @@ func (s *session) sweep(ctx context.Context) error {
 			return errLookAgain
 		case t == nil, again && t.stopped != "":
 			unsettled = append(unsettled, r)
-		case t.stopped == "" && r.created.Equal(s.life.created) && r.sequence > s.publish.sent.Load():
-			return errLookAgain // a frozen relay woke up and wrote where the stream was before it lost its end
+		case t.stopped == "" && r.known && (!r.created.Equal(s.life.created) || s.publish.overtaken(t, r)):
+			return errLookAgain // a frozen relay woke up and wrote where it was, before the stream lost its end or was made anew
 		default:
 			if r.head > t.read {
 				s.enqueue(t)

@@ -257,10 +257,11 @@ func (f *feeder) db() database {
 // load brings the touched rows into memory, in one round trip.
 func (f *feeder) load(ctx context.Context, db database) error {
 	batch := &pgx.Batch{}
+	batch.Queue(byIndex)
 	for _, t := range f.tables {
 		t.load(batch)
 	}
-	if batch.Len() == 0 {
+	if batch.Len() == 1 {
 		return nil
 	}
 	if err := db.SendBatch(ctx, batch).Close(); err != nil {

@@ -40,14 +40,14 @@ func newStatements[R any](identifier pgx.Identifier, columns []Column[R]) statem
 	}
 }
 
-// byKey reads rows of a tenant, b, by their keys, one by one behind a fence, whatever the planner thinks of the table: it is asked while there are few rows, and its plan
-// is used when there are many. Without the fence it may read all rows of the tenant by whatever index begins with it.
+// byKey reads rows of a tenant, b, by their keys, one by one behind a fence. The planner is asked while there are few rows, and its plan is used when there are many: without
+// the fence it may read all rows of the tenant by whatever index begins with it. It has to come after byIndex in its transaction.
 func byKey(table, columns, key, kind string) string {
 	return fmt.Sprintf("unnest($2::%s[]) u(key) cross join lateral (select %s from %s where tenant = $1 and %s = u.key offset 0) b", kind, columns, table, key)
 }
 
-// beforeDelete comes before statements that delete rows by where they are, for the same reason: of a table with few rows all would be read instead.
-const beforeDelete = `select set_config('enable_seqscan', 'off', true)`
+// byIndex has statements of the transaction that are planned after it use an index wherever there is one, for the same reason: few rows are read faster without, many are not.
+const byIndex = `select set_config('enable_seqscan', 'off', true)`
 
 // beside names something in the schema of the table.
 func (s *statements) beside(name string) string { return pgx.Identifier{s.table[0], name}.Sanitize() }

@@ -27,7 +27,7 @@ type Jobs struct {
 	URL       string // of an empty database; it is migrated
 	NATS      *natsserver.Server
 	Customers int           // rows of a file
-	Each      time.Duration // half of how long the quiet is measured
+	Each      time.Duration // a fifth of how long quiet is measured, before what people notice and after it
 	Kinds     string        // if not empty, only the parts whose name contains it
 }
 
