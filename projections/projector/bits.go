@@ -177,6 +177,7 @@ func (t *Bits) write(batch *pgx.Batch) {
 		t.queue(piece, batch)
 	}
 	if len(t.dropped) > 0 {
+		batch.Queue(byIndex)
 		batch.Queue(t.sql.drop, t.tenant, t.dropped)
 	}
 	if len(t.changes)+len(t.dropped) > 0 {
