@@ -221,7 +221,7 @@ func eachMembership(ctx context.Context, tx pgx.Tx, schema, tenant string, custo
 		}
 	}
 	rows, err := tx.Query(ctx, in(schema, `select id, (e ->> 'group')::uuid from $.group_standing cross join json_array_elements(groups) e
-		where tenant = $1 and id = any($2)`), tenant, customers)
+		where tenant = $1 and id = any($2)`), planned, tenant, customers)
 	if err != nil {
 		return err
 	}
@@ -237,7 +237,7 @@ func eachMembership(ctx context.Context, tx pgx.Tx, schema, tenant string, custo
 	}
 	rows, err = tx.Query(ctx, in(schema, `select s.id, b.facet from $.group_subject s
 		join $.group_bits b on b.tenant = s.tenant and b.facet = any($3) and b.bucket = s.ordinal / 16384
-		where s.tenant = $1 and s.id = any($2) and get_bit(b.bits, (s.ordinal % 16384)::int) = 1`), tenant, customers, facets)
+		where s.tenant = $1 and s.id = any($2) and get_bit(b.bits, (s.ordinal % 16384)::int) = 1`), planned, tenant, customers, facets)
 	if err != nil {
 		return err
 	}
@@ -299,7 +299,7 @@ func (g *Groups) Members(ctx context.Context, tenant string, group uuid.UUID, af
 			ordinals = ordinals[:limit]
 			page.Next = cursor{Sort: membersSort + group.String(), Ordinal: ordinals[limit-1]}.String()
 		}
-		rows, err := tx.Query(ctx, in(schema, `select id from $.group_subject where tenant = $1 and ordinal = any($2) order by ordinal desc`), tenant, ordinals)
+		rows, err := tx.Query(ctx, in(schema, `select id from $.group_subject where tenant = $1 and ordinal = any($2) order by ordinal desc`), planned, tenant, ordinals)
 		if err != nil {
 			return err
 		}
@@ -351,7 +351,7 @@ func whyMembers(ctx context.Context, tx pgx.Tx, schema, tenant string, group uui
 			from json_array_elements(t.groups) e where (e ->> 'group')::uuid = $2) m on true
 		left join lateral (select at, kind, position, evidence from $.group_change
 			where m.since is null and tenant = $1 and id between (t.first << $4) and (t.first << $4) + t.changes and group_id = $2 and entered
-			order by id desc limit 1) c on true`), tenant, group, customers, changeBits)
+			order by id desc limit 1) c on true`), planned, tenant, group, customers, changeBits)
 	if err != nil {
 		return nil, err
 	}

@@ -168,7 +168,7 @@ func (s *Sessions) exists(ctx context.Context, sql string, args ...any) (found b
 	if err != nil {
 		return false, err
 	}
-	if err := s.pool.QueryRow(ctx, in(build.Schema, `select exists (`+sql+`)`), args...).Scan(&found); err != nil {
+	if err := s.pool.QueryRow(ctx, in(build.Schema, `select exists (`+sql+`)`), append([]any{planned}, args...)...).Scan(&found); err != nil {
 		return false, fmt.Errorf("projections: sessions: %w", err)
 	}
 	return found, nil
@@ -229,7 +229,7 @@ func (s *Sessions) name(ctx context.Context, schema, tenant string, sessions []S
 	}
 	rows, err := s.pool.Query(ctx, in(schema, `select c.id, c.external_id, c.nickname, c.name,
 		exists (select from $.customer_listing l where l.tenant = c.tenant and l.customer = c.id and (l.expires_at is null or l.expires_at > $3))
-		from $.customer c where c.tenant = $1 and c.id = any($2)`), tenant, ids, s.now())
+		from $.customer c where c.tenant = $1 and c.id = any($2)`), planned, tenant, ids, s.now())
 	if err != nil {
 		return fmt.Errorf("projections: visitors: %w", err)
 	}
@@ -250,7 +250,7 @@ func (s *Sessions) name(ctx context.Context, schema, tenant string, sessions []S
 }
 
 func (s *Sessions) query(ctx context.Context, sql string, args ...any) ([]Session, error) {
-	rows, err := s.pool.Query(ctx, sql, args...)
+	rows, err := s.pool.Query(ctx, sql, append([]any{planned}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("projections: sessions: %w", err)
 	}

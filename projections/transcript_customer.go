@@ -169,7 +169,7 @@ func (t *transcript) started() (at time.Time, err error) {
 	if t.q.Agent != "" {
 		args = append(args, t.q.Agent, sessionAgent(t.q.Session, t.q.Agent))
 	}
-	err = t.pool.QueryRow(t.ctx, in(t.schema, sql), args...).Scan(&at)
+	err = t.pool.QueryRow(t.ctx, in(t.schema, sql), append([]any{planned}, args...)...).Scan(&at)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrNotFound
 	}

@@ -144,11 +144,10 @@ func (a *addresser) address(ctx context.Context, tenant string) (more bool, err 
 	return more, nil
 }
 
-const runningSQL = `select key::uuid, due_at, position from policy_due
-	where tenant = $1 and policy = $2 and next_at <= statement_timestamp() order by next_at`
+const runningSQL = `select key::uuid, due_at, position from policy_due where ` + isDue + ` order by next_at`
 
 func (a *addresser) running(ctx context.Context, tenant string) ([]running, error) {
-	rows, err := a.pool.Query(ctx, runningSQL, tenant, addressName)
+	rows, err := a.pool.Query(ctx, runningSQL, planned, tenant, addressName)
 	if err != nil {
 		return nil, fmt.Errorf("policies: due: %w", err)
 	}
@@ -166,7 +165,7 @@ func (a *addresser) running(ctx context.Context, tenant string) ([]running, erro
 // postpone lets an auto message rest, unless something new was heard of it meanwhile.
 func (a *addresser) postpone(ctx context.Context, tenant string, r running, rest time.Duration) error {
 	_, err := a.pool.Exec(ctx, `update policy_due set next_at = clock_timestamp() + make_interval(secs => $5)
-		where tenant = $1 and policy = $2 and key = $3 and position = $4`, tenant, addressName, r.autoMessage.String(), r.position, rest.Seconds())
+		where tenant = $1 and policy = $2 and key = $3 and position = $4`, planned, tenant, addressName, r.autoMessage.String(), r.position, rest.Seconds())
 	if err != nil {
 		return fmt.Errorf("policies: postpone: %w", err)
 	}

@@ -100,8 +100,7 @@ type erasure struct {
 func (e *eraser) work(ctx context.Context, tenant string) (more bool, err error) {
 	one := erasure{tenant: tenant}
 	var key string
-	err = e.pool.QueryRow(ctx, `select key, position, due_at from policy_due
-		where tenant = $1 and policy = $2 and next_at <= statement_timestamp() order by next_at limit 1`, tenant, eraseName).Scan(&key, &one.position, &one.settledAt)
+	err = e.pool.QueryRow(ctx, `select key, position, due_at from policy_due where `+isDue+` order by next_at limit 1`, planned, tenant, eraseName).Scan(&key, &one.position, &one.settledAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}

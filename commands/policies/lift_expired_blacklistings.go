@@ -88,11 +88,10 @@ func (l *lifter) lift(ctx context.Context, tenant string) (more bool, err error)
 	return len(found) == dueAtOnce, nil
 }
 
-const expiredSQL = `select key::uuid, position from policy_due
-	where tenant = $1 and policy = $2 and next_at <= statement_timestamp() order by next_at limit $3`
+const expiredSQL = `select key::uuid, position from policy_due where ` + isDue + ` order by next_at limit $3`
 
 func (l *lifter) expired(ctx context.Context, tenant string) ([]expired, error) {
-	rows, err := l.pool.Query(ctx, expiredSQL, tenant, liftName, dueAtOnce)
+	rows, err := l.pool.Query(ctx, expiredSQL, planned, tenant, liftName, dueAtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("policies: due: %w", err)
 	}
@@ -111,7 +110,7 @@ func (l *lifter) expired(ctx context.Context, tenant string) ([]expired, error) 
 func (l *lifter) postpone(ctx context.Context, tenant string, e expired) error {
 	_, err := l.pool.Exec(ctx, `update policy_due
 		set next_at = clock_timestamp() + least(interval '1 hour', greatest(interval '1 second', (clock_timestamp() - due_at) / 4))
-		where tenant = $1 and policy = $2 and key = $3 and position = $4`, tenant, liftName, e.customer.String(), e.position)
+		where tenant = $1 and policy = $2 and key = $3 and position = $4`, planned, tenant, liftName, e.customer.String(), e.position)
 	if err != nil {
 		return fmt.Errorf("policies: postpone: %w", err)
 	}

@@ -135,11 +135,13 @@ func (n *replyNoter) reply(ctx context.Context, recipient uuid.UUID, d *eventsto
 	return nil
 }
 
+const waitingSQL = `select c.id, d.key, d.position from unnest($3::uuid[]) c(id)
+	cross join lateral (select key, position from policy_due where tenant = $1 and policy = $2
+		and key > c.id::text || '/' and key < c.id::text || '0' offset 0) d`
+
 // waiting tells from which recipients of these customers a reply may come.
 func (n *replyNoter) waiting(ctx context.Context, tenant string, customers []uuid.UUID) (map[uuid.UUID][]recipient, error) {
-	rows, err := n.pool.Query(ctx, `select c.id, d.key, d.position from unnest($3::uuid[]) c(id)
-		cross join lateral (select key, position from policy_due where tenant = $1 and policy = $2
-			and key > c.id::text || '/' and key < c.id::text || '0' offset 0) d`, tenant, replyName, customers)
+	rows, err := n.pool.Query(ctx, waitingSQL, planned, tenant, replyName, customers)
 	if err != nil {
 		return nil, fmt.Errorf("policies: waiting: %w", err)
 	}
@@ -160,11 +162,11 @@ func (n *replyNoter) waiting(ctx context.Context, tenant string, customers []uui
 }
 
 const forgetSQL = `delete from policy_due where tenant = $1 and policy = $2 and key in (
-	select key from policy_due where tenant = $1 and policy = $2 and next_at <= statement_timestamp() order by next_at limit $3)`
+	select key from policy_due where ` + isDue + ` order by next_at limit $3)`
 
 // forget forgets whose time to reply is over.
 func (n *replyNoter) forget(ctx context.Context, tenant string) (more bool, err error) {
-	tag, err := n.pool.Exec(ctx, forgetSQL, tenant, replyName, forgottenAtOnce)
+	tag, err := n.pool.Exec(ctx, forgetSQL, planned, tenant, replyName, forgottenAtOnce)
 	if err != nil {
 		return false, fmt.Errorf("policies: forget: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats.go"
 
 	"customercenter/commands"
@@ -170,6 +171,9 @@ type policy struct {
 	// ended, if set, waits for the end of what due has begun and left to itself, once its context has ended.
 	ended func()
 }
+
+// planned has a statement planned for what is there now: a plan of the time when little was due would go through all of it later.
+const planned = pgx.QueryExecModeCacheDescribe
 
 // statement is SQL with its arguments.
 type statement struct {

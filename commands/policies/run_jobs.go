@@ -95,8 +95,7 @@ type dueJob struct {
 // work does the next piece of the job that has waited longest; then it is another tenant's turn.
 func (r *jobRunner) work(ctx context.Context, tenant string) (more bool, err error) {
 	var d dueJob
-	err = r.pool.QueryRow(ctx, `select key, position from policy_due
-		where tenant = $1 and policy = $2 and next_at <= statement_timestamp() order by next_at limit 1`, tenant, r.name).Scan(&d.key, &d.position)
+	err = r.pool.QueryRow(ctx, `select key, position from policy_due where `+isDue+` order by next_at limit 1`, planned, tenant, r.name).Scan(&d.key, &d.position)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return false, nil
@@ -121,7 +120,7 @@ func (r *jobRunner) rest(ctx context.Context, tenant string, d dueJob, rest time
 	}
 	// Behind the tenant's other jobs, in any case.
 	if _, err := r.pool.Exec(ctx, `update policy_due set next_at = clock_timestamp() + make_interval(secs => $5)
-		where tenant = $1 and policy = $2 and key = $3 and position = $4`, tenant, r.name, d.key, d.position, rest.Seconds()); err != nil {
+		where tenant = $1 and policy = $2 and key = $3 and position = $4`, planned, tenant, r.name, d.key, d.position, rest.Seconds()); err != nil {
 		return fmt.Errorf("policies: postpone: %w", err)
 	}
 	return nil

@@ -116,16 +116,14 @@ func (r *Relay) relay(ctx context.Context, bells *bell.Listener) error {
 	var complained time.Time
 	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, lastPause) {
 		moved, err := r.session(ctx, bells)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return nil
-		case errors.Is(err, errLookAgain):
-			pause = firstPause
-			continue
-		case moved:
+		}
+		again := errors.Is(err, errLookAgain)
+		if again || moved {
 			pause = firstPause
 		}
-		if time.Since(complained) > complainEvery {
+		if !again && time.Since(complained) > complainEvery {
 			complained = time.Now()
 			slog.WarnContext(ctx, "relay: interrupted, trying again", "stream", r.cfg.Stream, "error", err)
 		}
