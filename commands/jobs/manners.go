@@ -8,7 +8,7 @@ import (
 )
 
 // manners keep a job from standing in the way of people: whoever writes to the same tenant waits behind each of its appends, and everybody for the
-// processor. While somebody else writes, its appends are smaller, and it rests between them: it takes some three times as long then. The jobs of a
+// processor. While somebody else writes, its appends are smaller, and it rests between them: it takes some five times as long then. The jobs of a
 // tenant have theirs in common: they take turns, and are not others to each other.
 type manners struct {
 	mu     sync.Mutex
@@ -18,9 +18,9 @@ type manners struct {
 
 const (
 	// fewAtOnce is how many rows or customers go into one append while others write.
-	fewAtOnce = 50
+	fewAtOnce = 20
 	// restBetween is how long a job rests between two appends then.
-	restBetween = 20 * time.Millisecond
+	restBetween = 12 * time.Millisecond
 	// politeFor is how long after the last write of others a job takes them into account.
 	politeFor = 250 * time.Millisecond
 )

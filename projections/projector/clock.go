@@ -75,6 +75,11 @@ type tending struct {
 	next   time.Time // when to look again, by the clock of the process; zero: at once
 	rest   time.Time // and not before
 	never  bool      // not before events come
+
+	// Of the piece that is being done:
+	resting bool          // there are rests
+	awake   time.Time     // since the last one
+	rested  time.Duration // how long, all of them
 }
 
 // due reports whether it is time to look for work.
@@ -149,7 +154,9 @@ func (f *feeder) tend(ctx context.Context, watermark watermark) (more bool, err 
 		until = t.until
 	}
 	began := time.Now()
+	t.resting, t.rested = !f.bulk, 0
 	found, next, err := f.piece(ctx, fold, until)
+	t.resting = false
 	if err != nil {
 		return false, err
 	}
@@ -158,7 +165,7 @@ func (f *feeder) tend(ctx context.Context, watermark watermark) (more bool, err 
 		t.worked, t.never, t.next = true, false, time.Time{}
 		t.resize(lasted, f.most)
 		if !f.bulk {
-			t.rest = time.Now().Add(min(time.Duration(pieceRest*float64(lasted)), restMost))
+			t.rest = time.Now().Add(min(time.Duration(pieceRest*float64(lasted-t.rested))-t.rested, restMost))
 		}
 		return f.bulk, nil
 	}
@@ -217,6 +224,7 @@ func (f *feeder) tendRows(fold Timed) (err error) {
 	for _, t := range f.tables {
 		t.begin()
 	}
+	f.tending.awake = time.Now()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic of type %T", p) // its text may quote a value
@@ -225,11 +233,25 @@ func (f *feeder) tendRows(fold Timed) (err error) {
 	return fold.Tend(f.tendOne)
 }
 
+// breathe rests for as long as has been worked, after every few customers: what is rested within a piece is not rested after it. Others then wait for the
+// processor not for a piece, but for a moment.
+func (f *feeder) breathe() {
+	t := &f.tending
+	if !t.resting || f.changes%polite != 0 {
+		return
+	}
+	asleep := time.Now()
+	time.Sleep(asleep.Sub(t.awake))
+	t.awake = time.Now()
+	t.rested += t.awake.Sub(asleep) // longer than asked for, where the processors are busy
+}
+
 // parkedByClock stands where the type of an event would, of a customer who was parked although nothing happened to them.
 const parkedByClock = "clock"
 
 // tendOne does what concerns one customer, or nothing of it: then the customer is parked, and nobody else suffers.
 func (f *feeder) tendOne(id uuid.UUID, do func() error) bool {
+	f.breathe()
 	err := f.wholly(do)
 	if err == nil {
 		return true

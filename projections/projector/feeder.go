@@ -45,6 +45,7 @@ type feeder struct {
 	parking []parking
 
 	tending   tending
+	changes   int // how many events were folded and customers tended, see polite
 	committed func(tenant string, position int64)
 	folded    func(tenant string, position int64) // of what is folded in large steps, and may not be written yet
 }
@@ -178,8 +179,8 @@ func (f *feeder) try(ctx context.Context, s stretch) error {
 	return err
 }
 
-// polite is after how many events that are folded others get the processor, if somebody waits for it. Go itself takes it away after 10 ms, which is
-// longer than a command takes.
+// polite is after how many events that are folded, or customers who are tended, others get the processor, if somebody waits for it. Go itself takes it away
+// after 10 ms, which is longer than a command takes.
 const polite = 32
 
 // foldIn folds a stretch in memory. stop is why it did not get to its end.
@@ -192,9 +193,6 @@ func (f *feeder) foldIn(ctx context.Context, s stretch) (stop string, err error)
 		return "", err
 	}
 	for i := range s.events {
-		if i%polite == polite-1 {
-			runtime.Gosched()
-		}
 		e := &s.events[i]
 		if _, parked := f.parked[e.Customer]; parked {
 			f.fold.Skip(&e.Event)
@@ -226,6 +224,9 @@ func (f *feeder) applyOne(e *eventstore.Decoded) error {
 
 // wholly changes rows, or none if that fails or panics.
 func (f *feeder) wholly(do func() error) (err error) {
+	if f.changes++; f.changes%polite == 0 {
+		runtime.Gosched()
+	}
 	for _, t := range f.tables {
 		t.begin()
 	}
