@@ -99,9 +99,9 @@ func list[R, V any](name, kind string, at func(*R) *[]V, element func([]byte, V)
 	c.wire = "text"
 	c.value = func(r *R) any {
 		if elements := *at(r); elements != nil {
-			return elements
+			return array(elements)
 		}
-		return []V{}
+		return array([]V{})
 	}
 	c.array = func(rows []*R) any {
 		values := make([]string, len(rows))
