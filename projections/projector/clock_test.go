@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // A database's clock that jumps ahead does not take the clock of read models with it; one that is behind is followed.
@@ -22,5 +25,23 @@ func TestWatermarkDoesNotFollowAJump(t *testing.T) {
 	read := careful(func(context.Context, string) (int64, time.Time, error) { return 0, time.Time{}, gone }, time.Now)
 	if _, _, err := read(t.Context(), "acme"); !errors.Is(err, gone) {
 		t.Errorf("%v", err)
+	}
+}
+
+// Who waits for a processor waits for a few customers, not for a piece: within it is rested for as long as is worked, unless nobody asks the build yet.
+func TestAPieceOfWorkRests(t *testing.T) {
+	const each, customers = 10 * time.Microsecond, 10 * polite
+	for _, resting := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &feeder{}
+			f.tending.resting, f.tending.awake = resting, time.Now()
+			for range customers {
+				f.tendOne(uuid.Nil, func() error { time.Sleep(each); return nil }) // that is the work
+			}
+			rested := f.tending.rested
+			if least := (customers - polite) * each; resting && (rested < least || rested > customers*each) || !resting && rested != 0 {
+				t.Errorf("resting %t: %s of rest beside %s of work", resting, rested, customers*each)
+			}
+		})
 	}
 }
