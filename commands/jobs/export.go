@@ -147,7 +147,7 @@ func (w *walk) awaitsExport(ctx context.Context, asked *exports.Requested) (time
 	case err != nil:
 		return 0, fmt.Errorf("jobs: %w", err)
 	case at < w.Position:
-		return catchUp, nil
+		return w.behind(), nil
 	}
 	return 0, nil
 }

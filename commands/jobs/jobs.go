@@ -98,6 +98,7 @@ type walk struct {
 	Task
 	manners  *manners
 	failed   int   // times in a row
+	waited   int   // times for a read model
 	together int   // how many rows or customers go into one append: up to atOnce, fewer after a failure
 	version  int64 // of the job's stream, up to which it was looked through for what is to be taken back
 	used     time.Time
@@ -115,8 +116,8 @@ type walk struct {
 const (
 	firstRest   = 200 * time.Millisecond
 	longestRest = 30 * time.Second
-	// catchUp is how long a job rests that waits for a read model.
-	catchUp = 100 * time.Millisecond
+	// A job that waits for a read model looks again after moments at first, which is as long as a read model takes that follows the log; then less often.
+	firstCatchUp, catchUp = 5 * time.Millisecond, 100 * time.Millisecond
 )
 
 // atOnce is how many rows or customers go into one append. Whoever writes to the same tenant waits behind it: with 250 for some 8 ms, with 500 for 15.
@@ -236,9 +237,15 @@ func (w *walk) awaits(ctx context.Context, raw json.RawMessage) (time.Duration, 
 	case err != nil:
 		return 0, fmt.Errorf("jobs: %w", err)
 	case !ready:
-		return catchUp, nil
+		return w.behind(), nil
 	}
 	return 0, nil
+}
+
+// behind is how long to rest for a read model that is behind.
+func (w *walk) behind() time.Duration {
+	w.waited++
+	return min(firstCatchUp<<min(w.waited-1, 10), catchUp)
 }
 
 const (

@@ -68,6 +68,7 @@ func TestFewRowsAreReadOfAQueueThatHasGrown(t *testing.T) {
 	noter := &replyNoter{pool: pool}
 	lifter := &lifter{pool: pool}
 	jobs := &jobRunner{pool: pool, name: replyName}
+	eraser := &eraser{pool: pool}
 	position, err := loadPosition(t.Context(), pool, replyName, tenant)
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +94,9 @@ func TestFewRowsAreReadOfAQueueThatHasGrown(t *testing.T) {
 			if err == nil {
 				_, err = jobs.work(t.Context(), tenant)
 			}
+			if err == nil {
+				err = eraser.settle(t.Context(), erasure{tenant: tenant, customer: c, generation: 1}, c.String()+":1", "")
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +110,7 @@ func TestFewRowsAreReadOfAQueueThatHasGrown(t *testing.T) {
 		select $1, p, gen_random_uuid()::text || '/' || i, i, now(), now() + interval '7 days' from unnest($2::text[]) p, generate_series(1, 5000) i`, tenant, []string{replyName, liftName}); err != nil {
 		t.Fatal(err)
 	}
-	if read := look(); read > 100 {
+	if read := max(look(), look()); read > 100 { // once a second the server's statistics are told, and counting begins anew
 		t.Errorf("%d rows were read", read)
 	}
 }

@@ -31,7 +31,7 @@ func savePosition(ctx context.Context, pool *pgxpool.Pool, policy, tenant string
 	batch := &pgx.Batch{} // sent as one, which makes it a transaction
 	batch.Queue(`select policy_advance($1, $2, $3, $4)`, tenant, policy, from, to)
 	if len(notes) > 0 {
-		batch.Queue(`select set_config('enable_seqscan', 'off', true)`) // a plan of the time when little was noted would read all of it later
+		batch.Queue(byIndex)
 	}
 	for _, n := range notes {
 		batch.Queue(n.sql, n.args...)
@@ -63,9 +63,10 @@ type Status struct {
 // Lag is how many events were not dealt with yet.
 func (s Status) Lag() int64 { return max(s.Head-s.Position, 0) }
 
-// isDue has the rows of policy_due of a tenant ($1) and a policy ($2) that are due. With clock_timestamp, which may move while the statement runs, no
-// index would serve, and every customer who may still reply would be looked at each time. The index is one of tenant and policy as one text, so that who
-// knows the key of a row is not led through all that waits: while there are few rows, the planner takes one index to be as good as the other.
+// isDue is true of the rows of policy_due of a tenant ($1) and a policy ($2) that are due. With clock_timestamp, which may move while the statement runs, no
+// index would serve, and every customer who may still reply would be looked at each time. The text of tenant and policy is, letter for letter, what the index
+// policy_due_by_time is of: if that began with the two of them, who knows the key of a row would be led through all that waits, as the planner takes one
+// index to be as good as the other while there are few rows.
 const isDue = `tenant || '/' || policy = $1::text || '/' || $2::text and next_at <= statement_timestamp()`
 
 // The next event is looked up by itself, so that a plan that was made while there were few events does not read all of them.
@@ -87,7 +88,7 @@ func (r *Runner) Status(ctx context.Context) ([]Status, error) {
 	for i, p := range r.policies {
 		names[i] = p.name
 	}
-	rows, err := r.store.Pool().Query(ctx, statusSQL, names)
+	rows, err := r.store.Pool().Query(ctx, statusSQL, planned, names)
 	if err != nil {
 		return nil, fmt.Errorf("policies: status: %w", err)
 	}

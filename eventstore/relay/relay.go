@@ -119,10 +119,10 @@ func (r *Relay) relay(ctx context.Context, bells *bell.Listener) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		again := errors.Is(err, errLookAgain)
-		if again || moved {
+		if moved {
 			pause = firstPause
 		}
+		again := errors.Is(err, errLookAgain) && pause < lastPause
 		if !again && time.Since(complained) > complainEvery {
 			complained = time.Now()
 			slog.WarnContext(ctx, "relay: interrupted, trying again", "stream", r.cfg.Stream, "error", err)

@@ -47,13 +47,14 @@ func (r Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, e
 	return r.db.Query(ctx, sql, args...)
 }
 
-// Bounds of a piece of work. A batch of events waits for no more than one piece, so pieces are made as large as they may last. After each
-// there is a rest: a rule that is filled a little later is noticed by nobody, a list that takes twice as long by everybody.
+// Bounds of a piece of work. A batch of events waits for no more than one piece, so pieces are made as large as they may last. Within each, and behind
+// it, there are rests, unless a build is being made in large pieces: a rule that is filled a little later is noticed by nobody, a list that takes twice as long by everybody.
 const (
 	pieceLong  = 50 * time.Millisecond // a piece that lasted longer is followed by smaller ones
 	pieceShort = 20 * time.Millisecond // one that lasted shorter by larger ones
 	pieceRest  = 1.0                   // how long the rest is, in lengths of the piece
 	restMost   = 250 * time.Millisecond
+	restWithin = 10 * time.Millisecond // at most at a time; a process may have been stopped meanwhile
 	pieceFirst = 500
 	pieceLeast = 500 // with fewer, a busy machine would do little but begin and end
 	// clockStep is how far the clock of the checkpoint lags when nothing falls due: it costs a write to move it.
@@ -77,9 +78,10 @@ type tending struct {
 	never  bool      // not before events come
 
 	// Of the piece that is being done:
-	resting bool          // there are rests
-	awake   time.Time     // since the last one
-	rested  time.Duration // how long, all of them
+	gentle bool          // it rests within
+	began  time.Time     // when the fold was asked to do it
+	since  time.Time     // the end of the last rest
+	rested time.Duration // in all
 }
 
 // due reports whether it is time to look for work.
@@ -154,9 +156,9 @@ func (f *feeder) tend(ctx context.Context, watermark watermark) (more bool, err 
 		until = t.until
 	}
 	began := time.Now()
-	t.resting, t.rested = !f.bulk, 0
+	t.gentle, t.rested = !f.bulk, 0
 	found, next, err := f.piece(ctx, fold, until)
-	t.resting = false
+	t.gentle = false
 	if err != nil {
 		return false, err
 	}
@@ -224,7 +226,8 @@ func (f *feeder) tendRows(fold Timed) (err error) {
 	for _, t := range f.tables {
 		t.begin()
 	}
-	f.tending.awake = time.Now()
+	f.tending.began = time.Now()
+	f.tending.since = f.tending.began
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic of type %T", p) // its text may quote a value
@@ -233,17 +236,17 @@ func (f *feeder) tendRows(fold Timed) (err error) {
 	return fold.Tend(f.tendOne)
 }
 
-// breathe rests for as long as has been worked, after every few customers: what is rested within a piece is not rested after it. Others then wait for the
-// processor not for a piece, but for a moment.
+// breathe rests after every few customers, so that others wait for the processor not for a piece, but for a moment. What is rested within a piece is not
+// rested behind it; in one that lasts too long nothing is, as events wait for it.
 func (f *feeder) breathe() {
 	t := &f.tending
-	if !t.resting || f.changes%polite != 0 {
+	now := time.Now()
+	if !t.gentle || f.changes%polite != 0 || now.Sub(t.began) > pieceLong {
 		return
 	}
-	asleep := time.Now()
-	time.Sleep(asleep.Sub(t.awake))
-	t.awake = time.Now()
-	t.rested += t.awake.Sub(asleep) // longer than asked for, where the processors are busy
+	time.Sleep(min(time.Duration(pieceRest*float64(now.Sub(t.since))), restWithin))
+	t.since = time.Now()
+	t.rested += t.since.Sub(now) // more than was asked for: a short sleep lasts longer
 }
 
 // parkedByClock stands where the type of an event would, of a customer who was parked although nothing happened to them.

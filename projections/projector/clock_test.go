@@ -31,16 +31,22 @@ func TestWatermarkDoesNotFollowAJump(t *testing.T) {
 // Who waits for a processor waits for a few customers, not for a piece: within it is rested for as long as is worked, unless nobody asks the build yet.
 func TestAPieceOfWorkRests(t *testing.T) {
 	const each, customers = 10 * time.Microsecond, 10 * polite
-	for _, resting := range []bool{true, false} {
+	for _, gentle := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			f := &feeder{}
-			f.tending.resting, f.tending.awake = resting, time.Now()
+			f.tending.gentle, f.tending.began, f.tending.since = gentle, time.Now(), time.Now()
 			for range customers {
 				f.tendOne(uuid.Nil, func() error { time.Sleep(each); return nil }) // that is the work
 			}
 			rested := f.tending.rested
-			if least := (customers - polite) * each; resting && (rested < least || rested > customers*each) || !resting && rested != 0 {
-				t.Errorf("resting %t: %s of rest beside %s of work", resting, rested, customers*each)
+			if least := (customers - polite) * each; gentle && (rested < least || rested > customers*each) || !gentle && rested != 0 {
+				t.Errorf("gentle %t: %s of rest beside %s of work", gentle, rested, customers*each)
+			}
+			for range 2 * polite {
+				f.tendOne(uuid.Nil, func() error { time.Sleep(time.Second); return nil }) // as if the process were stopped again and again
+			}
+			if more := f.tending.rested - rested; more > restWithin {
+				t.Errorf("gentle %t: %s of rest in a piece that lasts too long", gentle, more)
 			}
 		})
 	}

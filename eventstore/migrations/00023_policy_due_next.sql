@@ -1,0 +1,16 @@
+-- +goose Up
+
+-- The index before goes where nothing waits yet, as in a database that is being made: only there may the planner know of too few rows. Elsewhere processes of the
+-- version before ask by it.
+-- +goose StatementBegin
+do $$
+begin
+  if not exists (select from policy_due) then
+    drop index policy_due_next;
+  end if;
+end
+$$;
+-- +goose StatementEnd
+
+-- +goose Down
+create index if not exists policy_due_next on policy_due (tenant, policy, next_at);
