@@ -53,6 +53,10 @@ func New(pool *pgxpool.Pool, codec *Codec, keys *keyring.Keyring, options ...Opt
 	return s
 }
 
+// ByIndex has the statements that come after it in its transaction, and are planned then, use an index wherever there is one. Plans are made while there are few
+// rows, which are read faster without, and used when there are many. A statement that several share has to come after it everywhere: the plan is one for all.
+const ByIndex = `select set_config('enable_seqscan', 'off', true)`
+
 // Connect opens a pool as the store wants it: UTC, no JIT (its compilation costs more than any of our statements).
 func Connect(ctx context.Context, url string, conns int32) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)

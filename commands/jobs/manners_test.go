@@ -65,3 +65,17 @@ func TestJobsOfATenantAreNotOthersToEachOther(t *testing.T) {
 		t.Error("all of the tenant give way, and nobody else")
 	}
 }
+
+// Who waits for a read model that follows the log has waited for moments; one that is far behind is not asked all the time.
+func TestAJobLooksAgainLessOften(t *testing.T) {
+	var w walk
+	for _, want := range []time.Duration{5, 10, 20, 40, 80, 100, 100} {
+		if rest := w.behind(); rest != want*time.Millisecond {
+			t.Errorf("after %d looks it rests %s, not %d ms", w.waited, rest, want)
+		}
+	}
+	w.waited = 1000
+	if rest := w.behind(); rest != catchUp {
+		t.Errorf("after long it rests %s", rest)
+	}
+}

@@ -127,7 +127,7 @@ func (e *eraser) work(ctx context.Context, tenant string) (more bool, err error)
 // settle notes what is left, or that nothing is.
 func (e *eraser) settle(ctx context.Context, one erasure, key, left string) error {
 	batch := &pgx.Batch{}
-	batch.Queue(byIndex)
+	batch.Queue(eventstore.ByIndex)
 	if left == "" {
 		batch.Queue(`update erasures set done_at = coalesce(done_at, now()), tried_at = now(), waiting = null where tenant = $1 and customer = $2 and generation = $3`,
 			one.tenant, one.customer, one.generation)

@@ -175,10 +175,6 @@ type policy struct {
 // planned has a statement planned for what is there now: a plan of the time when there was little in policy_due would go through all of it later.
 const planned = pgx.QueryExecModeCacheDescribe
 
-// byIndex has statements of a batch that are planned after it read by an index, for the same reason. Whoever shares a statement with others has to come after
-// it, as they do: the plan is one for all.
-const byIndex = `select set_config('enable_seqscan', 'off', true)`
-
 // statement is SQL with its arguments.
 type statement struct {
 	sql  string

@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"customercenter/eventstore"
 )
 
 // errMoved says that somebody else has moved the position, after which nothing was written.
@@ -31,7 +33,7 @@ func savePosition(ctx context.Context, pool *pgxpool.Pool, policy, tenant string
 	batch := &pgx.Batch{} // sent as one, which makes it a transaction
 	batch.Queue(`select policy_advance($1, $2, $3, $4)`, tenant, policy, from, to)
 	if len(notes) > 0 {
-		batch.Queue(byIndex)
+		batch.Queue(eventstore.ByIndex)
 	}
 	for _, n := range notes {
 		batch.Queue(n.sql, n.args...)

@@ -1,7 +1,7 @@
 -- +goose Up
 
--- The index before goes where nothing waits yet, as in a database that is being made: only there may the planner know of too few rows. Elsewhere processes of the
--- version before ask by it.
+-- The index before goes where nothing waits yet, as in a database that is being made: only there may the planner know of too few rows. Elsewhere it stays for
+-- processes of the version before, which ask by it; where it is gone they find what is due by the index of the key, in more time.
 -- +goose StatementBegin
 do $$
 begin

@@ -48,7 +48,8 @@ func (r Reader) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, e
 }
 
 // Bounds of a piece of work. A batch of events waits for no more than one piece, so pieces are made as large as they may last. Within each, and behind
-// it, there are rests, unless a build is being made in large pieces: a rule that is filled a little later is noticed by nobody, a list that takes twice as long by everybody.
+// it, there are rests, unless a build is being made in large pieces: a rule that is filled a little later is noticed by nobody, a list that takes
+// twice as long by everybody.
 const (
 	pieceLong  = 50 * time.Millisecond // a piece that lasted longer is followed by smaller ones
 	pieceShort = 20 * time.Millisecond // one that lasted shorter by larger ones
@@ -127,7 +128,7 @@ func careful(read watermark, now func() time.Time) watermark {
 	}
 }
 
-// tend does one piece of work and reports whether there may be more at once: after a rest, see tending, if the build is being served. The checkpoint must be known, and nothing folded that is not written.
+// tend does one piece of work and reports whether there may be more at once: after a rest, see tending, unless pieces are large. The checkpoint must be known, and nothing folded that is not written.
 func (f *feeder) tend(ctx context.Context, watermark watermark) (more bool, err error) {
 	fold, timed := f.fold.(Timed)
 	if !timed {

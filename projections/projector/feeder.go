@@ -258,7 +258,7 @@ func (f *feeder) db() database {
 // load brings the touched rows into memory, in one round trip.
 func (f *feeder) load(ctx context.Context, db database) error {
 	batch := &pgx.Batch{}
-	batch.Queue(byIndex)
+	batch.Queue(eventstore.ByIndex)
 	for _, t := range f.tables {
 		t.load(batch)
 	}
