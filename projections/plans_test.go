@@ -19,10 +19,11 @@ import (
 
 // plan is a node of EXPLAIN (FORMAT JSON).
 type plan struct {
-	Type  string `json:"Node Type"`
-	Table string `json:"Relation Name"`
-	Index string `json:"Index Name"`
-	Plans []plan `json:"Plans"`
+	Type    string  `json:"Node Type"`
+	Table   string  `json:"Relation Name"`
+	Index   string  `json:"Index Name"`
+	Removed float64 `json:"Rows Removed by Filter"` // if it was run
+	Plans   []plan  `json:"Plans"`
 }
 
 // walk calls f for the node and all below it.
