@@ -144,7 +144,7 @@ const appendOne = `insert into events (tenant, position, stream, version, type, 
 	select $1::text, h.position + 1, $4::text, $5::bigint, $6, $7::int, $8::uuid, $9::json, $10::json, greatest(clock_timestamp(), h.recorded_at)
 	from (select e.position, e.recorded_at from events e where e.tenant = $1::text and e.position >= $3::bigint order by e.position desc limit 1) h
 	where pg_advisory_xact_lock(hashtextextended('append/' || $1::text, 0)) is not null
-	and ($5::bigint = 1 or exists (select from events e where e.tenant = $1::text and e.stream = $4::text and e.version = $5::bigint - 1))
+	and ($5::bigint = 1 or (select e.version from events e where e.tenant = $1::text and e.stream = $4::text and e.version >= $5::bigint - 1 order by e.version limit 1) = $5::bigint - 1)
 	and $2::timestamptz between clock_timestamp() - interval '1 minute' and clock_timestamp() + interval '1 minute'
 	on conflict do nothing
 	returning position, recorded_at`

@@ -11,7 +11,7 @@ import (
 func (s *Store) ReadPositions(ctx context.Context, tenant string, positions []int64) ([]Event, error) {
 	return s.read(ctx, "read positions", `select e.tenant, e.position, e.stream, e.version, e.type, e.type_version, e.customer, e.data, e.meta, e.recorded_at
 		from unnest($2::bigint[]) p(position)
-		cross join lateral (select `+eventColumns+` from events where tenant = $1 and position = p.position offset 0) e
+		cross join lateral (select `+eventColumns+` from events where tenant = $1 and position >= p.position and position <= p.position order by position offset 0) e
 		order by e.position desc`, len(positions), tenant, positions)
 }
 
@@ -29,7 +29,7 @@ func (s *Store) ReadBefore(ctx context.Context, tenant string, streams []string,
 // PositionsIn returns the positions of up to limit events of several streams, in the order of the log: of those behind one position and up to another,
 // of these types, none meaning all. It goes by the index of streams, so what it costs is as much as the streams hold, however long the log is.
 func (s *Store) PositionsIn(ctx context.Context, tenant string, streams []string, after, upTo int64, types []string, limit int) ([]int64, error) {
-	rows, err := s.db.Query(ctx, `select e.position from unnest($2::text[]) s(stream)
+	rows, err := s.db.QueryByIndex(ctx, `select e.position from unnest($2::text[]) s(stream)
 		cross join lateral (select position from events where tenant = $1 and stream = s.stream and position > $3 and position <= $4
 			and (type = any($5::text[]) or $5 = '{}') order by version limit $6) e
 		order by e.position limit $6`, tenant, streams, after, upTo, append([]string{}, types...), limit)

@@ -18,7 +18,7 @@ type Page struct {
 // ReadPage is ReadLog into a page, whose events it replaces.
 func (s *Store) ReadPage(ctx context.Context, p *Page, tenant string, after int64, limit int) error {
 	p.Events, p.text, p.reused = p.Events[:0], p.text[:0], true
-	rows, err := s.db.Query(ctx, logSQL, tenant, after, limit)
+	rows, err := s.db.QueryByIndex(ctx, logSQL, tenant, after, limit)
 	if err == nil {
 		err = p.scan(s.codec, rows)
 	}

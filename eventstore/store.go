@@ -53,10 +53,6 @@ func New(pool *pgxpool.Pool, codec *Codec, keys *keyring.Keyring, options ...Opt
 	return s
 }
 
-// ByIndex has the statements that come after it in its transaction, and are planned then, use an index wherever there is one. Plans are made while there are few
-// rows, which are read faster without, and used when there are many. A statement that several share has to come after it everywhere: the plan is one for all.
-const ByIndex = `select set_config('enable_seqscan', 'off', true)`
-
 // Connect opens a pool as the store wants it: UTC, no JIT (its compilation costs more than any of our statements).
 func Connect(ctx context.Context, url string, conns int32) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
@@ -99,7 +95,7 @@ func (s *Store) ReadLog(ctx context.Context, tenant string, after int64, limit i
 // of the last of these, which is after itself at the end of the log, as it was when the statement began. Others are not sent at all.
 func (s *Store) ReadHeard(ctx context.Context, tenant string, after int64, limit int, types []string) (heard []Event, last int64, err error) {
 	// Positions are dense, so the next ones are those up to here, or up to the end.
-	rows, err := s.db.Query(ctx, `with last as (select position from events where tenant = $1 and position > $2 and position <= $2 + $3 order by position desc limit 1)
+	rows, err := s.db.QueryByIndex(ctx, `with last as (select position from events where tenant = $1 and position > $2 and position <= $2 + $3 order by position desc limit 1)
 		select $1, l.position, '', 0, '', 0, null::uuid, '{}'::json, '{}'::json, 'epoch'::timestamptz from last l
 		union all
 		(select `+eventColumns+` from events where tenant = $1 and position > $2 and position <= (select position from last) and type = any($4) order by position)`,
@@ -156,7 +152,7 @@ func (s *Store) ReadAcross(ctx context.Context, tenant string, streams []string,
 }
 
 func (s *Store) read(ctx context.Context, what, sql string, expect int, args ...any) ([]Event, error) {
-	rows, err := s.db.Query(ctx, sql, args...)
+	rows, err := s.db.QueryByIndex(ctx, sql, args...)
 	if err != nil {
 		return nil, fmt.Errorf("eventstore: %s: %w", what, unavailable(err))
 	}

@@ -11,7 +11,7 @@ import (
 // first. A short answer means that there are no more.
 func (s *Store) Streams(ctx context.Context, tenant, prefix, after string, limit int) ([]string, error) {
 	// Every stream has a first event, and the names, which are ASCII, are ordered byte by byte: this is a walk along one index.
-	rows, err := s.db.Query(ctx, `select stream from events where tenant = $1 and stream > $2 and stream < $3 and version = 1 order by stream limit $4`,
+	rows, err := s.db.QueryByIndex(ctx, `select stream from events where tenant = $1 and stream > $2 and stream < $3 and version = 1 order by stream limit $4`,
 		tenant, max(prefix, after), prefix+"~", limit)
 	if err != nil {
 		return nil, fmt.Errorf("eventstore: streams: %w", unavailable(err))

@@ -23,14 +23,19 @@ const customerColumns = `c.id, c.association, c.channel, c.external_id,
 const customerTables = ` from $.customer c join $.customer_activity a on a.tenant = c.tenant and a.ordinal = c.ordinal
 	left join $.customer_listing l on l.tenant = c.tenant and l.ordinal = c.ordinal `
 
+// oneTables are the tables of customerTables, each behind a fence and by the index that has the order, see tenancy.ByIndex.
+const oneTables = ` from (select * from $.customer where tenant = $1 and id >= $2 and id <= $2 order by id offset 0) c
+	cross join lateral (select * from $.customer_activity where tenant = $1 and ordinal >= c.ordinal and ordinal <= c.ordinal order by ordinal offset 0) a
+	left join lateral (select * from $.customer_listing where tenant = $1 and ordinal >= c.ordinal and ordinal <= c.ordinal order by ordinal offset 0) l on true`
+
 // oneSQL reads a customer; if there is an agent, only one whose session the agent owns or owned.
 func oneSQL(schema, tenant, agent string, id uuid.UUID) (string, []any) {
 	args := arguments{tenant, id}
-	where := "where c.tenant = $1 and c.id = $2"
+	where := ""
 	if agent != "" {
-		where += fmt.Sprintf(" and jsonb_exists(a.agents, %s)", args.bind(agent))
+		where = fmt.Sprintf(" where jsonb_exists(a.agents, %s)", args.bind(agent))
 	}
-	return in(schema, "select "+customerColumns+customerTables+where), args
+	return in(schema, "select "+customerColumns+oneTables+where), args
 }
 
 // pageSQL reads customers by their ordinals, in no order.
@@ -38,22 +43,12 @@ func pageSQL(schema, tenant string, ordinals []int64) (string, []any) {
 	return in(schema, "select "+customerColumns+customerTables+"where c.tenant = $1 and c.ordinal = any($2)"), []any{tenant, ordinals}
 }
 
-// fetch reads whole customers. now is when their places on the blacklist are judged.
-func (c *Customers) fetch(ctx context.Context, tenant, sql string, args []any, tags *tag.State, now time.Time) ([]Customer, error) {
-	customers, err := readCustomers(ctx, c.pool, sql, args, tags, now)
-	if err != nil {
-		return nil, err
+// readCustomers reads customers without what other read models and the catalogues say of them. now is when their places on the blacklist are judged.
+func readCustomers(rows pgx.Rows, err error, tags *tag.State, now time.Time) ([]Customer, error) {
+	var customers []Customer
+	if err == nil {
+		customers, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Customer, error) { return scanCustomer(row, tags, now) })
 	}
-	return customers, c.complete(ctx, tenant, customers)
-}
-
-// readCustomers reads customers without what other read models and the catalogues say of them.
-func readCustomers(ctx context.Context, db reader, sql string, args []any, tags *tag.State, now time.Time) ([]Customer, error) {
-	rows, err := db.Query(ctx, sql, args...) // planned once: it takes as long as reading a page
-	if err != nil {
-		return nil, fmt.Errorf("projections: customers: %w", err)
-	}
-	customers, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Customer, error) { return scanCustomer(row, tags, now) })
 	if err != nil {
 		return nil, fmt.Errorf("projections: customers: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"customercenter/domain/filter"
 	"customercenter/domain/filter/filtertest"
 	"customercenter/domain/tag"
+	"customercenter/eventstore/tenancy"
 )
 
 // statements collects what is asked of the database.
@@ -50,7 +51,7 @@ func (p *population) traced(t *testing.T) (*Customers, *statements, *pgx.Conn) {
 		t.Fatal(err)
 	}
 	customers := *p.customers
-	customers.pool = pool
+	customers.pool = tenancy.Over(pool)
 	return &customers, asked, db
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"customercenter/domain/filter"
 	"customercenter/eventstore"
@@ -37,8 +38,24 @@ func (p plan) walk(f func(plan)) {
 // checkPlan fails if a statement would scan a table from end to end or sort more than a page, or does not use the index.
 func checkPlan(t *testing.T, store *eventstore.Store, index, sql string, args []any) {
 	t.Helper()
-	var text []byte
-	if err := store.DB().QueryRow(tenancy.Narrow(t.Context(), "acme"), `explain (format json) `+sql, append([]any{planned}, args...)...).Scan(&text); err != nil {
+	rows, err := store.DB().Query(tenancy.Narrow(t.Context(), "acme"), `explain (format json) `+sql, append([]any{planned}, args...)...)
+	checkExplained(t, index, sql, rows, err)
+}
+
+// checkPlanByIndex is checkPlan of a statement that is asked for by index, see tenancy.ByIndex.
+func checkPlanByIndex(t *testing.T, store *eventstore.Store, index, sql string, args []any) {
+	t.Helper()
+	rows, err := store.DB().QueryByIndex(tenancy.Narrow(t.Context(), "acme"), `explain (format json) `+sql, args...)
+	checkExplained(t, index, sql, rows, err)
+}
+
+func checkExplained(t *testing.T, index, sql string, rows pgx.Rows, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := pgx.CollectExactlyOneRow(rows, pgx.RowTo[[]byte])
+	if err != nil {
 		t.Fatal(err)
 	}
 	var plans []struct{ Plan plan }
@@ -207,7 +224,7 @@ func TestPlans(t *testing.T) {
 	for _, agent := range []string{"", "agent-2"} {
 		t.Run("one customer of "+agent, func(t *testing.T) {
 			sql, args := oneSQL(build.Schema, "acme", agent, world.Customers[2].ID)
-			checkPlan(t, store, "customer_pkey", sql, args)
+			checkPlanByIndex(t, store, "customer_pkey", sql, args)
 		})
 	}
 
@@ -228,6 +245,21 @@ func TestPlans(t *testing.T) {
 			}
 		})
 	}
+
+	// The planner knows of another tenant's customers only, so that of this one's it expects one.
+	for _, sql := range []string{
+		`update $.customer set tenant = 'former'`, `update $.customer_activity set tenant = 'former'`, `vacuum analyze $.customer`, `vacuum analyze $.customer_activity`,
+		`update $.customer set tenant = 'acme'`, `update $.customer_activity set tenant = 'acme'`,
+	} {
+		if _, err := store.Pool().Exec(t.Context(), in(build.Schema, sql)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("one customer of a new tenant", func(t *testing.T) {
+		sql, args := oneSQL(build.Schema, "acme", "agent-2", world.Customers[2].ID)
+		checkPlanByIndex(t, store, "customer_pkey", sql, args)
+		checkPlanByIndex(t, store, "customer_activity_ordinal", sql, args)
+	})
 }
 
 func FuzzCursor(f *testing.F) {

@@ -41,7 +41,7 @@ func TestPartialPagesOfSessionsLeadOn(t *testing.T) {
 		found = map[uuid.UUID]int{}
 		for {
 			n++
-			w := &sessionWalk{ctx: t.Context(), pool: store.Pool(), schema: sessions.Schema, customers: customers.Schema, tenant: "acme",
+			w := &sessionWalk{ctx: t.Context(), pool: store.DB(), schema: sessions.Schema, customers: customers.Schema, tenant: "acme",
 				q: SessionQuery{Text: "needle", Limit: 50}}
 			if w.from, w.given, err = parseCursor(cursor, sessionSort); err != nil {
 				t.Fatal(err)

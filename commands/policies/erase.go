@@ -21,6 +21,7 @@ import (
 	"customercenter/domain"
 	"customercenter/domain/customer"
 	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 	"customercenter/projections"
 	"customercenter/projections/asof"
 	"customercenter/projections/projector"
@@ -127,7 +128,7 @@ func (e *eraser) work(ctx context.Context, tenant string) (more bool, err error)
 // settle notes what is left, or that nothing is.
 func (e *eraser) settle(ctx context.Context, one erasure, key, left string) error {
 	batch := &pgx.Batch{}
-	batch.Queue(eventstore.ByIndex)
+	batch.Queue(tenancy.ByIndex)
 	if left == "" {
 		batch.Queue(`update erasures set done_at = coalesce(done_at, now()), tried_at = now(), waiting = null where tenant = $1 and customer = $2 and generation = $3`,
 			one.tenant, one.customer, one.generation)

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 )
 
 // errMoved says that somebody else has moved the position, after which nothing was written.
@@ -33,7 +33,7 @@ func savePosition(ctx context.Context, pool *pgxpool.Pool, policy, tenant string
 	batch := &pgx.Batch{} // sent as one, which makes it a transaction
 	batch.Queue(`select policy_advance($1, $2, $3, $4)`, tenant, policy, from, to)
 	if len(notes) > 0 {
-		batch.Queue(eventstore.ByIndex)
+		batch.Queue(tenancy.ByIndex)
 	}
 	for _, n := range notes {
 		batch.Queue(n.sql, n.args...)

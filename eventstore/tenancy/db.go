@@ -34,6 +34,13 @@ const marker = " -- one tenant"
 
 const narrow = `select for_tenant($1)`
 
+// ByIndex has the statements that come after it in its transaction, and are planned then, use an index wherever there is one, and one that has the rows in the order that
+// is asked for. Plans are made while there are few rows, or while the planner has not heard of a tenant yet, which has none in its eyes: then all that begins with
+// the tenant looks as cheap, and may be read from end to end. A statement that several share has to come after it everywhere: the plan is one for all.
+const ByIndex = `select set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)`
+
+const narrowByIndex = `select for_tenant($1), set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)`
+
 // Query is that of the pool. Rows that are not read to their end must be closed.
 func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	only := of(ctx)
@@ -49,7 +56,7 @@ func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, err
 	if len(args) > 0 && args[0] == pgx.QueryExecModeCacheDescribe {
 		r, err = db.planned(ctx, conn, *only, sql, args[1:])
 	} else {
-		r, err = prepared(ctx, conn, *only, sql, args)
+		r, err = prepared(ctx, conn, first{narrow, []any{*only}}, sql, args)
 	}
 	if err != nil {
 		conn.Release()
@@ -58,10 +65,36 @@ func (db *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, err
 	return r, nil
 }
 
+// QueryByIndex is Query, by an index that has the rows in the order that the statement asks for, see ByIndex. The statement is prepared once a connection, and asked for
+// nowhere else.
+func (db *DB) QueryByIndex(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return failed{err: err}, err
+	}
+	before := first{ByIndex, nil}
+	if only := of(ctx); only != nil {
+		before = first{narrowByIndex, []any{*only}}
+		sql += marker
+	}
+	r, err := prepared(ctx, conn, before, sql, args)
+	if err != nil {
+		conn.Release()
+		return failed{err: err}, err
+	}
+	return r, nil
+}
+
+// first is what comes before a statement in its transaction.
+type first struct {
+	sql  string
+	args []any
+}
+
 // prepared runs a statement that is prepared once a connection.
-func prepared(ctx context.Context, conn *pgxpool.Conn, tenant, sql string, args []any) (*rows, error) {
+func prepared(ctx context.Context, conn *pgxpool.Conn, before first, sql string, args []any) (*rows, error) {
 	batch := &pgx.Batch{}
-	batch.Queue(narrow, tenant)
+	batch.Queue(before.sql, before.args...)
 	batch.Queue(sql, args...)
 	results := conn.SendBatch(ctx, batch)
 	if _, err := results.Exec(); err != nil {

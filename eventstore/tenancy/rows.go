@@ -93,10 +93,10 @@ func (r row) Scan(dest ...any) error {
 	return r.rows.Err()
 }
 
-// Row runs a statement that was prepared on a connection, for one tenant, and returns its first row; nil if it has none. Arguments and results are in the
+// Row runs a statement that was prepared on a connection, for one tenant and by index, see ByIndex, and returns its first row; nil if it has none. Arguments and results are in the
 // binary format. It knows no context: who is in a hurry sets the connection's deadline.
 func Row(conn *pgx.Conn, tenant string, statement *pgconn.StatementDescription, arguments [][]byte) (row [][]byte, err error) {
-	narrowing, err := conn.Prepare(context.Background(), "for_tenant", narrow)
+	narrowing, err := conn.Prepare(context.Background(), "for_tenant_by_index", narrowByIndex)
 	if err != nil {
 		return nil, err
 	}

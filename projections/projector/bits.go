@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 )
 
 // BitsPerRow is how many ordinals a row of a table of Bits has.
@@ -179,7 +179,7 @@ func (t *Bits) write(batch *pgx.Batch) {
 		t.queue(piece, batch)
 	}
 	if len(t.dropped) > 0 {
-		batch.Queue(eventstore.ByIndex)
+		batch.Queue(tenancy.ByIndex)
 		batch.Queue(t.sql.drop, t.tenant, t.dropped)
 	}
 	if len(t.changes)+len(t.dropped) > 0 {
@@ -254,7 +254,7 @@ func (t *Bits) queue(rows []bitmap, batch *pgx.Batch) {
 	byMask, byPlace := &t.sql.byMask, &t.sql.byPlace
 	set.queue(t.tenant, batch, byMask.set, byPlace.set) // first: a row that gets a bit and loses another is not empty in between
 	if len(clear.sets)+len(clear.places) > 0 {
-		batch.Queue(eventstore.ByIndex)
+		batch.Queue(tenancy.ByIndex)
 	}
 	clear.queue(t.tenant, batch, byMask.empty, byPlace.empty)
 	clear.queue(t.tenant, batch, byMask.clear, byPlace.clear)

@@ -164,6 +164,9 @@ func (p *Projector) create(ctx context.Context, def *Definition, status string) 
 		if err := runIn(ctx, tx, schema, def.Tables); err != nil {
 			return err
 		}
+		if _, err := tx.Exec(ctx, `select analyze_often($1::text::regnamespace)`, pgx.Identifier{schema}.Sanitize()); err != nil {
+			return err
+		}
 		return isolate(ctx, tx, schema)
 	})
 	if err != nil {

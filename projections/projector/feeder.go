@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 )
 
 // feeder folds one tenant's log into one build. Feeding as it happens and rebuilding are the same but for when and how rows are
@@ -258,7 +259,7 @@ func (f *feeder) db() database {
 // load brings the touched rows into memory, in one round trip.
 func (f *feeder) load(ctx context.Context, db database) error {
 	batch := &pgx.Batch{}
-	batch.Queue(eventstore.ByIndex)
+	batch.Queue(tenancy.ByIndex)
 	for _, t := range f.tables {
 		t.load(batch)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 )
 
 // This file writes back what was changed of a table.
@@ -44,7 +44,7 @@ func (t *Rows[K, R]) write(batch *pgx.Batch) {
 	}
 	inserts, upserts, deletes := t.changed()
 	if len(deletes) > 0 { // first: a new row may take over a unique value
-		batch.Queue(eventstore.ByIndex)
+		batch.Queue(tenancy.ByIndex)
 		batch.Queue(t.sql.delete, t.tenant, array(deletes))
 	}
 	for _, part := range []struct {
@@ -77,7 +77,7 @@ func (t *Rows[K, R]) copyNew(ctx context.Context, tx pgx.Tx) error {
 	inserts, upserts, deletes := t.changed()
 	if len(deletes) > 0 {
 		batch := &pgx.Batch{}
-		batch.Queue(eventstore.ByIndex)
+		batch.Queue(tenancy.ByIndex)
 		batch.Queue(t.sql.delete, t.tenant, array(deletes))
 		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 			return fmt.Errorf("projector: delete from %s: %w", t.name, err)

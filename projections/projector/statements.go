@@ -42,7 +42,7 @@ func newStatements[R any](identifier pgx.Identifier, columns []Column[R]) statem
 
 // byKey reads rows of a tenant, b, by their keys, one by one behind a fence. The planner is asked while there are few rows, and its plan is used when there are many: without
 // the fence it may read all rows of the tenant by whatever index begins with it. Behind it, too, an index on something else would cost the same in its eyes as that of the key: but only
-// that one has rows of a range in the order that is asked for. It has to come after eventstore.ByIndex in its transaction.
+// that one has rows of a range in the order that is asked for. It has to come after tenancy.ByIndex in its transaction.
 func byKey(table, columns, key, kind string) string {
 	return fmt.Sprintf("unnest($2::%s[]) u(key) cross join lateral (select %s from %s where tenant = $1 and %[4]s >= u.key and %[4]s <= u.key order by %[4]s offset 0) b",
 		kind, columns, table, key)

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"customercenter/eventstore"
+	"customercenter/eventstore/tenancy"
 	"customercenter/projections/projectionstest"
 )
 
@@ -61,7 +61,7 @@ func TestFewRowsAreReadOfATableThatHasGrown(t *testing.T) {
 		}
 		before := readOf(t, conn, b.Schema)
 		batch := &pgx.Batch{}
-		batch.Queue(eventstore.ByIndex)
+		batch.Queue(tenancy.ByIndex)
 		rows.load(batch)
 		queueAll(t, conn, batch)
 		for i := range 4 {
