@@ -69,6 +69,7 @@ func TestErasedCustomerIsGone(t *testing.T) {
 	m.OpenSession(p)
 	m.Blacklist(p, time.Time{})
 	both, one := []*projectionstest.Person{p, stays}, []*projectionstest.Person{stays}
+	m.Append(group.Stream, uuid.Nil, group.Revised{Group: named, Rule: json.RawMessage(`{"field":"name","op":"contains","value":"zan"}`), Revision: 2}) // kept is what the newer rule saw, too
 	m.everywhere("at first", vip, important, both, both)
 	before := m.tablesWith("zanzibar")
 	for _, table := range []string{"customer", "customer_text", "customer_listing", "group_change", "group_standing", "session"} {

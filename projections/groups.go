@@ -28,7 +28,7 @@ const GroupsName = "groups"
 func GroupsDefinition() projector.Definition {
 	tables, indexes := projector.Sections(groupsSQL)
 	return projector.Definition{
-		Name: GroupsName, Version: 5,
+		Name: GroupsName, Version: 6,
 		Types: []string{
 			"customer.created", "customer.profile_changed", "customer.tagged", "customer.untagged",
 			"customer.blacklisted", "customer.unblacklisted", "suppressed.message_recorded", "customer.withdrawn", "customer.erased",

@@ -20,7 +20,7 @@ create table group_standing (
   id      uuid             not null,
   ordinal bigint           not null,
   first   bigint           not null, -- the ordinal that the customer had when the first change was made: changes are kept by it
-  groups  json             not null, -- [{group, since, kind, position, evidence}], see appendMemberships: read more often than looked into
+  groups  json             not null, -- [{group, evidence}], see appendMemberships: read more often than looked into. Since when and why is in group_change
   changes bigint           not null, -- how many entries and leaves the customer has had
   due_at  timestamptz,
   primary key (tenant, id)

@@ -341,16 +341,15 @@ func newestMembers(ctx context.Context, tx pgx.Tx, schema, tenant string, facet,
 	return ordinals, rows.Err()
 }
 
-// whyMembers tells since when and why customers are in a group that they are in. Who has left it by a rule that is not served yet is found by
-// the last entry.
+// whyMembers tells since when and why customers are in a group that they are in: by the last entry, so also of those who have left it by a rule that is not
+// served yet.
 func whyMembers(ctx context.Context, tx pgx.Tx, schema, tenant string, group uuid.UUID, customers []uuid.UUID) (map[uuid.UUID]Member, error) {
-	rows, err := tx.Query(ctx, in(schema, `select u.id, coalesce(m.since, c.at), coalesce(m.kind, c.kind), coalesce(m.position, c.position), coalesce(m.evidence, c.evidence)
+	rows, err := tx.Query(ctx, in(schema, `select u.id, c.at, c.kind, c.position, coalesce(m.evidence, c.evidence)
 		from unnest($3::uuid[]) u(id)
 		join $.group_standing t on t.tenant = $1 and t.id = u.id
-		left join lateral (select (e ->> 'since')::timestamptz as since, e ->> 'kind' as kind, (e ->> 'position')::bigint as position, e -> 'evidence' as evidence
-			from json_array_elements(t.groups) e where (e ->> 'group')::uuid = $2) m on true
+		left join lateral (select e -> 'evidence' as evidence from json_array_elements(t.groups) e where (e ->> 'group')::uuid = $2) m on true
 		left join lateral (select at, kind, position, evidence from $.group_change
-			where m.since is null and tenant = $1 and id between (t.first << $4) and (t.first << $4) + t.changes and group_id = $2 and entered
+			where tenant = $1 and id between (t.first << $4) and (t.first << $4) + t.changes and group_id = $2 and entered
 			order by id desc limit 1) c on true`), planned, tenant, group, customers, changeBits)
 	if err != nil {
 		return nil, err

@@ -3,9 +3,7 @@ package projections
 import (
 	"encoding/json"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 )
@@ -13,13 +11,10 @@ import (
 // This file writes down in which groups a customer is, and reads it back. It is JSON, so that SQL can look into it, with the members of each
 // object always in the same order: when a rule is filled, a million of these are looked at, and encoding/json would take most of the time.
 
-// membership is a group that a customer is in, since when and why.
+// membership is a group that a customer is in. Since when and why says the entry, the last one among the customer's changes.
 type membership struct {
 	Group    uuid.UUID       `json:"group"`
-	Since    time.Time       `json:"since"`
-	Kind     string          `json:"kind"`
-	Position int64           `json:"position"`
-	Evidence json.RawMessage `json:"evidence"` // an array
+	Evidence json.RawMessage `json:"evidence,omitempty"` // an array; nil: that of the entry. A rule that was revised since has its own
 }
 
 // noGroups is how it is kept that a customer is in no group.
@@ -27,6 +22,9 @@ const noGroups = "[]"
 
 // membershipBegins is what each begins with. It is nowhere else: inside of a text the quotes would be escaped, and evidence has no group.
 const membershipBegins = `{"group":"`
+
+// evidenceBegins is what comes before evidence, if there is any.
+const evidenceBegins = `,"evidence":`
 
 // none reports whether the customer is in no group.
 func (p *groupPerson) none() bool {
@@ -75,11 +73,11 @@ func appendMemberships(b []byte, groups []membership) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(append(b, membershipBegins...), m.Group.String()...)
-		b = m.Since.AppendFormat(append(b, `","since":"`...), time.RFC3339Nano)
-		b = append(append(b, `","kind":"`...), m.Kind...)
-		b = strconv.AppendInt(append(b, `","position":`...), m.Position, 10)
-		b = append(append(append(b, `,"evidence":`...), m.Evidence...), '}')
+		b = append(append(append(b, membershipBegins...), m.Group.String()...), '"')
+		if m.Evidence != nil {
+			b = append(append(b, evidenceBegins...), m.Evidence...)
+		}
+		b = append(b, '}')
 	}
 	return append(b, ']')
 }
@@ -107,30 +105,24 @@ func readMemberships(raw string) (groups []membership, err error) {
 
 // readMembership reads one, and returns what comes behind it.
 func readMembership(raw string) (m membership, rest string, err error) {
-	var values [4]string
-	rest = raw
-	for i, member := range [...]struct{ begins, ends string }{
-		{membershipBegins, `","since":"`}, {"", `","kind":"`}, {"", `","position":`}, {"", `,"evidence":`},
-	} {
-		after, begun := strings.CutPrefix(rest, member.begins)
-		value, behind, ended := strings.Cut(after, member.ends)
-		if !begun || !ended {
-			return m, "", errStanding
-		}
-		values[i], rest = value, behind
-	}
-	end := endOfArray(rest)
-	if end < 0 || !strings.HasPrefix(rest[end:], "}") {
+	rest, begun := strings.CutPrefix(raw, membershipBegins)
+	group, rest, ended := strings.Cut(rest, `"`)
+	if !begun || !ended {
 		return m, "", errStanding
 	}
-	m.Kind, m.Evidence, rest = values[2], json.RawMessage(rest[:end]), rest[end+1:]
-	if m.Group, err = uuid.Parse(values[0]); err == nil {
-		if m.Since, err = time.Parse(time.RFC3339Nano, values[1]); err == nil {
-			m.Position, err = strconv.ParseInt(values[3], 10, 64)
-		}
-	}
-	if err != nil {
+	if m.Group, err = uuid.Parse(group); err != nil {
 		return m, "", errStanding // the cause would quote a value
+	}
+	if explained, has := strings.CutPrefix(rest, evidenceBegins); has {
+		end := endOfArray(explained)
+		if end < 0 {
+			return m, "", errStanding
+		}
+		m.Evidence, rest = json.RawMessage(explained[:end]), explained[end:]
+	}
+	rest, ended = strings.CutPrefix(rest, "}")
+	if !ended {
+		return m, "", errStanding
 	}
 	return m, rest, nil
 }

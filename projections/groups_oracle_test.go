@@ -113,9 +113,18 @@ func (w *groupWorld) schema() string {
 type fate struct {
 	ordinal int64
 	first   int64
-	groups  []membership
+	groups  []memberOf
 	changes []groupChangeRow
 	due     time.Time
+}
+
+// memberOf is a membership, with what is told of it.
+type memberOf struct {
+	Group    uuid.UUID
+	Since    time.Time
+	Kind     string
+	Position int64
+	Evidence json.RawMessage
 }
 
 // fates are what the read model says became of everybody, by customer.
@@ -135,6 +144,7 @@ func (w *groupWorld) fates() map[uuid.UUID]fate {
 		if f.ordinal != ordinal {
 			w.t.Errorf("the standing of %s has ordinal %d, want %d", id, ordinal, f.ordinal)
 		}
+		f.groups = nil
 		if err := json.Unmarshal([]byte(groups), &f.groups); err != nil {
 			w.t.Error(err)
 		}
@@ -156,7 +166,26 @@ func (w *groupWorld) fates() map[uuid.UUID]fate {
 		}
 		w.t.Errorf("a change of %s has no number", c.Customer)
 	})
+	for _, f := range all {
+		for i := range f.groups {
+			f.groups[i].entered(f.changes)
+		}
+	}
 	return all
+}
+
+// entered adds what the last entry says.
+func (m *memberOf) entered(changes []groupChangeRow) {
+	explained := m.Evidence != nil
+	for _, c := range changes {
+		if c.Group != m.Group || !c.Entered {
+			continue
+		}
+		m.Since, m.Kind, m.Position = c.At, c.Kind, c.Position
+		if !explained {
+			m.Evidence = json.RawMessage(c.Evidence)
+		}
+	}
 }
 
 func (w *groupWorld) query(sql string, args ...any) pgx.Rows {
@@ -315,7 +344,7 @@ func (o *oracle) seen() *filter.Subject {
 func (o *oracle) judge(at time.Time, why cause, renew []uuid.UUID) {
 	e := o.book.at(o.epoch)
 	subject := o.seen()
-	var stay []membership
+	var stay []memberOf
 	for _, m := range o.fate.groups {
 		if _, inForce := e.rule(m.Group); inForce {
 			stay = append(stay, m)
@@ -325,7 +354,7 @@ func (o *oracle) judge(at time.Time, why cause, renew []uuid.UUID) {
 	}
 	o.fate.groups = nil
 	for _, r := range e.rules {
-		i := slices.IndexFunc(stay, func(m membership) bool { return m.Group == r.group })
+		i := slices.IndexFunc(stay, func(m memberOf) bool { return m.Group == r.group })
 		matches := r.filter.Match(subject, at, e.calendar)
 		evidence, err := json.Marshal(r.filter.Explain(subject, at, e.calendar))
 		if err != nil {
@@ -338,7 +367,7 @@ func (o *oracle) judge(at time.Time, why cause, renew []uuid.UUID) {
 			}
 			o.fate.groups = append(o.fate.groups, stay[i])
 		case matches:
-			o.fate.groups = append(o.fate.groups, membership{r.group, at, why.kind, why.position, evidence})
+			o.fate.groups = append(o.fate.groups, memberOf{r.group, at, why.kind, why.position, evidence})
 			o.note(r.group, r.revision, true, at, why, string(evidence))
 		case i >= 0:
 			o.note(r.group, r.revision, false, at, why, string(evidence))

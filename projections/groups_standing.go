@@ -296,7 +296,7 @@ func (f *groupsFold) enter(p *groupPerson, i int, r *groupRule, at time.Time, e 
 	if err != nil {
 		return err
 	}
-	p.groups = slices.Insert(slices.Clone(p.groups), i, membership{r.group, at, why.kind, why.position, evidence})
+	p.groups = slices.Insert(slices.Clone(p.groups), i, membership{Group: r.group})
 	f.note(p, r, true, at, why, evidence)
 	return nil
 }
@@ -311,7 +311,7 @@ func (f *groupsFold) leave(p *groupPerson, i int, r *groupRule, at time.Time, e 
 	return nil
 }
 
-// explain renews the evidence of a membership.
+// explain has a membership tell what a newer rule sees than that of the entry.
 func (f *groupsFold) explain(p *groupPerson, i int, r *groupRule, e *epoch) error {
 	evidence, err := f.evidence(p, r, e.at, e)
 	if err != nil {

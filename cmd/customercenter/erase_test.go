@@ -206,7 +206,8 @@ func (w *eraseWorld) lives() {
 	w.t.Helper()
 	w.ask("POST", "/v1/fields", `{"key": "shoe", "type": "text", "label": "Shoe"}`, nil)
 	ask(w.t, "PUT", w.run.URL+"/v1/tenants/"+w.run.Tenant+"/entitlements/import", w.run.Tokens["operator"], "", nil)
-	w.ask("POST", "/v1/groups", `{"name": "who is named", "rule": {"field": "name", "op": "is_set"}}`, nil)
+	var named struct{ ID string }
+	w.ask("POST", "/v1/groups", `{"name": "who is named", "rule": {"field": "name", "op": "is_set"}}`, &named)
 	w.tell("message.received", fmt.Sprintf(`{"external_id": %q, "nickname": %q, "message": {"id": "m1", "kind": "text", "text": %q}, "web": {"region": %q, "user_agent": %q, "referrer": "https://x.example/"}}`,
 		herID, w.word("nick"), w.word("said"), w.word("region"), w.word("agent")))
 	w.until("she is no customer", func() bool {
@@ -219,6 +220,10 @@ func (w *eraseWorld) lives() {
 	}
 	w.ask("PATCH", "/v1/customers/"+w.id, `{"profile": {`+all+`"custom": {"shoe": "`+w.word("shoe")+`"}}}`, nil)
 	w.ask("PATCH", "/v1/customers/"+w.id, `{"profile": {"name": "`+w.word("married")+`"}}`, nil)
+	w.ask("PATCH", "/v1/groups/"+named.ID, `{"rule": {"any": [{"field": "name", "op": "is_set"}, {"field": "phone", "op": "is_set"}]}}`, nil)
+	w.until("it is not kept what the newer rule saw", func() bool {
+		return w.count(`select count(*) from `+w.schema("groups")+`.group_standing where id = $1 and groups::text like '%evidence%'`, w.id) == 1
+	})
 	w.ask("POST", "/v1/sessions/"+w.session+"/accept", `{"agent_id": "li.na"}`, nil)
 	w.ask("POST", "/v1/sessions/"+w.session+"/messages", `{"kind": "text", "text": "`+w.word("told")+`"}`, nil)
 	w.tell("session.closed", fmt.Sprintf(`{"session_id": %q, "by": "agent"}`, w.session))
