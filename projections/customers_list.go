@@ -158,6 +158,7 @@ type Customers struct {
 	groupsOf   groupsOf
 	memory     *setMemory
 	patience   time.Duration // how long a page is searched for
+	together   time.Duration // see togetherFor
 }
 
 // groupSets finds the build of groups that is served, before a snapshot is taken.
@@ -172,7 +173,7 @@ type groupsOf func(ctx context.Context, tenant string, customers []uuid.UUID) (m
 
 // NewCustomers returns the queries over the build that builds says is live. Without groups, see WithGroups, nobody is in one.
 func NewCustomers(store *eventstore.Store, builds Builds, catalogues *Catalogues) *Customers {
-	return &Customers{pool: store.DB(), builds: builds, catalogues: catalogues, now: time.Now, memory: newSetMemory(setMemorySize), patience: walkBudget}
+	return &Customers{pool: store.DB(), builds: builds, catalogues: catalogues, now: time.Now, memory: newSetMemory(setMemorySize), patience: walkBudget, together: togetherFor}
 }
 
 // WithMemory returns the same queries with a memory of their own for sets, of about so many bytes.

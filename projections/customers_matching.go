@@ -128,7 +128,7 @@ func together(ctx context.Context, db reader, tenant, schema string, groups grou
 
 // askTogether is ask, of customers and groups at one position, if there is such a snapshot within togetherFor.
 func (c *Customers) askTogether(ctx context.Context, tenant string, l *listing, do func() error) error {
-	for until := time.Now().Add(togetherFor); ; {
+	for until := time.Now().Add(c.together); ; {
 		l.together = time.Now().Before(until)
 		if err := c.ask(ctx, tenant, l, do); !errors.Is(err, errApart) {
 			return err

@@ -156,6 +156,7 @@ func newPopulation(t *testing.T, drawn, plain int) *population {
 	}
 	p.customers = NewCustomers(p.store, run, NewCatalogues(p.store)).withGroups(p.groups(t), nil)
 	p.customers.patience = time.Hour // what a busy machine does in less is not to be tested here
+	p.customers.together = 0         // the groups stay where they are
 	return p
 }
 
