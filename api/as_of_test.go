@@ -235,6 +235,7 @@ func TestThePastIsMasked(t *testing.T) {
 
 // While it is not built, the answer is a job that waits; what could not be built says why.
 func TestThePastWaitsForWhoBuilds(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	w := start(t, options{idle: true})
 	w.admin("POST", "/v1/tags", TagInput{"VIP"}).want(http.StatusCreated)
 	ask := func() reply { return w.do(call{as: "acme/analyst", method: "GET", path: "/v1/customers?as_of=1"}) }

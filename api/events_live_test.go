@@ -114,6 +114,7 @@ func (l *listening) up(to int64) string {
 }
 
 func TestTheLogIsFollowed(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	w := start(t, options{idle: true})
 	w.core.bounds.silence = time.Millisecond
 	w.associations("acme/admin") // 1 to 4
@@ -238,6 +239,7 @@ func TestManyFollowABusyLog(t *testing.T) {
 
 // What is followed ends with its token and with the process, well, so that the caller sees that it may come again.
 func TestAListenerEnds(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	until, end := context.WithCancel(t.Context())
 	defer end()
 	w := start(t, options{idle: true, until: until})

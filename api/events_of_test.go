@@ -22,6 +22,7 @@ import (
 // The events of one customer or one stream, which are found by an index, are those that reading all of the log finds, from wherever to wherever, of
 // whatever types, and so are those that are followed.
 func TestEventsOfOneAreThoseOfTheLog(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	w := start(t, options{idle: true})
 	w.core.bounds.silence = 100 * time.Millisecond // after which who follows is told how far it is, and so that nothing more comes
 	history := projectionstest.NewWorld(t, w.store, "acme", 7, 5)

@@ -233,6 +233,7 @@ func TestAnExportExpires(t *testing.T) {
 }
 
 func TestWhatNoExportCanBe(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	w := start(t, options{idle: true})
 	w.associations("acme/admin")
 	theirs := w.do(call{as: "other/admin", method: "POST", path: "/v1/groups", body: groupInput("theirs", listed)}).want(http.StatusCreated).get("id").(string)

@@ -127,6 +127,7 @@ func TestAJobIsOfOneKind(t *testing.T) {
 
 // TestJobsAreShownWithoutTheirList begins and changes jobs when nothing feeds the list of them.
 func TestJobsAreShownWithoutTheirList(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	w := start(t, options{idle: true})
 	w.associations("acme/admin")
 	w.entitle("acme")

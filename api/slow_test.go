@@ -97,6 +97,7 @@ func TestWhoSendsSlowlyIsGivenUp(t *testing.T) {
 
 // Who asks for much and reads nothing is given up when a page is not taken in time. Until then it keeps no turn from others of its tenant.
 func TestWhoReadsNothingIsGivenUp(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	w := start(t, options{})
 	w.core.turns.each = 1
 	w.core.bounds.page = 2 * time.Second

@@ -72,6 +72,7 @@ func TestVerifyingAgainstTheLog(t *testing.T) {
 
 // Whose event can be applied no more, as what is stored of it is of no shape that the program knows: the customer goes on without it.
 func TestSkippingWhatCannotBeApplied(t *testing.T) {
+	t.Parallel() // it waits, most of the time
 	w := start(t, options{idle: true})
 	w.associations("acme/admin")
 	made := w.admin("POST", "/v1/customers", map[string]any{"association_id": 1, "external_id": "v1"}).want(http.StatusCreated)
