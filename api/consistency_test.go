@@ -91,7 +91,6 @@ func TestReadsWaitForTheOwnWrite(t *testing.T) {
 
 // TestAReadThatWaitsInVainSaysSo asks for a position when nothing feeds the lists.
 func TestAReadThatWaitsInVainSaysSo(t *testing.T) {
-	t.Parallel() // it waits, most of the time
 	w := start(t, options{idle: true})
 	w.associations("acme/admin")
 	began := time.Now()

@@ -3,9 +3,11 @@ package eventstore_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"customercenter/eventstore"
 	"customercenter/eventstore/eventstoretest"
 	"customercenter/eventstore/tenancy"
 )
@@ -59,6 +61,24 @@ func TestFewEventsAreReadOfANewTenant(t *testing.T) {
 		},
 		"read positions": func() (int, error) { return length(s.ReadPositions(ctx, "globex", []int64{70, 90})) },
 		"read log":       func() (int, error) { return length(s.ReadLog(ctx, "globex", 500, 10)) },
+		"read heard": func() (int, error) {
+			heard, _, err := s.ReadHeard(ctx, "globex", 500, 10, []string{"noted"})
+			return len(heard), err
+		},
+		"read a page": func() (int, error) {
+			var p eventstore.Page
+			err := s.ReadPage(ctx, &p, "globex", 500, 10)
+			return len(p.Events), err
+		},
+		"streams": func() (int, error) { return length(s.Streams(ctx, "globex", "stream-", "stream-5", 10)) },
+		"head": func() (int, error) {
+			head, err := s.Head(ctx, "globex")
+			return int(head), err
+		},
+		"position at": func() (int, error) {
+			position, err := s.PositionAt(ctx, "globex", time.Now())
+			return int(position), err
+		},
 		"append one": func() (int, error) {
 			version++
 			_, err := s.Append(t.Context(), one("globex", "new", version-1, 1))
@@ -88,7 +108,6 @@ func TestFewEventsAreReadOfANewTenant(t *testing.T) {
 }
 
 func length[T any](found []T, err error) (int, error) { return len(found), err }
-
 
 // eventsRead is how many events the one connection of a pool has read, or a bit less: what it has told the server's statistics is not among them.
 func eventsRead(t *testing.T, pool *pgxpool.Pool) (read int64) {

@@ -202,7 +202,7 @@ func (s *Store) PositionAt(ctx context.Context, tenant string, at time.Time) (in
 	for low < high {
 		middle := low + (high-low+1)/2
 		var recorded time.Time
-		if err := s.db.QueryRow(ctx, `select recorded_at from events where tenant = $1 and position = $2`, tenant, middle).Scan(&recorded); err != nil {
+		if err := s.db.QueryRow(ctx, `select recorded_at from events where tenant = $1 and position >= $2 and position <= $2 order by position`, tenant, middle).Scan(&recorded); err != nil {
 			return 0, fmt.Errorf("eventstore: position at: %w", unavailable(err))
 		}
 		if recorded.After(at) {

@@ -61,7 +61,7 @@ type database interface {
 // inTransaction is a transaction in which others are begun.
 type inTransaction struct{ pgx.Tx }
 
-// QueryByIndex implements database. What was made for an instant is one tenant's, whom the planner knows.
+// QueryByIndex implements database. What is asked holds one customer.
 func (t inTransaction) QueryByIndex(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	return t.Query(ctx, sql, args...)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,34 +14,40 @@ import (
 	"customercenter/domain/tag"
 )
 
-const customerColumns = `c.id, c.association, c.channel, c.external_id,
-	c.nickname, c.name, c.phone, c.qq, c.wechat_id, c.email, c.company, c.description, c.custom,
-	c.tags, c.created_at, c.updated_at, c.created_via, c.version, c.ordinal,
-	a.open_session, a.first_session_at, a.last_session_at, a.last_message_at, a.last_customer_message_at,
-	a.session_count, a.message_count, a.suppressed_count, a.rating_sum, a.rating_count,
-	l.reason, l.actor_kind, l.actor, l.since, l.expires_at, l.suppressed`
+// What is read of a customer, in the order of scanCustomer.
+const (
+	ofCustomer = `id, association, channel, external_id, nickname, name, phone, qq, wechat_id, email, company, description, custom, tags, created_at, updated_at, created_via, version, ordinal`
+	ofActivity = `open_session, first_session_at, last_session_at, last_message_at, last_customer_message_at, session_count, message_count, suppressed_count, rating_sum, rating_count`
+	ofListing  = `reason, actor_kind, actor, since, expires_at, suppressed`
+)
 
-const customerTables = ` from $.customer c join $.customer_activity a on a.tenant = c.tenant and a.ordinal = c.ordinal
-	left join $.customer_listing l on l.tenant = c.tenant and l.ordinal = c.ordinal `
+// wholeSQL reads the customers whose ordinals k has. Each row is looked up behind a fence by the index that has the order, see tenancy.ByIndex.
+func wholeSQL(k string) string {
+	const at = `where tenant = $1 and ordinal >= k.ordinal and ordinal <= k.ordinal order by ordinal offset 0`
+	return `select ` + columnsOf("c", ofCustomer) + `, ` + columnsOf("a", ofActivity) + `, ` + columnsOf("l", ofListing) + `
+		from ` + k + `
+		cross join lateral (select ` + ofCustomer + ` from $.customer ` + at + `) c
+		cross join lateral (select ` + ofActivity + `, agents from $.customer_activity ` + at + `) a
+		left join lateral (select ` + ofListing + ` from $.customer_listing ` + at + `) l on true`
+}
 
-// oneTables are the tables of customerTables, each behind a fence and by the index that has the order, see tenancy.ByIndex.
-const oneTables = ` from (select * from $.customer where tenant = $1 and id >= $2 and id <= $2 order by id offset 0) c
-	cross join lateral (select * from $.customer_activity where tenant = $1 and ordinal >= c.ordinal and ordinal <= c.ordinal order by ordinal offset 0) a
-	left join lateral (select * from $.customer_listing where tenant = $1 and ordinal >= c.ordinal and ordinal <= c.ordinal order by ordinal offset 0) l on true`
+func columnsOf(table, columns string) string {
+	return table + "." + strings.ReplaceAll(columns, ", ", ", "+table+".")
+}
 
 // oneSQL reads a customer; if there is an agent, only one whose session the agent owns or owned.
 func oneSQL(schema, tenant, agent string, id uuid.UUID) (string, []any) {
 	args := arguments{tenant, id}
-	where := ""
+	sql := wholeSQL(`(select ordinal from $.customer where tenant = $1 and id >= $2 and id <= $2 order by id offset 0) k`)
 	if agent != "" {
-		where = fmt.Sprintf(" where jsonb_exists(a.agents, %s)", args.bind(agent))
+		sql += fmt.Sprintf(" where jsonb_exists(a.agents, %s)", args.bind(agent))
 	}
-	return in(schema, "select "+customerColumns+oneTables+where), args
+	return in(schema, sql), args
 }
 
 // pageSQL reads customers by their ordinals, in no order.
 func pageSQL(schema, tenant string, ordinals []int64) (string, []any) {
-	return in(schema, "select "+customerColumns+customerTables+"where c.tenant = $1 and c.ordinal = any($2)"), []any{tenant, ordinals}
+	return in(schema, wholeSQL(`unnest($2::bigint[]) k(ordinal)`)), []any{tenant, ordinals}
 }
 
 // readCustomers reads customers without what other read models and the catalogues say of them. now is when their places on the blacklist are judged.

@@ -248,8 +248,10 @@ func (c *Customers) OneServedBy(ctx context.Context, tenant, agent string, id uu
 	case len(found) == 0:
 		return Customer{}, ErrNotFound
 	}
-	err = c.complete(ctx, tenant, found)
-	return found[0], err
+	if err := c.complete(ctx, tenant, found); err != nil {
+		return Customer{}, err
+	}
+	return found[0], nil
 }
 
 // List returns one page. ErrCursor, ErrSort, ErrFacet.

@@ -341,16 +341,20 @@ func newestMembers(ctx context.Context, tx pgx.Tx, schema, tenant string, facet,
 	return ordinals, rows.Err()
 }
 
+// whyMembersSQL goes through the changes of each customer, the latest first, behind a fence: of a group that has just been filled the planner does not know yet, and would go through
+// all of its entries for each.
+const whyMembersSQL = `select u.id, c.at, c.kind, c.position, coalesce(m.evidence, c.evidence)
+	from unnest($3::uuid[]) u(id)
+	join $.group_standing t on t.tenant = $1 and t.id = u.id
+	left join lateral (select e -> 'evidence' as evidence from json_array_elements(t.groups) e where (e ->> 'group')::uuid = $2) m on true
+	left join lateral (select at, kind, position, evidence from (select group_id, entered, at, kind, position, evidence from $.group_change
+			where tenant = $1 and id >= (t.first << $4) and id <= (t.first << $4) + t.changes order by id desc offset 0) of_one
+		where group_id = $2 and entered limit 1) c on true`
+
 // whyMembers tells since when and why customers are in a group that they are in: by the last entry, so also of those who have left it by a rule that is not
 // served yet.
 func whyMembers(ctx context.Context, tx pgx.Tx, schema, tenant string, group uuid.UUID, customers []uuid.UUID) (map[uuid.UUID]Member, error) {
-	rows, err := tx.Query(ctx, in(schema, `select u.id, c.at, c.kind, c.position, coalesce(m.evidence, c.evidence)
-		from unnest($3::uuid[]) u(id)
-		join $.group_standing t on t.tenant = $1 and t.id = u.id
-		left join lateral (select e -> 'evidence' as evidence from json_array_elements(t.groups) e where (e ->> 'group')::uuid = $2) m on true
-		left join lateral (select at, kind, position, evidence from $.group_change
-			where tenant = $1 and id between (t.first << $4) and (t.first << $4) + t.changes and group_id = $2 and entered
-			order by id desc limit 1) c on true`), planned, tenant, group, customers, changeBits)
+	rows, err := tx.Query(ctx, in(schema, whyMembersSQL), planned, tenant, group, customers, changeBits)
 	if err != nil {
 		return nil, err
 	}

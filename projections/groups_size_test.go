@@ -87,9 +87,21 @@ func TestThePlanOfAGroupsSize(t *testing.T) {
 		from generate_series(1, 50000) n`), groupA); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.store.Pool().Exec(t.Context(), in(w.schema(), `vacuum analyze $.group_change`)); err != nil {
+	if _, err := w.store.Pool().Exec(t.Context(), in(w.schema(), `insert into $.group_standing (tenant, id, ordinal, first, groups, changes)
+		select 'acme', gen_random_uuid(), n, n, '[]', 1 from generate_series(1000, 20000) n`)); err != nil {
 		t.Fatal(err)
+	}
+	for _, table := range []string{"group_change", "group_standing"} {
+		if _, err := w.store.Pool().Exec(t.Context(), in(w.schema(), `vacuum analyze $.`+table)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	checkPlan(t, w.store, "group_change_group", in(w.schema(), groupLastMovesSQL), []any{groupTenant, groupA, time.Now(), int64(1000), 51})
 	checkPlan(t, w.store, "group_change_group", in(w.schema(), groupMovesSQL), []any{groupTenant, groupA, time.Now().AddDate(0, 0, -30), "Asia/Shanghai"})
+	// Many have just entered a group of which the planner does not know: why one of them did is found among the changes of that one.
+	if _, err := w.store.Pool().Exec(t.Context(), in(w.schema(), `insert into $.group_change (tenant, id, written, group_id, revision, customer, entered, at, kind, position, evidence)
+		select 'acme', 100000 + n, 100000 + n, $1, 1, gen_random_uuid(), true, now(), 'rule', 1, '[]' from generate_series(1, 50000) n`), groupB); err != nil {
+		t.Fatal(err)
+	}
+	checkPlan(t, w.store, "group_change_pkey", in(w.schema(), whyMembersSQL), []any{groupTenant, groupB, []uuid.UUID{uuid.New(), uuid.New()}, changeBits})
 }

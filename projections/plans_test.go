@@ -260,6 +260,12 @@ func TestPlans(t *testing.T) {
 		checkPlanByIndex(t, store, "customer_pkey", sql, args)
 		checkPlanByIndex(t, store, "customer_activity_ordinal", sql, args)
 	})
+	t.Run("a page of a new tenant", func(t *testing.T) {
+		sql, args := pageSQL(build.Schema, "acme", []int64{3, 500, 40_000})
+		for _, index := range []string{"customer_ordinal", "customer_activity_ordinal", "customer_listing_ordinal"} {
+			checkPlan(t, store, index, sql, args)
+		}
+	})
 }
 
 func FuzzCursor(f *testing.F) {

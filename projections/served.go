@@ -13,7 +13,7 @@ import (
 // The first part is behind a fence: under row-level security Postgres uses no index for what is compared with coalesce(), and would read the whole log.
 const servedSQL = `select c.position, coalesce(extract(epoch from clock_timestamp() - n.recorded_at), 0)::float8
 	from (select coalesce((select position from projection_checkpoints where build = $1 and tenant = $2), 0) as position offset 0) c
-	left join lateral (select recorded_at from events where tenant = $2 and position = c.position + 1 offset 0) n on true`
+	left join lateral (select recorded_at from events where tenant = $2 and position >= c.position + 1 and position <= c.position + 1 order by position offset 0) n on true`
 
 // Served tells how far the live build of a read model has come with a tenant's log, and the age of the oldest event that it has not
 // folded; 0 if it has them all. A build that knows nothing of the tenant is at 0.

@@ -23,7 +23,8 @@ func (r *Runner) Erase(ctx context.Context, by commands.By, who uuid.UUID, creat
 	rows, err := r.parts.db.Query(ctx, `select j.job, e.type from (select distinct job from job_parts where tenant = $1
 			union select job from job_progress where tenant = $1 and updated_at > now() - make_interval(secs => $3)
 			union select split_part(key, ':', 2)::uuid from policy_due where tenant = $1 and key like 'export:%') j(job)
-		cross join lateral (select type from events where tenant = $1 and stream = 'job-' || j.job::text and version = 1 and position < $2 offset 0) e`,
+		cross join lateral (select type from events where tenant = $1 and stream = 'job-' || j.job::text and version >= 1 and version <= 1 and position < $2
+			order by version offset 0) e`,
 		by.Tenant, erased, (2 * freeze).Seconds())
 	if err != nil {
 		return false, fmt.Errorf("jobs: erase: %w", err)

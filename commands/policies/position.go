@@ -81,7 +81,7 @@ const statusSQL = `
 	left join policy_positions s on s.tenant = t.slug and s.policy = p.name
 	cross join lateral (select coalesce(s.position, 0) as position) c
 	left join lateral (select position from events where tenant = t.slug order by position desc limit 1) h on true
-	left join lateral (select recorded_at from events where tenant = t.slug and position = c.position + 1 offset 0) n on true
+	left join lateral (select recorded_at from events where tenant = t.slug and position >= c.position + 1 and position <= c.position + 1 order by position offset 0) n on true
 	order by t.slug, p.name`
 
 // Status tells how far every policy has come, by tenant and policy. Any process may ask, whoever does the work.

@@ -132,7 +132,7 @@ func Status(ctx context.Context, store *eventstore.Store) ([]TenantStatus, error
 		left join relay_cursors r on r.tenant = t.slug
 		cross join lateral (select case when r.epoch = l.epoch then r.position else 0 end as position, coalesce(r.stopped, '') as stopped) c
 		left join lateral (select position from events where tenant = t.slug order by position desc limit 1) h on true
-		left join lateral (select recorded_at from events where tenant = t.slug and position = c.position + 1 offset 0) n on true
+		left join lateral (select recorded_at from events where tenant = t.slug and position >= c.position + 1 and position <= c.position + 1 order by position offset 0) n on true
 		order by t.slug`)
 	if err != nil {
 		return nil, fmt.Errorf("relay: status: %w", err)

@@ -41,6 +41,13 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
+// byIndex asks all by index.
+type byIndex struct{ *tenancy.DB }
+
+func (db byIndex) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return db.QueryByIndex(ctx, sql+" -- by index", args...)
+}
+
 func tenantsOf(ctx context.Context, t *testing.T, db querier, sql string, args ...any) []string {
 	t.Helper()
 	rows, err := db.Query(ctx, sql, args...)
@@ -75,6 +82,7 @@ func TestAContextSeesOneTenant(t *testing.T) {
 		for range 2 { // prepared, too
 			got := map[string][]string{
 				"prepared": tenantsOf(c.ctx, t, db, all, []byte("kept")),
+				"by index": tenantsOf(c.ctx, t, byIndex{db}, all, []byte("kept")),
 				"planned":  tenantsOf(c.ctx, t, db, all, pgx.QueryExecModeCacheDescribe, []byte("kept")),
 				"binary":   tenantsOf(c.ctx, t, db, all, pgx.QueryExecModeCacheDescribe, pgx.QueryResultFormats{pgx.BinaryFormatCode}, []byte("kept")),
 			}
@@ -178,6 +186,38 @@ func TestAConnectionComesBack(t *testing.T) {
 	}
 	if n := pool.Stat().AcquiredConns(); n != 0 {
 		t.Errorf("%d connections are not back", n)
+	}
+}
+
+// What holds a statement to an index holds no other to it, and its connection comes back however it ends.
+func TestOneStatementIsByIndex(t *testing.T) {
+	db, pool := parts(t)
+	for name, ctx := range map[string]context.Context{"one tenant": tenancy.Narrow(t.Context(), "acme"), "the process": t.Context()} {
+		if _, err := db.QueryByIndex(ctx, `select nothing from nowhere`); err == nil {
+			t.Errorf("%s: a wrong statement was run", name)
+		}
+		rows, err := db.QueryByIndex(ctx, `select current_setting('enable_sort') from generate_series(1, 100000)`)
+		if err != nil || !rows.Next() {
+			t.Fatal(name, err)
+		}
+		var sorts string
+		if err := rows.Scan(&sorts); err != nil || sorts != "off" {
+			t.Errorf("%s: %s %v", name, sorts, err)
+		}
+		rows.Close()
+		if err := rows.Err(); err != nil {
+			t.Errorf("%s: rows that are not wanted: %v", name, err)
+		}
+	}
+	if n := pool.Stat().AcquiredConns(); n != 0 {
+		t.Errorf("%d connections are not back", n)
+	}
+	for _, conn := range pool.AcquireAllIdle(t.Context()) {
+		var sorts string
+		if err := conn.QueryRow(t.Context(), `select current_setting('enable_sort')`).Scan(&sorts); err != nil || sorts != "on" {
+			t.Errorf("afterwards: %s %v", sorts, err)
+		}
+		conn.Release()
 	}
 }
 

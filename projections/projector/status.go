@@ -45,7 +45,8 @@ func (p *Projector) Status(ctx context.Context) ([]Status, error) {
 		left join projection_checkpoints c on c.build = b.id and c.tenant = t.slug
 		left join projection_verifications v on v.build = b.id and v.tenant = t.slug
 		cross join lateral (select coalesce((select e.position from events e where e.tenant = t.slug order by e.position desc limit 1), 0) as position) h
-		left join lateral (select recorded_at from events where tenant = t.slug and position = coalesce(c.position, 0) + 1 offset 0) n on true
+		left join lateral (select recorded_at from events where tenant = t.slug and position >= coalesce(c.position, 0) + 1 and position <= coalesce(c.position, 0) + 1
+			order by position offset 0) n on true
 		order by b.name, b.id, t.slug`, names, versions)
 	if err != nil {
 		return nil, fmt.Errorf("projector: status: %w", err)
