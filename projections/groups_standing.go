@@ -311,7 +311,7 @@ func (f *groupsFold) leave(p *groupPerson, i int, r *groupRule, at time.Time, e 
 	return nil
 }
 
-// explain has a membership tell what a newer rule sees than that of the entry.
+// explain has a membership tell what a newer rule than that of its entry sees.
 func (f *groupsFold) explain(p *groupPerson, i int, r *groupRule, e *epoch) error {
 	evidence, err := f.evidence(p, r, e.at, e)
 	if err != nil {
